@@ -1,0 +1,63 @@
+using Google.Protobuf.WellKnownTypes;
+using Service.Defaults;
+
+namespace Accounts;
+
+/// <summary>Accounts, entries and reservations as the API shows them.</summary>
+static class AccountMapping
+{
+    public static V1.Account ToProto(this Account account) => new()
+    {
+        AccountId = account.AccountId.ToString(),
+        CurrencyCode = account.Currency,
+        Available = Money.ToProto(account.Available, account.Currency),
+        Held = Money.ToProto(account.Held, account.Currency),
+        Captured = Money.ToProto(account.Captured, account.Currency),
+        CreateTime = account.CreateTime.ToTimestamp(),
+        UpdateTime = account.UpdateTime.ToTimestamp(),
+    };
+
+    public static V1.Entry ToProto(this LedgerEntry entry, string currency) => new()
+    {
+        EntryId = entry.EntryId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        AccountId = entry.AccountId.ToString(),
+        OrderId = entry.OrderId?.ToString() ?? "",
+        Kind = entry.Kind switch
+        {
+            EntryKind.Deposit => V1.EntryKind.Deposit,
+            EntryKind.Hold => V1.EntryKind.Hold,
+            EntryKind.Release => V1.EntryKind.Release,
+            EntryKind.Capture => V1.EntryKind.Capture,
+            _ => throw new InvalidOperationException($"entry {entry.EntryId} has kind {entry.Kind}"),
+        },
+        Amount = Money.ToProto(entry.Amount, currency),
+        AvailableAfter = Money.ToProto(entry.AvailableAfter, currency),
+        HeldAfter = Money.ToProto(entry.HeldAfter, currency),
+        CapturedAfter = Money.ToProto(entry.CapturedAfter, currency),
+        CreateTime = entry.CreateTime.ToTimestamp(),
+    };
+
+    public static V1.Reservation ToProto(this Reservation reservation) => new()
+    {
+        OrderId = reservation.OrderId.ToString(),
+        AccountId = reservation.AccountId.ToString(),
+        Amount = Money.ToProto(reservation.Amount, reservation.Currency),
+        Status = reservation.Status switch
+        {
+            ReservationStatus.Held => V1.ReservationStatus.Held,
+            ReservationStatus.Captured => V1.ReservationStatus.Captured,
+            ReservationStatus.Released => V1.ReservationStatus.Released,
+            ReservationStatus.Rejected => V1.ReservationStatus.Rejected,
+            _ => throw new InvalidOperationException($"reservation {reservation.OrderId} has status {reservation.Status}"),
+        },
+        Reason = reservation.Reason switch
+        {
+            Contracts.RejectionReason.InsufficientFunds => V1.RejectionReason.InsufficientFunds,
+            Contracts.RejectionReason.AccountNotFound => V1.RejectionReason.AccountNotFound,
+            Contracts.RejectionReason.CurrencyMismatch => V1.RejectionReason.CurrencyMismatch,
+            _ => V1.RejectionReason.Unspecified,
+        },
+        CreateTime = reservation.CreateTime.ToTimestamp(),
+        UpdateTime = reservation.UpdateTime.ToTimestamp(),
+    };
+}

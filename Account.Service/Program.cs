@@ -1,0 +1,21 @@
+using Accounts;
+using MassTransit;
+using Service.Defaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddApi<AccountDbContext>();
+builder.AddDatabase<AccountDbContext>();
+builder.AddMessaging<AccountDbContext>(x =>
+{
+    x.AddConsumer<ReserveFundsConsumer>();
+    x.AddConsumer<ReleaseFundsConsumer>();
+    x.AddConsumer<CaptureFundsConsumer>();
+});
+builder.Services.AddScoped<FundsStore>();
+
+var app = builder.Build();
+if (!await app.MigrateAsync<AccountDbContext>(args))
+    return;
+app.MapApi();
+app.MapGrpcService<AccountGrpcService>();
+await app.RunAsync();

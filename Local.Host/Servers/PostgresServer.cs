@@ -1,0 +1,62 @@
+using Npgsql;
+
+namespace Local.Host.Servers;
+
+/// <summary>A PostgreSQL server as its administrator sees it.</summary>
+public class PostgresServer(string host, int port, string user, string password)
+{
+    /// <summary>Connects to a server by an administrator's connection string.</summary>
+    public static PostgresServer From(string connectionString)
+    {
+        var c = new NpgsqlConnectionStringBuilder(connectionString);
+        return new PostgresServer(c.Host ?? "127.0.0.1", c.Port, c.Username ?? "postgres", c.Password ?? "");
+    }
+
+    /// <summary>The server's host and port.</summary>
+    public string Address => $"{host}:{port}";
+
+    /// <summary>The administrator's connection string of a database.</summary>
+    public string Admin(string database = "postgres") => ConnectionString(database, user, password);
+
+    /// <summary>
+    /// Makes a database and the user that owns it, and lets nobody else connect. What is there already is kept.
+    /// </summary>
+    /// <returns>The owner's connection string.</returns>
+    public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
+    {
+        const string OwnerPassword = "local";
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        await ExecuteAsync($"""
+            do $$ begin
+                if not exists (select from pg_roles where rolname = '{name}') then
+                    create role "{name}" login password '{OwnerPassword}';
+                end if;
+            end $$
+            """);
+        await using (var find = admin.CreateCommand($"select 1 from pg_database where datname = '{name}'"))
+            if (await find.ExecuteScalarAsync(cancellationToken) == null)
+                await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
+        await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        return ConnectionString(name, name, OwnerPassword);
+
+        async Task ExecuteAsync(string sql)
+        {
+            await using var command = admin.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Drops a database with its connections, and its owner.</summary>
+    public async Task DropDatabaseAsync(string name)
+    {
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        foreach (var sql in (string[])[$"drop database if exists \"{name}\" with (force)", $"drop role if exists \"{name}\""])
+        {
+            await using var command = admin.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    string ConnectionString(string database, string username, string secret) =>
+        $"Host={host};Port={port};Database={database};Username={username};Password={secret}";
+}

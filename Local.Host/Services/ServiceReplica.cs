@@ -1,0 +1,106 @@
+using Grpc.Net.Client;
+using Local.Host.Servers;
+
+namespace Local.Host.Services;
+
+/// <summary>One process of Order or Account, on ports of its own.</summary>
+public sealed class ServiceReplica : IAsyncDisposable
+{
+    readonly IReadOnlyDictionary<string, string> _environment;
+    readonly InstanceFolder _folder;
+    readonly string _program;
+    ChildProcess? _process;
+
+    /// <summary>Describes a replica; <see cref="Start" /> starts it.</summary>
+    /// <param name="folder">Keeps its log.</param>
+    /// <param name="service">Order or Account.</param>
+    /// <param name="name">What this replica is called.</param>
+    /// <param name="grpcPort">Its port for gRPC.</param>
+    /// <param name="httpPort">Its port for JSON.</param>
+    /// <param name="settings">Its configuration, by environment variables.</param>
+    public ServiceReplica(InstanceFolder folder, string service, string name, int grpcPort, int httpPort,
+        IReadOnlyDictionary<string, string> settings)
+    {
+        (_folder, Name) = (folder, name);
+        (GrpcAddress, HttpAddress) = (new Uri($"http://127.0.0.1:{grpcPort}"), new Uri($"http://127.0.0.1:{httpPort}"));
+
+        // All programs are built side by side: artifacts/bin/PROGRAM/CONFIGURATION.
+        var here = AppContext.BaseDirectory.TrimEnd('/');
+        _program = Path.GetFullPath(Path.Combine(here, "..", "..", $"{service}.Service", Path.GetFileName(here), $"{service}.Service.dll"));
+        _environment = new Dictionary<string, string>(settings)
+        {
+            ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
+            ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
+            ["DOTNET_gcServer"] = "0",
+        };
+        Channel = GrpcChannel.ForAddress(GrpcAddress);
+    }
+
+    /// <summary>What it is called.</summary>
+    public string Name { get; }
+
+    /// <summary>Where it takes gRPC.</summary>
+    public Uri GrpcAddress { get; }
+
+    /// <summary>Where it takes JSON.</summary>
+    public Uri HttpAddress { get; }
+
+    /// <summary>A connection to it.</summary>
+    public GrpcChannel Channel { get; }
+
+    /// <summary>The process's number.</summary>
+    public int ProcessId => _process?.Id ?? throw new InvalidOperationException($"{Name} was not started");
+
+    /// <summary>Where its log is.</summary>
+    public string LogFile => _process?.LogFile ?? "";
+
+    /// <summary>Starts the process.</summary>
+    public void Start() => _process = ChildProcess.Start(_folder, Name,
+        ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!], _environment);
+
+    /// <summary>Waits until it says that it is ready.</summary>
+    public async Task WaitUntilReadyAsync(CancellationToken cancellationToken = default)
+    {
+        using var http = new HttpClient { BaseAddress = HttpAddress, Timeout = TimeSpan.FromSeconds(5) };
+        await Wait.UntilAsync(async () =>
+        {
+            if (_process!.HasExited)
+                throw new InvalidOperationException($"{Name} has ended:\n{_process.Tail()}");
+            try
+            {
+                using var answer = await http.GetAsync("/health/ready", cancellationToken);
+                return answer.IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                return false; // not yet
+            }
+        }, TimeSpan.FromSeconds(90), () => $"{Name} to be ready:\n{_process!.Tail()}", cancellationToken);
+    }
+
+    /// <summary>Sends the process a signal.</summary>
+    public void Send(Signal signal) => _process?.Send(signal);
+
+    /// <summary>Ends it as a crash would.</summary>
+    public async Task KillAsync()
+    {
+        if (_process != null)
+            await _process.DisposeAsync();
+        _process = null;
+    }
+
+    /// <summary>Ends it in order.</summary>
+    public async Task StopAsync()
+    {
+        if (_process != null)
+            await _process.StopAsync(Signal.Term, TimeSpan.FromSeconds(15));
+        await KillAsync();
+    }
+
+    /// <summary>Ends it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Channel.Dispose();
+        await StopAsync();
+    }
+}

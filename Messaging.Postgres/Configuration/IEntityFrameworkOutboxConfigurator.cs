@@ -1,0 +1,65 @@
+using System.Data;
+using MassTransit.EntityFrameworkCoreIntegration;
+
+namespace MassTransit;
+
+/// <summary>Options of the transactional outbox and inbox of one DbContext.</summary>
+public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfigurator
+{
+    /// <summary>
+    /// How long the inbox remembers a consumed message, so that a repeat has no effect. Default: one day.
+    /// Older rows are deleted in the background.
+    /// </summary>
+    TimeSpan DuplicateDetectionWindow { set; }
+
+    /// <summary>Isolation of the transaction that a message is consumed in. Default: read committed.</summary>
+    IsolationLevel IsolationLevel { set; }
+
+    /// <summary>Accepted for compatibility: PostgreSQL's row locks are the only ones there are.</summary>
+    ILockStatementProvider LockStatementProvider { set; }
+
+    /// <summary>
+    /// The pause between two looks for messages that are due: scheduled ones, and those that a crash left behind.
+    /// No healthy message waits for it. Default: one second.
+    /// </summary>
+    TimeSpan QueryDelay { set; }
+
+    /// <summary>How many rows one statement claims, or deletes from the inbox, at most. Default: 500.</summary>
+    int QueryMessageLimit { set; }
+
+    /// <summary>Command timeout of the background statements. Default: 30 seconds.</summary>
+    TimeSpan QueryTimeout { set; }
+
+    /// <summary>
+    /// How long a committed message belongs to the process that committed it before any replica may send it
+    /// in its place. Default: five seconds. Too short costs repeats (which inboxes drop), never a loss.
+    /// </summary>
+    TimeSpan DeliveryLease { set; }
+
+    /// <summary>
+    /// How often a message may be refused, for a reason of its own, before it is parked: kept in the table with its
+    /// last error, logged as critical, and not tried again. Default: 100. A broker that is away does not count.
+    /// </summary>
+    int MaxDeliveryAttempts { set; }
+
+    /// <summary>Leaves the inbox as it is: no row is ever forgotten by this process.</summary>
+    void DisableInboxCleanupService();
+
+    /// <summary>
+    /// Captures what is sent or published outside a consumer (through the scoped <see cref="ISendEndpointProvider" />,
+    /// <see cref="IPublishEndpoint" /> and <see cref="IMessageScheduler" />) as rows of the DbContext's next
+    /// <c>SaveChanges</c>; once that has committed, they are sent.
+    /// </summary>
+    /// <param name="configure">Options of the relay, or null for the defaults.</param>
+    void UseBusOutbox(Action<IEntityFrameworkBusOutboxConfigurator>? configure = null);
+}
+
+/// <summary>Options of the relay that sends committed messages.</summary>
+public interface IEntityFrameworkBusOutboxConfigurator : IBusOutboxConfigurator
+{
+    /// <summary>How many messages the relay sends at once. Default: 100.</summary>
+    int MessageDeliveryLimit { set; }
+
+    /// <summary>How long one send may take before the message is left to a later try. Default: ten seconds.</summary>
+    TimeSpan MessageDeliveryTimeout { get; set; }
+}

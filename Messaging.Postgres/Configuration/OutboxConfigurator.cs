@@ -1,0 +1,73 @@
+using System.Data;
+using MassTransit;
+using MassTransit.DependencyInjection;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Middleware;
+using MassTransit.Scheduling;
+using Messaging.Postgres.Outbox;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace Messaging.Postgres.Configuration;
+
+sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
+    : IEntityFrameworkOutboxConfigurator, IEntityFrameworkBusOutboxConfigurator
+    where TDbContext : DbContext
+{
+    readonly OutboxOptions<TDbContext> _options = new();
+    bool _useBusOutbox;
+
+    public TimeSpan DuplicateDetectionWindow { set => _options.DuplicateDetectionWindow = value; }
+    public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
+    public ILockStatementProvider LockStatementProvider { set => ArgumentNullException.ThrowIfNull(value); }
+    public TimeSpan QueryDelay { set => _options.QueryDelay = value; }
+    public int QueryMessageLimit { set => _options.QueryMessageLimit = value; }
+    public TimeSpan QueryTimeout { set => _options.QueryTimeout = value; }
+    public TimeSpan DeliveryLease { set => _options.DeliveryLease = value; }
+    public int MaxDeliveryAttempts { set => _options.MaxDeliveryAttempts = value; }
+    public int MessageDeliveryLimit { set => _options.MessageDeliveryLimit = value; }
+
+    public TimeSpan MessageDeliveryTimeout
+    {
+        get => _options.MessageDeliveryTimeout;
+        set => _options.MessageDeliveryTimeout = value;
+    }
+
+    public void DisableInboxCleanupService() => _options.CleanInbox = false;
+
+    public void DisableDeliveryService() => _options.Deliver = false;
+
+    public void UseBusOutbox(Action<IEntityFrameworkBusOutboxConfigurator>? configure = null)
+    {
+        configure?.Invoke(this);
+        _useBusOutbox = true;
+    }
+
+    public void Register()
+    {
+        bus.TryAddSingleton(TimeProvider.System);
+        bus.TryAddSingleton(_options);
+        bus.TryAddSingleton<DatabaseClock<TDbContext>>();
+        bus.TryAddSingleton<OutboxStore<TDbContext>>();
+        bus.TryAddSingleton<OutboxSender<TDbContext>>();
+        bus.TryAddSingleton<OutboxRelay<TDbContext>>();
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRelay<TDbContext>>(
+            provider => provider.GetRequiredService<OutboxRelay<TDbContext>>()));
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
+        bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
+
+        if (!_useBusOutbox)
+            return;
+
+        bus.TryAddSingleton<OutboxHandOver<TDbContext>>();
+        bus.ConfigureDbContext<TDbContext>(
+            (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxHandOver<TDbContext>>()));
+        bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
+        bus.TryAddScoped<IMessageScheduler>(provider => new MessageScheduler(
+            ActivatorUtilities.CreateInstance<BusScheduleMessageProvider<TDbContext>>(provider),
+            provider.GetRequiredService<IBus>().Topology));
+    }
+}

@@ -1,0 +1,42 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>Forgets inbox rows that are older than the duplicate detection window, a batch a statement.</summary>
+sealed partial class InboxCleanup<TDbContext>(
+    OutboxStore<TDbContext> store,
+    OutboxOptions<TDbContext> options,
+    ILogger<InboxCleanup<TDbContext>> log) : BackgroundService
+    where TDbContext : DbContext
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!options.CleanInbox)
+            return;
+        var pause = TimeSpan.FromSeconds(Math.Clamp(options.DuplicateDetectionWindow.TotalSeconds / 10, 1, 60));
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                while (!stoppingToken.IsCancellationRequested
+                    && await store.Purge(stoppingToken).ConfigureAwait(false) == options.QueryMessageLimit)
+                {
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                LogFailed(e);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The inbox could not be cleaned; trying again")]
+    partial void LogFailed(Exception error);
+}

@@ -1,0 +1,20 @@
+using System.Data;
+using Microsoft.EntityFrameworkCore;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>What <see cref="MassTransit.IEntityFrameworkOutboxConfigurator" /> sets; its members say what they mean.</summary>
+sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
+{
+    public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);
+    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
+    public TimeSpan QueryDelay { get; set; } = TimeSpan.FromSeconds(1);
+    public int QueryMessageLimit { get; set; } = 500;
+    public TimeSpan QueryTimeout { get; set; } = TimeSpan.FromSeconds(30);
+    public TimeSpan DeliveryLease { get; set; } = TimeSpan.FromSeconds(5);
+    public int MaxDeliveryAttempts { get; set; } = 100;
+    public int MessageDeliveryLimit { get; set; } = 100;
+    public TimeSpan MessageDeliveryTimeout { get; set; } = TimeSpan.FromSeconds(10);
+    public bool CleanInbox { get; set; } = true;
+    public bool Deliver { get; set; } = true;
+}

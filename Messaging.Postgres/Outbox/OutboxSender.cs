@@ -1,0 +1,114 @@
+using System.Collections.Concurrent;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Serialization;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>Sends committed messages and remembers which ones the broker has confirmed, so that their rows can go.</summary>
+sealed partial class OutboxSender<TDbContext>(
+    IBusControl bus,
+    OutboxOptions<TDbContext> options,
+    OutboxStore<TDbContext> store,
+    DatabaseClock<TDbContext> clock,
+    ILogger<OutboxSender<TDbContext>> log)
+    where TDbContext : DbContext
+{
+    static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+
+    readonly ConcurrentQueue<Guid> _confirmed = new();
+
+    /// <summary>False while the bus is not started or has lost its broker: there is no use in trying then.</summary>
+    public bool BrokerIsThere => bus.CheckHealth().Status != BusHealthStatus.Unhealthy;
+
+    /// <summary>
+    /// Sends messages side by side and returns when each is confirmed or has failed. A failure is logged and the
+    /// message left in its row, for the recovery of any replica to send when its lease is over.
+    /// </summary>
+    public Task SendAll(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken) =>
+        messages.Count switch
+        {
+            0 => Task.CompletedTask,
+            1 => TrySend(messages[0], cancellationToken),
+            _ => Task.WhenAll(messages.Select(m => TrySend(m, cancellationToken))),
+        };
+
+    async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
+            LogLeftToRecovery(error, message.MessageId, message.DestinationAddress);
+    }
+
+    /// <summary>Sends a claimed message; one that fails is put off with a growing pause, and parked at the last try.</summary>
+    public async Task SendClaimed(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        var error = await Send(message, cancellationToken).ConfigureAwait(false);
+        if (error == null || cancellationToken.IsCancellationRequested)
+            return;
+
+        // A broker that is away says nothing about the message: that try is not held against it.
+        var attempts = message.Attempts + (BrokerIsThere && error is not ConnectionException ? 1 : 0);
+        var park = attempts >= options.MaxDeliveryAttempts;
+        var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
+        await store.Postpone(message.Id, attempts, pause, park, $"{error.GetType().Name}: {error.Message}", cancellationToken)
+            .ConfigureAwait(false);
+        if (park)
+            LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
+        else
+            LogPostponed(error, message.MessageId, message.DestinationAddress, attempts, pause);
+    }
+
+    async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(options.MessageDeliveryTimeout);
+        try
+        {
+            // The transport keeps its endpoints: this is a look-up.
+            var endpoint = await bus.GetSendEndpoint(new Uri(message.DestinationAddress)).ConfigureAwait(false);
+            await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, clock.UtcNow), timeout.Token)
+                .ConfigureAwait(false);
+            _confirmed.Enqueue(message.Id);
+            return null;
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return e;
+        }
+    }
+
+    /// <summary>Deletes the rows of all confirmed messages, many per statement.</summary>
+    public async Task DeleteConfirmed(CancellationToken cancellationToken)
+    {
+        while (!_confirmed.IsEmpty)
+        {
+            var ids = new List<Guid>();
+            while (ids.Count < 5000 && _confirmed.TryDequeue(out var id))
+                ids.Add(id);
+            try
+            {
+                await store.Delete([.. ids], cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                // Not lost: what stays undeleted is sent again after its lease, and dropped by the inboxes.
+                ids.ForEach(_confirmed.Enqueue);
+                throw;
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Message {MessageId} to {Destination} could not be sent after its commit; recovery will")]
+    partial void LogLeftToRecovery(Exception error, Guid messageId, string destination);
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next try in {Pause}")]
+    partial void LogPostponed(Exception error, Guid messageId, string destination, int attempts, TimeSpan pause);
+
+    [LoggerMessage(Level = LogLevel.Critical,
+        Message = "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: it stays in the outbox and is not tried again")]
+    partial void LogParked(Exception error, Guid messageId, string messageType, string destination, int attempts);
+}

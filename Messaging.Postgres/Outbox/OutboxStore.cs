@@ -1,0 +1,188 @@
+using System.Data;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>The statements on the inbox and the outbox of one DbContext, with the names its model gives them.</summary>
+sealed class OutboxStore<TDbContext>(
+    OutboxOptions<TDbContext> options,
+    DatabaseClock<TDbContext> clock,
+    IServiceScopeFactory scopes)
+    where TDbContext : DbContext
+{
+    Statements? _statements;
+
+    /// <summary>
+    /// Writes the messaging part of a consumed message in the context's open transaction and commits it, all in one
+    /// round trip: COMMIT is the last statement of the batch, and is not reached if one before it fails.
+    /// </summary>
+    public async Task Commit(TDbContext db, Guid messageId, Guid consumerId, IReadOnlyList<OutboxMessage> captured,
+        IReadOnlyList<Guid> unscheduled, CancellationToken cancellationToken)
+    {
+        var sql = For(db);
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection(),
+            (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
+        if (captured.Count > 0)
+            batch.BatchCommands.Add(Insert(sql.InsertOutbox, captured));
+        if (unscheduled.Count > 0)
+            batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unscheduled.ToArray() } } });
+        batch.BatchCommands.Add(new(sql.InsertInbox)
+        {
+            Parameters = { new() { Value = messageId }, new() { Value = consumerId } }
+        });
+        batch.BatchCommands.Add(new("COMMIT"));
+        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether the consumer's handling of the message is committed.</summary>
+    public Task<bool> IsConsumed(TDbContext db, Guid messageId, Guid consumerId, CancellationToken cancellationToken) =>
+        db.Set<InboxState>().AnyAsync(x => x.MessageId == messageId && x.ConsumerId == consumerId, cancellationToken);
+
+    /// <summary>What the handling of a message left unsent, without what is scheduled or parked.</summary>
+    public Task<List<OutboxMessage>> LeftBy(TDbContext db, Guid messageId, Guid consumerId,
+        CancellationToken cancellationToken) =>
+        db.Set<OutboxMessage>().AsNoTracking()
+            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId
+                && x.TokenId == null && x.Parked == null && x.EnqueueTime <= x.SentTime + options.DeliveryLease)
+            .ToListAsync(cancellationToken);
+
+    /// <summary>Deletes a scheduled message in the context's open transaction.</summary>
+    public Task Unschedule(TDbContext db, Guid tokenId, CancellationToken cancellationToken) =>
+        db.Set<OutboxMessage>().Where(x => x.TokenId == tokenId).ExecuteDeleteAsync(cancellationToken);
+
+    /// <summary>
+    /// Takes messages that are due, oldest first, for one lease. Replicas never wait for each other here and never
+    /// take the same row: rows that another one is claiming are skipped, claimed ones are not due.
+    /// </summary>
+    public Task<List<OutboxMessage>> Claim(CancellationToken cancellationToken) =>
+        WithContext(async db =>
+        {
+            clock.Set(await db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
+                .SingleAsync(cancellationToken).ConfigureAwait(false));
+            return await db.Set<OutboxMessage>()
+                .FromSqlRaw(For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
+                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false);
+        });
+
+    /// <summary>Deletes the rows of messages that the broker has confirmed.</summary>
+    public Task Delete(Guid[] ids, CancellationToken cancellationToken) =>
+        WithContext(db => db.Set<OutboxMessage>().Where(x => ids.Contains(x.Id)).ExecuteDeleteAsync(cancellationToken));
+
+    /// <summary>Puts a message off, or parks it.</summary>
+    public Task Postpone(Guid id, int attempts, TimeSpan pause, bool park, string error, CancellationToken cancellationToken)
+    {
+        var now = clock.UtcNow;
+        return WithContext(db => db.Set<OutboxMessage>().Where(x => x.Id == id).ExecuteUpdateAsync(set => set
+            .SetProperty(x => x.Attempts, attempts)
+            .SetProperty(x => x.EnqueueTime, now + pause)
+            .SetProperty(x => x.Parked, park ? now : null)
+            .SetProperty(x => x.LastError, error), cancellationToken));
+    }
+
+    /// <summary>Forgets up to one batch of inbox rows that are older than the window; answers how many.</summary>
+    public Task<int> Purge(CancellationToken cancellationToken) =>
+        WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
+            [options.DuplicateDetectionWindow, options.QueryMessageLimit], cancellationToken));
+
+    async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        db.Database.SetCommandTimeout(options.QueryTimeout);
+        var strategy = db.Database.CreateExecutionStrategy();
+        return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
+    }
+
+    static NpgsqlBatchCommand Insert(string sql, IReadOnlyList<OutboxMessage> m)
+    {
+        NpgsqlParameter Column<T>(Func<OutboxMessage, T> value, NpgsqlDbType type)
+        {
+            var values = new T[m.Count];
+            for (var i = 0; i < values.Length; i++)
+                values[i] = value(m[i]);
+            return new() { Value = values, NpgsqlDbType = NpgsqlDbType.Array | type };
+        }
+
+        return new(sql)
+        {
+            Parameters =
+            {
+                Column(x => x.Id, NpgsqlDbType.Uuid), Column(x => x.MessageId, NpgsqlDbType.Uuid),
+                Column(x => x.ConversationId, NpgsqlDbType.Uuid), Column(x => x.CorrelationId, NpgsqlDbType.Uuid),
+                Column(x => x.SentTime, NpgsqlDbType.TimestampTz), Column(x => x.EnqueueTime, NpgsqlDbType.TimestampTz),
+                Column(x => x.ExpirationTime, NpgsqlDbType.TimestampTz),
+                Column(x => x.InboxMessageId, NpgsqlDbType.Uuid), Column(x => x.InboxConsumerId, NpgsqlDbType.Uuid),
+                Column(x => x.TokenId, NpgsqlDbType.Uuid), Column(x => x.DestinationAddress, NpgsqlDbType.Text),
+                Column(x => x.MessageType, NpgsqlDbType.Text), Column(x => x.ContentType, NpgsqlDbType.Text),
+                Column(x => x.Body, NpgsqlDbType.Text), Column(x => x.Headers, NpgsqlDbType.Text),
+                Column(x => x.Properties, NpgsqlDbType.Text),
+            }
+        };
+    }
+
+    Statements For(TDbContext db) => _statements ??= new Statements(db);
+
+    sealed class Statements
+    {
+        public Statements(TDbContext db)
+        {
+            var quote = db.GetService<ISqlGenerationHelper>();
+            var (outbox, o) = Names<OutboxMessage>(db.Model, quote);
+            var (inbox, i) = Names<InboxState>(db.Model, quote);
+            string[] columns =
+            [
+                nameof(OutboxMessage.Id), nameof(OutboxMessage.MessageId), nameof(OutboxMessage.ConversationId),
+                nameof(OutboxMessage.CorrelationId), nameof(OutboxMessage.SentTime), nameof(OutboxMessage.EnqueueTime),
+                nameof(OutboxMessage.ExpirationTime), nameof(OutboxMessage.InboxMessageId),
+                nameof(OutboxMessage.InboxConsumerId), nameof(OutboxMessage.TokenId),
+                nameof(OutboxMessage.DestinationAddress), nameof(OutboxMessage.MessageType),
+                nameof(OutboxMessage.ContentType), nameof(OutboxMessage.Body), nameof(OutboxMessage.Headers),
+                nameof(OutboxMessage.Properties),
+            ];
+            var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
+                o(nameof(OutboxMessage.Parked)));
+
+            InsertOutbox = $"""
+                insert into {outbox} ({string.Join(", ", columns.Select(o))}, {o(nameof(OutboxMessage.Attempts))})
+                select *, 0 from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                """;
+            InsertInbox = $"""
+                insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})
+                values ($1, $2, now())
+                """;
+            Unschedule = $"delete from {outbox} where {o(nameof(OutboxMessage.TokenId))} = any($1)";
+            Claim = $$"""
+                with due as (
+                    select {{id}} from {{outbox}} where {{due}} <= now() and {{parked}} is null
+                    order by {{due}} limit {0} for update skip locked)
+                update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
+                """;
+            Purge = $$"""
+                delete from {{inbox}} where ctid = any(array(
+                    select ctid from {{inbox}} where {{i(nameof(InboxState.Consumed))}} < now() - {0} limit {1}))
+                """;
+        }
+
+        public string InsertOutbox { get; }
+        public string InsertInbox { get; }
+        public string Unschedule { get; }
+        public string Claim { get; }
+        public string Purge { get; }
+
+        static (string Table, Func<string, string> Column) Names<T>(IModel model, ISqlGenerationHelper quote)
+        {
+            var entity = model.FindEntityType(typeof(T)) ?? throw new InvalidOperationException(
+                $"{typeof(T).Name} is not in the model of {typeof(TDbContext).Name}: call AddTransactionalOutboxEntities in OnModelCreating");
+            var table = StoreObjectIdentifier.Table(entity.GetTableName()!, entity.GetSchema());
+            return (quote.DelimitIdentifier(table.Name, table.Schema),
+                property => quote.DelimitIdentifier(entity.FindProperty(property)!.GetColumnName(table)!));
+        }
+    }
+}

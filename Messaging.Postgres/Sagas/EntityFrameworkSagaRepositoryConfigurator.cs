@@ -1,0 +1,107 @@
+using System.Data;
+using MassTransit.Configuration;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Saga;
+using Messaging.Postgres.Sagas;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace MassTransit;
+
+/// <summary>Options of a saga repository on Entity Framework Core.</summary>
+public interface IEntityFrameworkSagaRepositoryConfigurator
+{
+    /// <summary>
+    /// Pessimistic (the default): an instance is loaded with a row lock, messages for it wait for each other.
+    /// Optimistic: the loser of two finds the row changed and fails, to be retried; map a row version.
+    /// </summary>
+    ConcurrencyMode ConcurrencyMode { set; }
+
+    /// <summary>Isolation of the repository's own transactions. Default: read committed. An outbox brings its own.</summary>
+    IsolationLevel IsolationLevel { set; }
+
+    /// <summary>How a pessimistic load locks. Default: <see cref="PostgresLockStatementProvider" />.</summary>
+    ILockStatementProvider LockStatementProvider { set; }
+
+    /// <summary>Adds a DbContext to the container and uses it.</summary>
+    void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>>? optionsAction = null)
+        where TContext : DbContext
+        where TImplementation : DbContext, TContext;
+
+    /// <summary>Uses the DbContexts that a function makes; each is disposed after its message.</summary>
+    void DatabaseFactory(Func<DbContext> databaseFactory);
+
+    /// <inheritdoc cref="DatabaseFactory(Func{DbContext})" />
+    void DatabaseFactory(Func<IServiceProvider, Func<DbContext>> databaseFactory);
+
+    /// <summary>Uses the scope's DbContext; needed to commit with an outbox on the same one.</summary>
+    void ExistingDbContext<TContext>() where TContext : DbContext;
+
+    /// <summary>Sets optimistic concurrency.</summary>
+    /// <param name="useTransaction">False: no transaction around load and save; SaveChanges' own suffices.</param>
+    void SetOptimisticConcurrency(bool useTransaction = true);
+}
+
+/// <inheritdoc />
+public interface IEntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFrameworkSagaRepositoryConfigurator
+    where TSaga : class, ISaga
+{
+    /// <summary>Changes the query that loads an instance, for example to include what it owns.</summary>
+    void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization);
+}
+
+sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFrameworkSagaRepositoryConfigurator<TSaga>, ISpecification
+    where TSaga : class, ISaga
+{
+    readonly SagaRepositoryOptions<TSaga> _options = new();
+    Action<IServiceCollection>? _registerDbContext;
+
+    public ConcurrencyMode ConcurrencyMode { set => _options.IsPessimistic = value == ConcurrencyMode.Pessimistic; }
+    public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
+    public ILockStatementProvider LockStatementProvider { set => _options.LockStatements = value; }
+
+    public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) =>
+        _options.Customize = queryCustomization;
+
+    public void SetOptimisticConcurrency(bool useTransaction = true)
+    {
+        _options.IsPessimistic = false;
+        _options.UseTransaction = useTransaction;
+    }
+
+    public void ExistingDbContext<TContext>() where TContext : DbContext =>
+        _options.GetDbContext = provider => provider.GetRequiredService<TContext>();
+
+    public void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>>? optionsAction = null)
+        where TContext : DbContext
+        where TImplementation : DbContext, TContext
+    {
+        ExistingDbContext<TContext>();
+        _registerDbContext = services => services.AddDbContext<TContext, TImplementation>(
+            (provider, options) => optionsAction?.Invoke(provider, (DbContextOptionsBuilder<TImplementation>)options));
+    }
+
+    public void DatabaseFactory(Func<DbContext> databaseFactory) => DatabaseFactory(_ => databaseFactory);
+
+    public void DatabaseFactory(Func<IServiceProvider, Func<DbContext>> databaseFactory)
+    {
+        _options.GetDbContext = provider => databaseFactory(provider)();
+        _options.OwnsDbContext = true;
+    }
+
+    public IEnumerable<ValidationResult> Validate()
+    {
+        if (_options.GetDbContext == null)
+            yield return this.Failure("DbContext", "must be specified: ExistingDbContext, AddDbContext or DatabaseFactory");
+    }
+
+    public void Register(ISagaRepositoryRegistrationConfigurator<TSaga> configurator)
+    {
+        _registerDbContext?.Invoke(configurator);
+        configurator.TryAddSingleton(_options);
+        configurator.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();
+        configurator.RegisterQuerySagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();
+        configurator.RegisterSagaRepository<TSaga, DbContext, SagaConsumeContextFactory<DbContext, TSaga>, SagaRepositoryContextFactory<TSaga>>();
+    }
+}

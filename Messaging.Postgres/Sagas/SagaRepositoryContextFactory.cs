@@ -1,0 +1,100 @@
+using System.Data;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Saga;
+using Messaging.Postgres.Outbox;
+using Microsoft.EntityFrameworkCore;
+
+namespace Messaging.Postgres.Sagas;
+
+/// <summary>What <see cref="IEntityFrameworkSagaRepositoryConfigurator" /> sets; its members say what they mean.</summary>
+sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
+{
+    public Func<IServiceProvider, DbContext> GetDbContext { get; set; } = null!;
+    public bool OwnsDbContext { get; set; }
+    public bool IsPessimistic { get; set; } = true;
+    public bool UseTransaction { get; set; } = true;
+    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
+    public ILockStatementProvider LockStatements { get; set; } = new PostgresLockStatementProvider();
+    public Func<IQueryable<TSaga>, IQueryable<TSaga>> Customize { get; set; } = query => query;
+}
+
+/// <summary>
+/// Runs a saga's step. Inside an outbox's unit of work on the same DbContext it only changes the context, which the
+/// unit commits; elsewhere it opens, saves and commits a transaction of its own.
+/// </summary>
+sealed class SagaRepositoryContextFactory<TSaga>(
+    SagaRepositoryOptions<TSaga> options,
+    ISagaConsumeContextFactory<DbContext, TSaga> consumeContexts,
+    IServiceProvider provider)
+    : ISagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>
+    where TSaga : class, ISaga
+{
+    public Task Send<T>(ConsumeContext<T> context, IPipe<SagaRepositoryContext<TSaga, T>> next) where T : class =>
+        Run(context, next.Send);
+
+    public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<TSaga> query, IPipe<SagaRepositoryQueryContext<TSaga, T>> next)
+        where T : class =>
+        Run(context, async repository =>
+        {
+            var found = await repository.Find(query, context.CancellationToken).ConfigureAwait(false);
+            await next.Send(new LoadedSagaRepositoryQueryContext<TSaga, T>(repository, found)).ConfigureAwait(false);
+        });
+
+    async Task Run<T>(ConsumeContext<T> context, Func<SagaRepositoryContext<TSaga, DbContext, T>, Task> step) where T : class
+    {
+        var db = options.GetDbContext(provider);
+        try
+        {
+            var isInUnit = context.TryGetPayload<IOutboxUnit>(out var unit) && ReferenceEquals(unit.DbContext, db);
+            var repository = new SagaRepositoryContext<TSaga, DbContext, T>(db, options, context, consumeContexts);
+            if (isInUnit)
+                await step(repository).ConfigureAwait(false);
+            else
+                await db.Database.CreateExecutionStrategy().ExecuteAsync(() => InTransaction(db, context.CancellationToken,
+                    async () =>
+                    {
+                        await step(repository).ConfigureAwait(false);
+                        return await db.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);
+                    })).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (options.OwnsDbContext)
+                await db.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    async Task<T> InTransaction<T>(DbContext db, CancellationToken cancellationToken, Func<Task<T>> work)
+    {
+        db.ChangeTracker.Clear();
+        if (!options.UseTransaction)
+            return await work().ConfigureAwait(false);
+        await using var transaction = await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
+        var result = await work().ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
+    public Task<T> Execute<T>(Func<LoadSagaRepositoryContext<TSaga>, Task<T>> asyncMethod, CancellationToken cancellationToken = default)
+        where T : class => Read(asyncMethod, cancellationToken);
+
+    public Task<T> Execute<T>(Func<QuerySagaRepositoryContext<TSaga>, Task<T>> asyncMethod, CancellationToken cancellationToken = default)
+        where T : class => Read(asyncMethod, cancellationToken);
+
+    async Task<T> Read<T>(Func<SagaReadContext<TSaga>, Task<T>> read, CancellationToken cancellationToken)
+    {
+        var db = options.GetDbContext(provider);
+        try
+        {
+            return await read(new SagaReadContext<TSaga>(db, options, cancellationToken)).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (options.OwnsDbContext)
+                await db.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    public void Probe(ProbeContext context) => context.Add("persistence", "entity-framework-postgres");
+}

@@ -1,0 +1,65 @@
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>A valid request for an order.</summary>
+/// <param name="AccountId">The account that pays.</param>
+/// <param name="Items">What is ordered.</param>
+/// <param name="Total">The sum over the items.</param>
+/// <param name="RequestId">What the caller named the request, or null.</param>
+sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Total, Guid? RequestId)
+{
+    const int MaxItems = 100;
+    const int MaxSku = 64;
+    const int MaxQuantity = 1_000_000;
+
+    /// <summary>Reads a request, or throws INVALID_ARGUMENT with all that is wrong with it.</summary>
+    public static NewOrder Read(V1.CreateOrderRequest request)
+    {
+        var violations = new FieldViolations();
+        var accountId = violations.Id(request.AccountId, "account_id");
+        var requestId = violations.OptionalId(request.RequestId, "request_id");
+        if (request.Items.Count is 0 or > MaxItems)
+            violations.Add("items", $"must be 1 to {MaxItems}, not {request.Items.Count}");
+
+        var lines = new List<OrderLine>();
+        string? currency = null;
+        var total = 0m;
+        for (var i = 0; i < Math.Min(request.Items.Count, MaxItems); i++)
+        {
+            var (item, field) = (request.Items[i], $"items[{i}]");
+            if (string.IsNullOrWhiteSpace(item.Sku) || item.Sku.Length > MaxSku || item.Sku.Any(char.IsControl))
+                violations.Add($"{field}.sku", $"must have 1 to {MaxSku} characters, none of them a control character");
+            if (item.Quantity is < 1 or > MaxQuantity)
+                violations.Add($"{field}.quantity", $"must be 1 to {MaxQuantity}");
+            if (Money.Read(item.UnitPrice, $"{field}.unit_price", violations) is not { } price)
+                continue;
+            if (price.Currency != (currency ??= price.Currency))
+                violations.Add($"{field}.unit_price.currency_code", $"must be {currency}, as in the items before");
+            total += price.Amount * Math.Clamp(item.Quantity, 0, MaxQuantity);
+            lines.Add(new OrderLine(item.Sku, item.Quantity, price.Amount));
+        }
+
+        if (total > Money.Max)
+            violations.Add("items", $"must not cost more than {Money.Max} together");
+        violations.ThrowIfAny();
+        return new NewOrder(accountId, lines, new Money(total, currency!), requestId);
+    }
+
+    /// <summary>The order in its first state.</summary>
+    public OrderState ToOrder(DateTime now) => new()
+    {
+        CorrelationId = Guid.CreateVersion7(new DateTimeOffset(now)),
+        AccountId = AccountId,
+        Items = Items,
+        Total = Total.Amount,
+        Currency = Total.Currency,
+        RequestId = RequestId,
+        CreateTime = now,
+        UpdateTime = now,
+    };
+
+    /// <summary>Whether the order was made from the same content.</summary>
+    public bool IsSameAs(OrderState order) =>
+        order.AccountId == AccountId && order.Currency == Total.Currency && order.Items.SequenceEqual(Items);
+}

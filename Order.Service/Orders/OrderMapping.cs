@@ -1,0 +1,54 @@
+using Google.Protobuf.WellKnownTypes;
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>Orders as the API shows them.</summary>
+static class OrderMapping
+{
+    public static V1.Order ToProto(this OrderState order) => new()
+    {
+        OrderId = order.CorrelationId.ToString(),
+        AccountId = order.AccountId.ToString(),
+        Items = { order.Items.Select(x => new V1.OrderItem { Sku = x.Sku, Quantity = x.Quantity, UnitPrice = Money.ToProto(x.UnitPrice, order.Currency) }) },
+        Total = Money.ToProto(order.Total, order.Currency),
+        Status = ToStatus(order.CurrentState),
+        Reason = ToProto(order.Reason),
+        CreateTime = order.CreateTime.ToTimestamp(),
+        UpdateTime = order.UpdateTime.ToTimestamp(),
+    };
+
+    public static V1.OrderStatus ToStatus(string state) => state switch
+    {
+        "Initial" or nameof(OrderStateMachine.Reserving) => V1.OrderStatus.Pending,
+        nameof(OrderStateMachine.Cancelling) => V1.OrderStatus.Cancelling,
+        nameof(OrderStateMachine.Confirmed) => V1.OrderStatus.Confirmed,
+        nameof(OrderStateMachine.Rejected) => V1.OrderStatus.Rejected,
+        nameof(OrderStateMachine.Cancelled) => V1.OrderStatus.Cancelled,
+        _ => throw new ArgumentOutOfRangeException(nameof(state), state, "not a state of an order"),
+    };
+
+    public static string[] ToStates(V1.OrderStatus status) => status switch
+    {
+        V1.OrderStatus.Pending => ["Initial", nameof(OrderStateMachine.Reserving)],
+        V1.OrderStatus.Cancelling => [nameof(OrderStateMachine.Cancelling)],
+        V1.OrderStatus.Confirmed => [nameof(OrderStateMachine.Confirmed)],
+        V1.OrderStatus.Rejected => [nameof(OrderStateMachine.Rejected)],
+        V1.OrderStatus.Cancelled => [nameof(OrderStateMachine.Cancelled)],
+        _ => [],
+    };
+
+    public static V1.OrderReason ToProto(OrderReason? reason) => reason switch
+    {
+        null => V1.OrderReason.Unspecified,
+        OrderReason.InsufficientFunds => V1.OrderReason.InsufficientFunds,
+        OrderReason.AccountNotFound => V1.OrderReason.AccountNotFound,
+        OrderReason.CurrencyMismatch => V1.OrderReason.CurrencyMismatch,
+        OrderReason.TimedOut => V1.OrderReason.TimedOut,
+        OrderReason.CancelledByClient => V1.OrderReason.CancelledByClient,
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "not a reason"),
+    };
+
+    public static bool IsTerminal(this V1.OrderStatus status) =>
+        status is V1.OrderStatus.Confirmed or V1.OrderStatus.Rejected or V1.OrderStatus.Cancelled;
+}

@@ -1,0 +1,31 @@
+using System.Text.Json;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Orders;
+
+sealed class OrderStateMap : SagaClassMap<OrderState>
+{
+    /// <summary>The unique key that makes a repeated request find its order.</summary>
+    public const string RequestIdKey = "ix_orders_request_id";
+
+    protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
+    {
+        entity.ToTable("orders");
+        entity.Property(x => x.CorrelationId).HasColumnName("order_id");
+        entity.Property(x => x.CurrentState).HasMaxLength(16);
+        entity.Property(x => x.Items).HasColumnType("jsonb").HasConversion(
+            items => JsonSerializer.Serialize(items, JsonSerializerOptions.Default),
+            json => JsonSerializer.Deserialize<List<OrderLine>>(json, JsonSerializerOptions.Default)!,
+            new ValueComparer<IReadOnlyList<OrderLine>>(
+                (a, b) => a!.SequenceEqual(b!), items => items.Count, items => items)); // never changed in place
+        entity.Property(x => x.Total).HasPrecision(19, 4);
+        entity.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
+        entity.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
+        entity.Property(x => x.Version).IsRowVersion();
+        entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
+        entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
+    }
+}

@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Google.Protobuf.WellKnownTypes;
+using Npgsql;
+using Orders.V1;
+
+namespace Orders;
+
+/// <summary>
+/// Hears of every committed change of an order's status, whichever replica made it: a trigger notifies
+/// (PostgreSQL's LISTEN and NOTIFY), in the order of the commits.
+/// </summary>
+sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatcher> log) : BackgroundService
+{
+    readonly Dictionary<Guid, List<OrderSubscription>> _watched = [];
+
+    /// <summary>Subscribes; read the order after that, so that no change falls between.</summary>
+    public OrderSubscription Watch(Guid orderId)
+    {
+        var subscription = new OrderSubscription(x => Unwatch(orderId, x));
+        lock (_watched)
+        {
+            if (!_watched.TryGetValue(orderId, out var all))
+                _watched[orderId] = all = [];
+            all.Add(subscription);
+        }
+
+        return subscription;
+    }
+
+    void Unwatch(Guid orderId, OrderSubscription subscription)
+    {
+        lock (_watched)
+            if (_watched.TryGetValue(orderId, out var all) && all.Remove(subscription) && all.Count == 0)
+                _watched.Remove(orderId);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+            try
+            {
+                await using var connection = await database.OpenConnectionAsync(stoppingToken);
+                connection.Notification += (_, e) => Publish(e.Payload);
+                await using (var listen = new NpgsqlCommand("listen order_changed", connection))
+                    await listen.ExecuteNonQueryAsync(stoppingToken);
+                Refresh();
+                while (true)
+                    await connection.WaitAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                LogLost(e.Message);
+                await Task.Delay(TimeSpan.FromMilliseconds(500), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+    }
+
+    void Publish(string payload)
+    {
+        var parts = payload.Split('|');
+        var change = new OrderChange(parts[1], parts[2], DateTime.Parse(parts[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal));
+        lock (_watched)
+            if (_watched.TryGetValue(Guid.Parse(parts[0]), out var all))
+                all.ForEach(x => x.Post(change));
+    }
+
+    /// <summary>Has every subscriber read its order again: notifications may have been missed.</summary>
+    void Refresh()
+    {
+        lock (_watched)
+            foreach (var all in _watched.Values)
+                all.ForEach(x => x.Post(null));
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's notifications are interrupted: {Reason}")]
+    partial void LogLost(string reason);
+}
+
+/// <summary>A committed change of an order's status.</summary>
+sealed record OrderChange(string State, string Reason, DateTime UpdateTime)
+{
+    /// <summary>Brings an order up to this change; false if it is there already.</summary>
+    public bool ApplyTo(Order order)
+    {
+        var updated = UpdateTime.ToTimestamp();
+        if (updated.CompareTo(order.UpdateTime) <= 0)
+            return false;
+        order.Status = OrderMapping.ToStatus(State);
+        order.Reason = OrderMapping.ToProto(Reason == "" ? null : System.Enum.Parse<OrderReason>(Reason));
+        order.UpdateTime = updated;
+        return true;
+    }
+}
+
+/// <summary>One watcher's changes; null means "read the order again".</summary>
+sealed class OrderSubscription(Action<OrderSubscription> unsubscribe) : IDisposable
+{
+    readonly Channel<OrderChange?> _changes = Channel.CreateUnbounded<OrderChange?>();
+
+    public void Post(OrderChange? change) => _changes.Writer.TryWrite(change);
+
+    public ValueTask<OrderChange?> Next(CancellationToken cancellationToken) => _changes.Reader.ReadAsync(cancellationToken);
+
+    public void Dispose() => unsubscribe(this);
+}

@@ -1,0 +1,25 @@
+using MassTransit;
+using Orders;
+using Service.Defaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddApi<OrderDbContext>();
+builder.AddDatabase<OrderDbContext>();
+builder.AddMessaging<OrderDbContext>(x => x
+    .AddSagaStateMachine<OrderStateMachine, OrderState>()
+    .EntityFrameworkRepository(r =>
+    {
+        r.ConcurrencyMode = ConcurrencyMode.Optimistic;
+        r.ExistingDbContext<OrderDbContext>();
+        r.UsePostgres();
+    }));
+builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga").ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddSagaEvents<OrderState>();
+builder.Services.AddSingleton<OrderWatcher>().AddHostedService(x => x.GetRequiredService<OrderWatcher>());
+
+var app = builder.Build();
+if (!await app.MigrateAsync<OrderDbContext>(args))
+    return;
+app.MapApi();
+app.MapGrpcService<OrderGrpcService>();
+await app.RunAsync();

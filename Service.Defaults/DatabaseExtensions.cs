@@ -1,0 +1,95 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Service.Defaults;
+
+/// <summary>The database as both services have it.</summary>
+public static partial class DatabaseExtensions
+{
+    const long MigrationLock = 0x4F53_4147_41; // any number that nobody else takes: "OSAGA"
+
+    /// <summary>Adds a pooled DbContext on <c>ConnectionStrings:Database</c>.</summary>
+    public static void AddDatabase<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
+    {
+        builder.Services.AddSingleton(provider => NpgsqlDataSource.Create(ConnectionString(provider.GetRequiredService<IConfiguration>())));
+        builder.Services.AddDbContextPool<TDbContext>((provider, options) => options
+            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>())
+            .UseSnakeCaseNamingConvention());
+    }
+
+    static string ConnectionString(IConfiguration configuration)
+    {
+        var given = configuration.GetConnectionString("Database")
+            ?? throw new InvalidOperationException("ConnectionStrings:Database is not set: PostgreSQL's host, database, user and password");
+        var all = new NpgsqlConnectionStringBuilder(given);
+        // Statements are prepared once a connection; connections keep nothing that would need a reset.
+        if (!all.ContainsKey("Max Auto Prepare"))
+            (all.MaxAutoPrepare, all.AutoPrepareMinUsages, all.NoResetOnClose) = (100, 2, true);
+        return all.ConnectionString;
+    }
+
+    /// <summary>
+    /// Brings the database's schema up to date, unless <c>Database:MigrateAtStartup</c> is false. Waits for a database
+    /// that is still starting. Replicas that start together take turns. With <c>--migrate</c>, does that alone.
+    /// </summary>
+    /// <returns>True if the program is to run on.</returns>
+    public static async Task<bool> MigrateAsync<TDbContext>(this WebApplication app, string[] args) where TDbContext : DbContext
+    {
+        var only = args.Contains("--migrate");
+        if (only || app.Configuration.GetValue("Database:MigrateAtStartup", true))
+            await Migrate<TDbContext>(app.Services, app.Lifetime.ApplicationStopping);
+        return !only;
+    }
+
+    static async Task Migrate<TDbContext>(IServiceProvider services, CancellationToken cancellationToken) where TDbContext : DbContext
+    {
+        var log = services.GetRequiredService<ILogger<TDbContext>>();
+        var wait = services.GetRequiredService<IConfiguration>().GetValue("Database:WaitAtStartup", TimeSpan.FromMinutes(2));
+        var giveUp = DateTime.UtcNow + wait;
+        while (true)
+            try
+            {
+                await using var turn = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken);
+                await Execute(turn, "select pg_advisory_lock($1)");
+                try
+                {
+                    await using var scope = services.CreateAsyncScope();
+                    var database = scope.ServiceProvider.GetRequiredService<TDbContext>().Database;
+                    var pending = (await database.GetPendingMigrationsAsync(cancellationToken)).ToList();
+                    if (pending.Count > 0)
+                    {
+                        await database.MigrateAsync(cancellationToken);
+                        LogMigrated(log, string.Join(", ", pending));
+                    }
+                }
+                finally
+                {
+                    await Execute(turn, "select pg_advisory_unlock($1)");
+                }
+
+                return;
+            }
+            catch (Exception e) when (TransientErrors.IsConnectionLost(e) && DateTime.UtcNow < giveUp)
+            {
+                LogWaiting(log, e.Message);
+                await Task.Delay(250, cancellationToken);
+            }
+
+        async Task Execute(NpgsqlConnection connection, string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = MigrationLock } }, CommandTimeout = 0 };
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The database's schema is up to date after {Migrations}")]
+    static partial void LogMigrated(ILogger log, string migrations);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Waiting for the database: {Reason}")]
+    static partial void LogWaiting(ILogger log, string reason);
+}

@@ -1,0 +1,80 @@
+using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Service.Defaults;
+
+/// <summary>The bus as both services have it.</summary>
+public static class MessagingExtensions
+{
+    /// <summary>
+    /// Adds the bus on <c>ConnectionStrings:RabbitMq</c> (an amqp address) with the outbox of
+    /// <typeparamref name="TDbContext" /> on every endpoint.
+    /// </summary>
+    public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure)
+        where TDbContext : DbContext
+    {
+        builder.Services.AddOptions<MessagingOptions>().BindConfiguration("Messaging").ValidateDataAnnotations().ValidateOnStart();
+        var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
+        builder.Services.AddReceiveObserver<FaultAlarm>();
+        builder.Services.AddMassTransit(x =>
+        {
+            x.DisableUsageTelemetry();
+            x.SetKebabCaseEndpointNameFormatter();
+            x.AddEntityFrameworkOutbox<TDbContext>(o =>
+            {
+                o.UsePostgres();
+                o.UseBusOutbox();
+                o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
+            });
+            configure(x);
+            x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseDefaults<TDbContext>(context, options));
+            x.UsingRabbitMq((context, rabbit) =>
+            {
+                rabbit.Host(new Uri(builder.Configuration.GetConnectionString("RabbitMq")
+                    ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")));
+                rabbit.ConfigureJsonSerializerOptions(json =>
+                {
+                    json.WriteIndented = false;
+                    return json;
+                });
+                rabbit.ConfigureEndpoints(context);
+            });
+        });
+    }
+
+    /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>
+    static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)
+        where TDbContext : DbContext
+    {
+        endpoint.PrefetchCount = options.Prefetch;
+        endpoint.ConcurrentMessageLimit = options.Concurrency;
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit && options.QuorumQueues)
+            rabbit.SetQuorumQueue();
+
+        // A database that is away is no fault of the message: it waits, however long that takes.
+        endpoint.UseMessageRetry(r =>
+        {
+            r.Handle<Exception>(TransientErrors.IsConnectionLost);
+            r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(200));
+        });
+        endpoint.UseMessageRetry(r =>
+        {
+            r.Handle<Exception>(TransientErrors.IsConflict);
+            r.Intervals(0, 0, 10, 20, 50, 100, 200, 500, 1000, 2000);
+        });
+        endpoint.UseEntityFrameworkOutbox<TDbContext>(context);
+    }
+
+    /// <summary>
+    /// Makes the message fail to send, and so stay in the outbox, as long as no queue would get it: a command to a
+    /// service that has never run must not vanish in the broker.
+    /// </summary>
+    public static void RequireQueue(this SendContext context)
+    {
+        if (context is PublishContext publish)
+            publish.Mandatory = true;
+    }
+}

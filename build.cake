@@ -1,0 +1,155 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Xml.Linq;
+
+var target = Argument("target", "Help");
+var configuration = Argument("configuration", "Release");
+var results = MakeAbsolute(Directory("./artifacts/test-results")).FullPath;
+var passed = 0;
+var failed = 0;
+var skipped = 0;
+
+string Program(string name) => $"./artifacts/bin/{name}/{configuration.ToLowerInvariant()}/{name}.dll";
+
+Task("Help").Description("Lists the targets.").Does(() =>
+{
+    foreach (var task in Tasks)
+        Information("{0,-18} {1}", task.Name, task.Description);
+});
+
+Task("Build").Description("Builds everything; warnings are errors.").Does(() =>
+    DotNetBuild("./OrderSaga.sln", new DotNetBuildSettings
+    {
+        Configuration = configuration,
+        NoLogo = true,
+        Verbosity = DotNetVerbosity.Minimal,
+        MSBuildSettings = new DotNetMSBuildSettings { MaxCpuCount = 0 },
+    }));
+
+Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missing and this may (root).").Does(() =>
+{
+    var choice = EnvironmentVariable("ORDERSAGA_SERVERS");
+    if (choice == "given" || (string.IsNullOrEmpty(choice) && HasEnvironmentVariable("ORDERSAGA_POSTGRES")))
+        return;
+    bool IsThere(string program, string debian) => GetFiles(debian).Any()
+        || EnvironmentVariable("PATH").Split(':').Any(x => System.IO.File.Exists($"{x}/{program}"));
+    var missing = new List<string>();
+    if (!IsThere("initdb", "/usr/lib/postgresql/*/bin/initdb"))
+        missing.Add("postgresql");
+    if (!IsThere("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"))
+        missing.Add("rabbitmq-server");
+    if (missing.Count == 0)
+        return;
+    var install = $"apt-get install -y --no-install-recommends {string.Join(" ", missing)}";
+    if (Environment.UserName != "root" || !System.IO.File.Exists("/usr/bin/apt-get"))
+        throw new CakeException($"{string.Join(" and ", missing)} must be installed first, as root: {install}");
+    Information("installing {0}", string.Join(" and ", missing));
+    // The packages are not to start servers of their own.
+    const string policy = "/usr/sbin/policy-rc.d";
+    var hadPolicy = System.IO.File.Exists(policy);
+    if (!hadPolicy)
+        Shell($"printf '#!/bin/sh\\nexit 101\\n' > {policy} && chmod +x {policy}");
+    try
+    {
+        Shell($"export DEBIAN_FRONTEND=noninteractive; apt-get update -qq >/dev/null && {install} >/dev/null");
+    }
+    finally
+    {
+        if (!hadPolicy)
+            System.IO.File.Delete(policy);
+    }
+});
+
+Task("Run").Description("Starts servers and services, places three orders, stays up until Ctrl-C (--smoke: ends then).")
+    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Local.Host"), HasArgument("smoke") ? "--smoke" : ""));
+
+Task("Load").Description("Loads the system and audits it: --orders=N --clients=C --accounts=A --rate=R.")
+    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Saga.Load"), "run",
+        "--orders", Argument("orders", "5000"), "--clients", Argument("clients", "32"),
+        "--accounts", Argument("accounts", "1000"), "--rate", Argument("rate", "0")));
+
+Task("Migrate").Description("Brings the databases of ORDER_DATABASE and ACCOUNT_DATABASE (connection strings) up to date.")
+    .IsDependentOn("Build").Does(() =>
+{
+    foreach (var service in new[] { "Order", "Account" })
+    {
+        var database = EnvironmentVariable($"{service.ToUpperInvariant()}_DATABASE")
+            ?? throw new CakeException($"{service.ToUpperInvariant()}_DATABASE is not set: a connection string of {service}'s database");
+        Environment.SetEnvironmentVariable("ConnectionStrings__Database", database);
+        Environment.SetEnvironmentVariable("ConnectionStrings__RabbitMq", "amqp://not.used/");
+        Exec("dotnet", Program($"{service}.Service"), "--migrate");
+    }
+});
+
+Task("Test-Unit").Description("Tests that need no server.").IsDependentOn("Build").Does(() => Test("Unit"));
+
+Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
+    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("Integration"));
+
+Task("Test-E2E").Description("Tests of both services as real processes.")
+    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("E2E"));
+
+Task("Test").Description("All tests.")
+    .IsDependentOn("Test-Unit").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
+
+Task("Lint").Description("Checks format and analysers; changes nothing.").Does(() =>
+    Exec("dotnet", "format", "OrderSaga.sln", "--verify-no-changes"));
+
+Task("Format").Description("Formats the code.").Does(() => Exec("dotnet", "format", "OrderSaga.sln"));
+
+Teardown(_ =>
+{
+    if (passed + failed + skipped > 0)
+        Information("{0} passed, {1} failed, {2} skipped", passed, failed, skipped);
+});
+
+RunTarget(target);
+
+void Test(string category)
+{
+    var file = $"{results}/{category}.trx";
+    if (FileExists(file))
+        DeleteFile(file);
+    var code = Start("dotnet", "test", $"artifacts/bin/Saga.Tests/{configuration.ToLowerInvariant()}/Saga.Tests.dll",
+        "--filter", $"TestCategory={category}", "--results-directory", results,
+        "--logger", $"trx;LogFileName={category}.trx", "--logger", "console;verbosity=normal");
+    if (FileExists(file))
+    {
+        var counters = XDocument.Load(file).Descendants().Single(x => x.Name.LocalName == "Counters");
+        int Count(string name) => (int)counters.Attribute(name);
+        passed += Count("passed");
+        failed += Count("failed");
+        skipped += Count("total") - Count("executed");
+    }
+
+    if (code != 0)
+        throw new CakeException($"{category} tests failed");
+}
+
+void Shell(string script) => Exec("sh", "-c", script);
+
+void Exec(params string[] command)
+{
+    var code = Start(command);
+    if (code != 0)
+        throw new CakeException($"{string.Join(" ", command)} ended with {code}");
+}
+
+// Starts a program on this terminal and passes signals on to it, so that it is never left behind.
+int Start(params string[] command)
+{
+    var start = new ProcessStartInfo(command[0]) { UseShellExecute = false };
+    foreach (var argument in command.Skip(1).Where(x => x != ""))
+        start.ArgumentList.Add(argument);
+    using var process = System.Diagnostics.Process.Start(start);
+    void Pass(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        System.Diagnostics.Process.Start("kill", $"-{(context.Signal == PosixSignal.SIGINT ? "INT" : "TERM")} {process.Id}");
+    }
+
+    using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Pass);
+    using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Pass);
+    process.WaitForExit();
+    return process.ExitCode;
+}
