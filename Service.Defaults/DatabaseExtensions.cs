@@ -28,7 +28,7 @@ public static partial class DatabaseExtensions
             ?? throw new InvalidOperationException("ConnectionStrings:Database is not set: PostgreSQL's host, database, user and password");
         var all = new NpgsqlConnectionStringBuilder(given);
         // Statements are prepared once a connection; connections keep nothing that would need a reset.
-        if (!all.ContainsKey("Max Auto Prepare"))
+        if (all.MaxAutoPrepare == 0)
             (all.MaxAutoPrepare, all.AutoPrepareMinUsages, all.NoResetOnClose) = (100, 2, true);
         return all.ConnectionString;
     }

@@ -120,7 +120,7 @@ sealed class AccountGrpcService(AccountDbContext db, TimeProvider time) : Accoun
         return reservation?.ToProto() ?? throw RpcErrors.NotFound("reservation", orderId);
     }
 
-    DateTime Now => time.GetUtcNow().UtcDateTime;
+    DateTime Now => time.UtcNow();
 
     async Task<Account> Find(Guid id, CancellationToken cancellationToken) =>
         await db.Accounts.AsNoTracking().SingleOrDefaultAsync(x => x.AccountId == id, cancellationToken)

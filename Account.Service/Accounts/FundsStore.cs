@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -33,5 +34,5 @@ public sealed class FundsStore(AccountDbContext db, TimeProvider time)
             db.Add(entry);
     }
 
-    DateTime Now => time.GetUtcNow().UtcDateTime;
+    DateTime Now => time.UtcNow();
 }

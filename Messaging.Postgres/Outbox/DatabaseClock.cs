@@ -8,10 +8,17 @@ namespace Messaging.Postgres.Outbox;
 /// </summary>
 sealed class DatabaseClock<TDbContext>(TimeProvider time) where TDbContext : DbContext
 {
+    static readonly TimeSpan LongestAnswer = TimeSpan.FromMilliseconds(100);
     long _offsetTicks;
 
     public DateTime UtcNow => time.GetUtcNow().UtcDateTime.AddTicks(Volatile.Read(ref _offsetTicks));
 
-    public void Set(DateTime databaseNow) =>
-        Volatile.Write(ref _offsetTicks, (databaseNow - time.GetUtcNow().UtcDateTime).Ticks);
+    /// <summary>Asks the database; an answer that took long says too little about the time, and only the first is used then.</summary>
+    public async Task Set(Func<Task<DateTime>> databaseNow)
+    {
+        var asked = time.GetTimestamp();
+        var now = await databaseNow().ConfigureAwait(false);
+        if (time.GetElapsedTime(asked) is var took && (took < LongestAnswer || Volatile.Read(ref _offsetTicks) == 0))
+            Volatile.Write(ref _offsetTicks, (now + took / 2 - time.GetUtcNow().UtcDateTime).Ticks);
+    }
 }

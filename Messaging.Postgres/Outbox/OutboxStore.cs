@@ -64,8 +64,8 @@ sealed class OutboxStore<TDbContext>(
     public Task<List<OutboxMessage>> Claim(CancellationToken cancellationToken) =>
         WithContext(async db =>
         {
-            clock.Set(await db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
-                .SingleAsync(cancellationToken).ConfigureAwait(false));
+            await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
+                .SingleAsync(cancellationToken)).ConfigureAwait(false);
             return await db.Set<OutboxMessage>()
                 .FromSqlRaw(For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
                 .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false);

@@ -17,7 +17,7 @@ sealed class OrderGrpcService(
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var wanted = NewOrder.Read(request);
-        var order = wanted.ToOrder(time.GetUtcNow().UtcDateTime);
+        var order = wanted.ToOrder(time.UtcNow());
         try
         {
             // The saga's first step is taken in the RPC's own commit: the order, its command and its timeout are one.

@@ -72,7 +72,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 Ignore(CancellationRequested),
                 Ignore(FundsReleased));
 
-        WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = time.GetUtcNow().UtcDateTime));
+        WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = time.UtcNow()));
 
         EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason) where T : class =>
             when.Then(x => x.Saga.Reason = reason)

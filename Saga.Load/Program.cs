@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Saga.Load.Audit;
+using Saga.Load.Run;
+
+var orders = new Option<int>("--orders") { Description = "How many orders to place.", DefaultValueFactory = _ => 1000 };
+var clients = new Option<int>("--clients") { Description = "How many clients place them, each waiting for its answer.", DefaultValueFactory = _ => 32 };
+var rate = new Option<double>("--rate") { Description = "Orders a second, placed on time whatever the answers; 0 for as fast as the clients can.", DefaultValueFactory = _ => 0 };
+var accounts = new Option<int>("--accounts") { Description = "How many accounts pay, in turn.", DefaultValueFactory = _ => 1000 };
+var json = new Option<FileInfo?>("--json") { Description = "Writes the figures to this file." };
+var order = Address("--order", "Order's gRPC address; without it, servers and services are started and stopped.");
+var account = Address("--account", "Account's gRPC address.");
+var orderDatabase = new Option<string?>("--order-database") { Description = "Order's database, a connection string." };
+var accountDatabase = new Option<string?>("--account-database") { Description = "Account's database, a connection string." };
+var amqp = Address("--rabbitmq", "The broker's address, with user, password and virtual host.");
+var management = Address("--management", "The address of the broker's management UI.");
+var settle = new Option<TimeSpan>("--settle") { Description = "How long the audit waits for things to become quiet.", DefaultValueFactory = _ => TimeSpan.FromSeconds(30) };
+
+var run = new Command("run", "Places orders, measures, and audits the result.")
+    { orders, clients, rate, accounts, json, order, account, orderDatabase, accountDatabase, amqp, management };
+run.Validators.Add(result =>
+{
+    if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
+        result.AddError("--order and --account go together");
+    if (result.GetValue(orders) < 1 || result.GetValue(clients) < 1 || result.GetValue(accounts) < 1 || result.GetValue(rate) < 0)
+        result.AddError("--orders, --clients and --accounts are at least 1, --rate at least 0");
+});
+run.SetAction((parsed, cancellationToken) => new RunCommand(new RunOptions(
+    parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(json),
+    parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
+    parsed.GetValue(amqp), parsed.GetValue(management))).RunAsync(cancellationToken));
+
+var audit = new Command("audit", "Checks the invariants on both databases; exit code 1 on any violation.")
+    { orderDatabase, accountDatabase, amqp, management, settle };
+audit.Validators.Add(result =>
+{
+    if (result.GetValue(orderDatabase) == null || result.GetValue(accountDatabase) == null)
+        result.AddError("--order-database and --account-database are needed");
+});
+audit.SetAction(async (parsed, cancellationToken) =>
+{
+    var broker = parsed.GetValue(amqp) is { } address ? new BrokerQueues(address, parsed.GetValue(management)) : null;
+    var report = await new Auditor(parsed.GetValue(orderDatabase)!, parsed.GetValue(accountDatabase)!, broker)
+        .AuditAsync(parsed.GetValue(settle), cancellationToken);
+    report.Print();
+    return report.Violations.Count == 0 ? 0 : 1;
+});
+
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit }.Parse(args).InvokeAsync();
+
+static Option<Uri?> Address(string name, string description) => new(name)
+{
+    Description = description,
+    CustomParser = result =>
+    {
+        if (Uri.TryCreate(result.Tokens.Single().Value, UriKind.Absolute, out var address))
+            return address;
+        result.AddError($"{name} takes an address such as http://127.0.0.1:5101, not {result.Tokens.Single().Value}");
+        return null;
+    },
+};

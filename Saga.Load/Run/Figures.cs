@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using HdrHistogram;
+using Spectre.Console;
+
+namespace Saga.Load.Run;
+
+/// <summary>Latencies in milliseconds.</summary>
+sealed record Latency(double P50, double P90, double P99, double Max)
+{
+    public static Latency From(IEnumerable<long> ticks)
+    {
+        var histogram = new LongHistogram(TimeStamp.Hours(1), 3);
+        foreach (var t in ticks)
+            histogram.RecordValue(Math.Max(1, t));
+        double At(double percentile) => Math.Round(histogram.GetValueAtPercentile(percentile) * 1000.0 / Stopwatch.Frequency, 2);
+        return new Latency(At(50), At(90), At(99), At(100));
+    }
+}
+
+/// <summary>What a run measured; the JSON file has these keys.</summary>
+sealed record Figures
+{
+    static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public required int Orders { get; init; }
+    public required int Clients { get; init; }
+    public required int Accounts { get; init; }
+    public required double Rate { get; init; }
+
+    /// <summary>Calls that failed, and orders that did not end.</summary>
+    public required int Errors { get; init; }
+
+    /// <summary>From the first call to the last terminal status.</summary>
+    public required double OrdersPerSecond { get; init; }
+
+    /// <summary>From the call of CreateOrder to its answer.</summary>
+    public required Latency RpcMs { get; init; }
+
+    /// <summary>From the call of CreateOrder to the commit of the terminal status.</summary>
+    public required Latency TerminalMs { get; init; }
+
+    /// <summary>Orders by status.</summary>
+    public required IReadOnlyDictionary<string, int> Outcomes { get; init; }
+
+    /// <summary>Transactions of both databases for each order; null where they are not known.</summary>
+    public required double? CommitsPerOrder { get; init; }
+
+    /// <summary>Processor time for each order, by part.</summary>
+    public required IReadOnlyDictionary<string, double> CpuMsPerOrder { get; init; }
+
+    /// <summary>Resident memory of each service at the end.</summary>
+    public required IReadOnlyDictionary<string, double> MemoryMb { get; init; }
+
+    public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, Meters before, Meters after,
+        IReadOnlyDictionary<string, double> memory, int failedCalls)
+    {
+        var accepted = placed.OfType<Placed>().ToList();
+        var ended = accepted.Select(x => (Placed: x, End: times.Of(x.OrderId))).Where(x => x.End != null)
+            .Select(x => (x.Placed, x.End!.Value.Status, x.End.Value.At)).ToList();
+        var last = ended.Count == 0 ? start : ended.Max(x => x.At);
+        var perOrder = Math.Max(1, accepted.Count);
+        return new Figures
+        {
+            Orders = options.Orders,
+            Clients = options.Clients,
+            Accounts = options.Accounts,
+            Rate = options.Rate,
+            Errors = failedCalls + accepted.Count - ended.Count,
+            OrdersPerSecond = Math.Round(ended.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start, last).TotalSeconds), 1),
+            RpcMs = Latency.From(accepted.Select(x => x.Answered - x.Called)),
+            TerminalMs = Latency.From(ended.Select(x => x.At - x.Placed.Called)),
+            Outcomes = ended.GroupBy(x => x.Status).ToDictionary(x => x.Key, x => x.Count()),
+            CommitsPerOrder = after.Commits - before.Commits is { } commits ? Math.Round((double)commits / perOrder, 2) : null,
+            CpuMsPerOrder = after.CpuMilliseconds.ToDictionary(x => x.Key, x => Math.Round((x.Value - before.CpuMilliseconds[x.Key]) / perOrder, 2)),
+            MemoryMb = memory,
+        };
+    }
+
+    public Task WriteAsync(FileInfo file, CancellationToken cancellationToken) =>
+        File.WriteAllTextAsync(file.FullName, JsonSerializer.Serialize(this, Json), cancellationToken);
+
+    public void Print()
+    {
+        static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
+        static string Spread(Latency x) => $"p50 {Text(x.P50)}  p90 {Text(x.P90)}  p99 {Text(x.P99)}  max {Text(x.Max)}";
+        static string Parts<T>(IReadOnlyDictionary<string, T> parts) where T : IFormattable =>
+            string.Join("  ", parts.Select(x => $"{x.Key} {Text(x.Value)}"));
+
+        var table = new Table().Title($"{Orders} orders, {Clients} clients, {Accounts} accounts").AddColumns("figure", "value").RoundedBorder();
+        table.AddRow("orders a second, to the terminal status", Text(OrdersPerSecond));
+        table.AddRow("errors", Text(Errors));
+        table.AddRow("CreateOrder, ms", Spread(RpcMs));
+        table.AddRow("CreateOrder to terminal, ms", Spread(TerminalMs));
+        table.AddRow("outcomes", Parts(Outcomes));
+        table.AddRow("commits an order", CommitsPerOrder is { } commits ? Text(commits) : "not known");
+        table.AddRow("CPU an order, ms", Parts(CpuMsPerOrder));
+        table.AddRow("memory, MB", Parts(MemoryMb));
+        AnsiConsole.Write(table);
+    }
+}
