@@ -19,7 +19,8 @@ public static partial class DatabaseExtensions
         builder.Services.AddSingleton(provider => NpgsqlDataSource.Create(ConnectionString(provider.GetRequiredService<IConfiguration>())));
         builder.Services.AddDbContextPool<TDbContext>((provider, options) => options
             .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>())
-            .UseSnakeCaseNamingConvention());
+            .UseSnakeCaseNamingConvention()
+            .EnableThreadSafetyChecks(false)); // a scope has one flow, and the checks cost on every call
     }
 
     static string ConnectionString(IConfiguration configuration)

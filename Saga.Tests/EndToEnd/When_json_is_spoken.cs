@@ -1,0 +1,66 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_json_is_spoken : SystemFixture
+{
+    [Test]
+    public async Task Should_place_read_and_refuse_orders()
+    {
+        using var orders = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var accounts = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
+        var account = await PostAsync(accounts, "/v1/accounts", new { currency_code = "EUR" });
+        var id = account.GetProperty("accountId").GetString();
+        await PostAsync(accounts, $"/v1/accounts/{id}:deposit", new { amount = new { currency_code = "EUR", units = 100 } });
+
+        var order = await PostAsync(orders, "/v1/orders", new
+        {
+            account_id = id,
+            items = new[] { new { sku = "book", quantity = 1, unit_price = new { currency_code = "EUR", units = 30 } } },
+        });
+        var orderId = order.GetProperty("orderId").GetString()!;
+        await EndAsync(orderId);
+
+        var read = await orders.GetFromJsonAsync<JsonElement>($"/v1/orders/{orderId}");
+        Assert.That(read.GetProperty("status").GetString(), Is.EqualTo("CONFIRMED"));
+        var watched = await orders.GetStringAsync($"/v1/orders/{orderId}:watch");
+        Assert.That(watched, Does.Contain("CONFIRMED"));
+        var listed = await orders.GetFromJsonAsync<JsonElement>($"/v1/orders?account_id={id}");
+        Assert.That(listed.GetProperty("orders").GetArrayLength(), Is.EqualTo(1));
+        var cancel = await orders.PostAsJsonAsync($"/v1/orders/{orderId}:cancel", new { });
+        Assert.That(cancel.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        var bad = await orders.PostAsJsonAsync("/v1/orders", new { account_id = "x" });
+        Assert.That(bad.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        Assert.That(await bad.Content.ReadAsStringAsync(), Does.Contain("account_id").And.Contain("items"));
+    }
+
+    [TestCase("/health/live")]
+    [TestCase("/health/ready")]
+    public async Task Should_say_that_it_is_well(string path)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        Assert.That(await http.GetStringAsync(path), Is.EqualTo("Healthy"));
+    }
+
+    [Test]
+    public async Task Should_offer_health_and_reflection_by_grpc()
+    {
+        var health = await new Grpc.Health.V1.Health.HealthClient(System.Orders[0].Channel).CheckAsync(new());
+        Assert.That(health.Status, Is.EqualTo(Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.Serving));
+        using var call = new Grpc.Reflection.V1Alpha.ServerReflection.ServerReflectionClient(System.Orders[0].Channel).ServerReflectionInfo();
+        await call.RequestStream.WriteAsync(new() { ListServices = "" });
+        await call.ResponseStream.MoveNext(default);
+        Assert.That(call.ResponseStream.Current.ListServicesResponse.Service.Select(x => x.Name), Does.Contain("orders.v1.OrderService"));
+        await call.RequestStream.CompleteAsync();
+    }
+
+    static async Task<JsonElement> PostAsync(HttpClient http, string path, object body)
+    {
+        using var answer = await http.PostAsJsonAsync(path, body);
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), await answer.Content.ReadAsStringAsync());
+        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+    }
+}

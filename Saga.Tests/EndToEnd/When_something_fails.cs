@@ -1,0 +1,114 @@
+using Grpc.Core;
+using Local.Host.Servers;
+using Local.Host.Services;
+using Orders.V1;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_something_fails : SystemFixture
+{
+    protected override OrderSystemOptions Options => new() { OrderReplicas = 2 };
+
+    [TestCase("Order")]
+    [TestCase("Account")]
+    public async Task Should_lose_and_double_nothing_when_a_service_is_killed(string service)
+    {
+        var accounts = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => OpenAsync(1000)));
+        var killed = service == "Order" ? System.Orders[0] : System.Accounts[0];
+        var client = new OrderService.OrderServiceClient(System.Orders[1].Channel);
+
+        var placing = Task.WhenAll(Enumerable.Range(0, 300).Select(async i =>
+        {
+            await Task.Delay(i * 5);
+            var request = NewOrder(accounts[i % 10], 1, requestId: Guid.NewGuid().ToString());
+            return (await CallAsync(() => (i % 2 == 0 ? Orders : client).CreateOrderAsync(request).ResponseAsync)).OrderId;
+        }));
+        await Task.Delay(700);
+        await killed.KillAsync();
+        await Task.Delay(300);
+        killed.Start();
+        var ids = await placing;
+        await killed.WaitUntilReadyAsync();
+
+        var orders = await Task.WhenAll(ids.Select(EndAsync));
+        Assert.That(orders.Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(300));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_see_changes_that_another_replica_makes()
+    {
+        var account = await OpenAsync(100);
+        var id = await PlaceAsync(account, 10);
+        using var watch = new OrderService.OrderServiceClient(System.Orders[1].Channel)
+            .WatchOrder(new WatchOrderRequest { OrderId = id }, deadline: DateTime.UtcNow + Patience);
+        Order last = new();
+        while (await watch.ResponseStream.MoveNext(default))
+            last = watch.ResponseStream.Current;
+        Assert.That(last.Status, Is.EqualTo(OrderStatus.Confirmed));
+    }
+
+    [Test]
+    public async Task Should_go_on_when_the_brokers_connections_are_closed()
+    {
+        var account = await OpenAsync(1000);
+        var placing = Task.WhenAll(Enumerable.Range(0, 100).Select(async i =>
+        {
+            await Task.Delay(i * 10);
+            return await PlaceAsync(account, 1);
+        }));
+        await Task.Delay(500);
+        await System.Servers.Rabbit.CloseConnectionsAsync(System.VirtualHost);
+        var orders = await Task.WhenAll((await placing).Select(EndAsync));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_take_orders_while_the_broker_is_down_and_end_them_after()
+    {
+        var rabbit = System.Servers.Rabbit as LocalRabbit;
+        if (rabbit == null)
+            Assert.Ignore("given servers are not stopped by a test");
+        var account = await OpenAsync(1000);
+        var before = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PlaceAsync(account, 1)));
+
+        await rabbit.StopAsync(Signal.Kill);
+        var during = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PlaceAsync(account, 1)));
+        await rabbit.StartAsync();
+
+        var orders = await Task.WhenAll(before.Concat(during).Select(EndAsync));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+        var later = await EndAsync(await PlaceAsync(account, 1));
+        Assert.That(later.Status, Is.EqualTo(OrderStatus.Confirmed));
+    }
+
+    [Test]
+    public async Task Should_answer_unavailable_while_the_database_is_down_and_go_on_after()
+    {
+        var postgres = System.Servers.Postgres as LocalPostgres;
+        if (postgres == null)
+            Assert.Ignore("given servers are not stopped by a test");
+        var account = await OpenAsync(1000);
+        var before = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => PlaceAsync(account, 1)));
+
+        await postgres.StopAsync(Signal.Kill);
+        Assert.That(() => PlaceAsync(account, 1), Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unavailable));
+        await postgres.StartAsync();
+
+        var orders = await Task.WhenAll(before.Select(EndAsync));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_start_several_replicas_on_an_empty_database_at_once()
+    {
+        await using var system = await OrderSystem.StartAsync(await TestServers.GetAsync(),
+            new OrderSystemOptions { Suffix = TestServers.NewName("_many"), OrderReplicas = 3, AccountReplicas = 3 });
+        Assert.That(File.ReadAllText(system.Orders[0].LogFile), Does.Not.Contain("crit:"));
+    }
+}

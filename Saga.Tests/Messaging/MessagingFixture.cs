@@ -1,0 +1,159 @@
+using Local.Host.Servers;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Saga.Tests.Messaging;
+
+/// <summary>The library on a database and a virtual host of its own, with as many replicas as a test starts.</summary>
+public abstract class MessagingFixture
+{
+    protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    readonly List<IHost> _replicas = [];
+    string _database = "";
+
+    protected IServers Servers { get; private set; } = null!;
+
+    protected string Name { get; } = TestServers.NewName("messaging");
+
+    /// <summary>What arrived at any replica.</summary>
+    protected Arrivals Arrivals { get; } = new();
+
+    [OneTimeSetUp]
+    public async Task MakeAsync()
+    {
+        Servers = await TestServers.GetAsync();
+        _database = await Servers.Postgres.CreateDatabaseAsync(Name);
+        await Servers.Rabbit.CreateVirtualHostAsync(Name);
+        await using var db = NewContext();
+        await db.Database.EnsureCreatedAsync();
+    }
+
+    [TearDown]
+    public async Task StopReplicasAsync()
+    {
+        foreach (var replica in _replicas)
+        {
+            await replica.StopAsync();
+            replica.Dispose();
+        }
+
+        _replicas.Clear();
+    }
+
+    [OneTimeTearDown]
+    public async Task DropAsync()
+    {
+        await Servers.Rabbit.DeleteVirtualHostAsync(Name);
+        await Servers.Postgres.DropDatabaseAsync(Name);
+    }
+
+    /// <summary>Starts a process's worth of services.</summary>
+    protected async Task<IHost> StartReplicaAsync(Action<IEntityFrameworkOutboxConfigurator>? outbox = null,
+        Action<IBusRegistrationConfigurator>? more = null, bool consumes = true)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders().AddProvider(Log).SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddSingleton(Arrivals);
+        builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(_database));
+        builder.Services.AddMassTransit(x =>
+        {
+            x.DisableUsageTelemetry();
+            x.SetKebabCaseEndpointNameFormatter();
+            x.AddEntityFrameworkOutbox<TestDbContext>(o =>
+            {
+                o.UsePostgres();
+                o.UseBusOutbox();
+                o.QueryDelay = TimeSpan.FromMilliseconds(200);
+                o.DeliveryLease = TimeSpan.FromSeconds(1);
+                outbox?.Invoke(o);
+            });
+            if (consumes)
+            {
+                x.AddConsumer<PingConsumer>();
+                x.AddConsumer<PongConsumer>();
+            }
+
+            more?.Invoke(x);
+            x.AddConfigureEndpointsCallback((context, _, endpoint) =>
+            {
+                endpoint.UseMessageRetry(r =>
+                {
+                    r.Ignore<InvalidOperationException>();
+                    r.Intervals([.. Enumerable.Range(0, 60).Select(i => TimeSpan.FromMilliseconds(5 * i))]);
+                });
+                endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
+            });
+            x.UsingRabbitMq((context, rabbit) =>
+            {
+                rabbit.Host(new Uri(Servers.Rabbit.Amqp(Name)));
+                rabbit.ConfigureEndpoints(context);
+            });
+        });
+        builder.Services.AddOptions<MassTransitHostOptions>().Configure(o => o.WaitUntilStarted = true);
+        var host = builder.Build();
+        await host.StartAsync();
+        _replicas.Add(host);
+        return host;
+    }
+
+    protected CapturedLog Log { get; } = new();
+
+    protected TestDbContext NewContext() => new(new DbContextOptionsBuilder<TestDbContext>().UseNpgsql(_database).Options);
+
+    protected async Task<T> QueryAsync<T>(Func<TestDbContext, Task<T>> query)
+    {
+        await using var db = NewContext();
+        return await query(db);
+    }
+
+    protected Task<int> EffectsAsync(string name) => QueryAsync(db => db.Effects.CountAsync(x => x.Name == name));
+
+    protected Task<List<OutboxMessage>> OutboxAsync() => QueryAsync(db => db.Set<OutboxMessage>().ToListAsync());
+
+    protected Task ArrivesAsync(string name) =>
+        Wait.UntilAsync(() => Task.FromResult(Arrivals.Of(name).Length > 0), Patience, () => $"Pong {name} to arrive");
+
+    protected Task OutboxIsEmptyAsync() =>
+        Wait.UntilAsync(async () => (await OutboxAsync()).Count == 0, Patience, () => "the outbox to be empty");
+
+    /// <summary>Publishes in a scope, as an RPC would, and saves.</summary>
+    protected static async Task InScopeAsync(IHost replica, Func<TestDbContext, IServiceProvider, Task> work)
+    {
+        await using var scope = replica.Services.CreateAsyncScope();
+        await work(scope.ServiceProvider.GetRequiredService<TestDbContext>(), scope.ServiceProvider);
+    }
+
+    protected static string Unique(string what) => $"{what} {Guid.NewGuid():N}";
+}
+
+/// <summary>Keeps what is logged.</summary>
+public sealed class CapturedLog : ILoggerProvider, ILogger
+{
+    readonly List<(LogLevel Level, string Text)> _lines = [];
+
+    public bool Contains(LogLevel level, string text)
+    {
+        lock (_lines)
+            return _lines.Exists(x => x.Level == level && x.Text.Contains(text, StringComparison.Ordinal));
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        lock (_lines)
+            _lines.Add((logLevel, formatter(state, exception)));
+    }
+
+    public void Dispose()
+    {
+    }
+}

@@ -1,0 +1,78 @@
+using Accounts;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Orders;
+
+namespace Saga.Tests.Messaging;
+
+[TestFixture, Category("Integration")]
+public sealed class When_databases_are_migrated
+{
+    [Test]
+    public async Task Should_come_up_from_nothing_without_drift_and_go_back_again()
+    {
+        await MigrateAsync(x => new OrderDbContext(x.Of<OrderDbContext>()));
+        await MigrateAsync(x => new AccountDbContext(x.Of<AccountDbContext>()));
+
+        static async Task MigrateAsync<T>(Func<Connection, T> create) where T : DbContext
+        {
+            var servers = await TestServers.GetAsync();
+            var name = TestServers.NewName("migrated");
+            try
+            {
+                await using var db = create(new Connection(await servers.Postgres.CreateDatabaseAsync(name)));
+                await db.Database.MigrateAsync();
+                Assert.That(db.Database.HasPendingModelChanges(), Is.False, $"{typeof(T).Name} has changed without a migration");
+                await db.Database.MigrateAsync("0");
+                await db.Database.MigrateAsync();
+            }
+            finally
+            {
+                await servers.Postgres.DropDatabaseAsync(name);
+            }
+        }
+    }
+
+    [Test]
+    public async Task Should_keep_each_services_user_out_of_the_others_database()
+    {
+        var servers = await TestServers.GetAsync();
+        var (one, two) = (TestServers.NewName("one"), TestServers.NewName("two"));
+        try
+        {
+            var mine = await servers.Postgres.CreateDatabaseAsync(one);
+            await servers.Postgres.CreateDatabaseAsync(two);
+            var theirs = new NpgsqlConnectionStringBuilder(mine) { Database = two, Pooling = false }.ConnectionString;
+            await using var connection = new NpgsqlConnection(theirs);
+            Assert.That(() => connection.OpenAsync(), Throws.TypeOf<PostgresException>().With.Property("SqlState").EqualTo("42501"));
+        }
+        finally
+        {
+            await servers.Postgres.DropDatabaseAsync(one);
+            await servers.Postgres.DropDatabaseAsync(two);
+        }
+    }
+
+    [Test]
+    public async Task Should_refuse_to_change_the_ledger([Values("update ledger_entries set amount = 0", "delete from ledger_entries", "truncate ledger_entries")] string sql)
+    {
+        var servers = await TestServers.GetAsync();
+        var name = TestServers.NewName("ledger");
+        try
+        {
+            await using var db = new AccountDbContext(new Connection(await servers.Postgres.CreateDatabaseAsync(name)).Of<AccountDbContext>());
+            await db.Database.MigrateAsync();
+            Assert.That(() => db.Database.ExecuteSqlRawAsync(sql), Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
+        }
+        finally
+        {
+            await servers.Postgres.DropDatabaseAsync(name);
+        }
+    }
+
+    sealed record Connection(string ConnectionString)
+    {
+        public DbContextOptions<T> Of<T>() where T : DbContext =>
+            new DbContextOptionsBuilder<T>().UseNpgsql(ConnectionString + ";Pooling=false").UseSnakeCaseNamingConvention().Options;
+    }
+}

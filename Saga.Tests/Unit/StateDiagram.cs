@@ -1,0 +1,40 @@
+using System.Text;
+using MassTransit;
+using MassTransit.SagaStateMachine;
+using Microsoft.Extensions.Options;
+using Orders;
+
+namespace Saga.Tests.Unit;
+
+/// <summary>The saga's picture, made from the machine itself.</summary>
+static class StateDiagram
+{
+    public static string Of(OrderStateMachine machine)
+    {
+        var graph = machine.GetGraph();
+        var text = new StringBuilder("stateDiagram-v2\n");
+        text.Append("    [*] --> Initial\n");
+        foreach (var toEvent in graph.Edges.Where(x => x.To.VertexType == typeof(Event)))
+            foreach (var toState in graph.Edges.Where(x => x.From.Equals(toEvent.To) && x.To.VertexType == typeof(State)))
+                if (!toEvent.From.Equals(toState.To))
+                    text.Append($"    {toEvent.From.Title} --> {toState.To.Title} : {EventName(toEvent.To.Title)}\n");
+        foreach (var state in new[] { machine.Confirmed, machine.Rejected, machine.Cancelled })
+            text.Append($"    {state.Name} --> [*]\n");
+        return text.ToString();
+    }
+
+    static string EventName(string title) => title.StartsWith("ReservationTimeout", StringComparison.Ordinal) ? nameof(ReservationTimedOut) : title;
+}
+
+[TestFixture, Category("Unit")]
+public sealed class When_the_machine_has_changed
+{
+    [Test]
+    public void Should_change_the_picture_in_the_readme_too()
+    {
+        var machine = new OrderStateMachine(Options.Create(new SagaOptions()), TimeProvider.System);
+        var diagram = StateDiagram.Of(machine);
+        var readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        Assert.That(readme, Does.Contain($"```mermaid\n{diagram}```"), $"the README's picture is stale; it should be:\n{diagram}");
+    }
+}

@@ -1,0 +1,155 @@
+using Accounts;
+using Contracts;
+
+namespace Saga.Tests.Unit;
+
+/// <summary>Every cell of the funds' table: command × reservation → reservation, balances, ledger entry and answer.</summary>
+[TestFixture, Category("Unit")]
+public sealed class When_a_command_meets_a_reservation
+{
+    static readonly DateTime Now = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    static readonly Guid OrderId = Guid.NewGuid();
+    static readonly Guid AccountId = Guid.NewGuid();
+
+    [Test]
+    public void Should_hold_the_total_of_a_new_order()
+    {
+        var (account, funds) = Given(null);
+
+        var answer = funds.Reserve(Command(30));
+
+        Assert.That(answer, Is.EqualTo(new FundsReserved(OrderId)));
+        Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 30m, 0m)));
+        Assert.That(funds.Reservation, Has.Property("Status").EqualTo(ReservationStatus.Held).And.Property("Amount").EqualTo(30m));
+        Assert.That(funds.Entry, Has.Property("Kind").EqualTo(EntryKind.Hold).And.Property("Amount").EqualTo(30m)
+            .And.Property("AvailableAfter").EqualTo(70m).And.Property("HeldAfter").EqualTo(30m));
+    }
+
+    [TestCase(100, "EUR", null, TestName = "the whole balance is enough")]
+    [TestCase(0, "EUR", null, TestName = "nothing costs nothing")]
+    [TestCase(100.0001, "EUR", RejectionReason.InsufficientFunds, TestName = "a ten-thousandth too much")]
+    [TestCase(1, "USD", RejectionReason.CurrencyMismatch, TestName = "another currency")]
+    [TestCase(1000, "USD", RejectionReason.CurrencyMismatch, TestName = "another currency and too much")]
+    public void Should_refuse_with_a_reason(decimal amount, string currency, RejectionReason? reason)
+    {
+        var (account, funds) = Given(null);
+
+        var answer = funds.Reserve(Command(amount, currency));
+
+        Assert.That(answer, reason is { } r ? Is.EqualTo(new ReservationRejected(OrderId, r)) : Is.EqualTo(new FundsReserved(OrderId)));
+        Assert.That(account.Held, Is.EqualTo(reason == null ? amount : 0));
+        Assert.That(funds.Reservation!.Reason, Is.EqualTo(reason));
+    }
+
+    [Test]
+    public void Should_refuse_without_an_account()
+    {
+        var funds = new Funds(null, null, Now);
+        Assert.That(funds.Reserve(Command(1)), Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.AccountNotFound)));
+        Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Rejected));
+        Assert.That(funds.Entry, Is.Null);
+    }
+
+    [TestCase(ReservationStatus.Held, ExpectedResult = typeof(FundsReserved))]
+    [TestCase(ReservationStatus.Captured, ExpectedResult = typeof(FundsReserved))]
+    [TestCase(ReservationStatus.Released, ExpectedResult = typeof(ReservationRejected))]
+    [TestCase(ReservationStatus.Rejected, ExpectedResult = typeof(ReservationRejected))]
+    public Type Should_repeat_what_was_decided(ReservationStatus status)
+    {
+        var (account, funds) = Given(status);
+        var before = (account.Available, account.Held, account.Captured);
+
+        var answer = funds.Reserve(Command(30));
+
+        Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
+        Assert.That(funds.Entry, Is.Null);
+        Assert.That(funds.Reservation!.Status, Is.EqualTo(status));
+        if (answer is ReservationRejected rejected)
+            Assert.That(rejected.Reason, Is.EqualTo(status == ReservationStatus.Released ? RejectionReason.Released : RejectionReason.InsufficientFunds));
+        return answer.GetType();
+    }
+
+    [Test]
+    public void Should_fault_when_an_order_asks_again_for_another_amount()
+    {
+        var (_, funds) = Given(ReservationStatus.Held);
+        Assert.That(() => funds.Reserve(Command(31)), Throws.InvalidOperationException.With.Message.Contains("asked for 30"));
+    }
+
+    [TestCase(null, ReservationStatus.Released, 0, false)]
+    [TestCase(ReservationStatus.Held, ReservationStatus.Released, 30, true)]
+    [TestCase(ReservationStatus.Released, ReservationStatus.Released, 30, false)]
+    [TestCase(ReservationStatus.Rejected, ReservationStatus.Rejected, 0, false)]
+    public void Should_release(ReservationStatus? before, ReservationStatus after, decimal amount, bool moves)
+    {
+        var (account, funds) = Given(before);
+
+        var answer = funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+
+        Assert.That(answer, Is.EqualTo(new FundsReleased(OrderId, amount)));
+        Assert.That(funds.Reservation!.Status, Is.EqualTo(after));
+        Assert.That((account.Available, account.Held), Is.EqualTo((100m, 0m)));
+        Assert.That(funds.Entry?.Kind, Is.EqualTo(moves ? EntryKind.Release : (EntryKind?)null));
+    }
+
+    [Test]
+    public void Should_hold_nothing_when_the_release_came_first()
+    {
+        var (account, funds) = Given(null);
+        funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+
+        var answer = funds.Reserve(Command(30));
+
+        Assert.That(answer, Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.Released)));
+        Assert.That((account.Available, account.Held), Is.EqualTo((100m, 0m)));
+    }
+
+    [Test]
+    public void Should_fault_when_captured_funds_are_released()
+    {
+        var (_, funds) = Given(ReservationStatus.Captured);
+        Assert.That(() => funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR")), Throws.InvalidOperationException.With.Message.Contains(OrderId.ToString()));
+    }
+
+    [TestCase(ReservationStatus.Held, 30)]
+    [TestCase(ReservationStatus.Captured, null)]
+    public void Should_capture_once(ReservationStatus before, decimal? moved)
+    {
+        var (account, funds) = Given(before);
+
+        funds.Capture(new OrderConfirmed(OrderId, AccountId));
+
+        Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Captured));
+        Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 0m, 30m)));
+        Assert.That(funds.Entry?.Amount, Is.EqualTo(moved));
+    }
+
+    [TestCase(null)]
+    [TestCase(ReservationStatus.Released)]
+    [TestCase(ReservationStatus.Rejected)]
+    public void Should_fault_when_nothing_is_held_to_capture(ReservationStatus? status)
+    {
+        var (account, funds) = Given(status);
+        Assert.That(() => funds.Capture(new OrderConfirmed(OrderId, AccountId)), Throws.InvalidOperationException);
+        Assert.That(account.Captured, Is.Zero);
+    }
+
+    static ReserveFunds Command(decimal amount, string currency = "EUR") => new(OrderId, AccountId, amount, currency);
+
+    /// <summary>An account with 100 EUR and the order's reservation of 30 in the given status, reached by real steps.</summary>
+    static (Account, Funds) Given(ReservationStatus? status)
+    {
+        var account = new Account { AccountId = AccountId, Currency = "EUR", CreateTime = Now, UpdateTime = Now };
+        account.Deposit(status == ReservationStatus.Rejected ? 10 : 100, null, Now);
+        var past = new Funds(account, null, Now);
+        if (status != null)
+            past.Reserve(Command(30));
+        if (status == ReservationStatus.Released)
+            past.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+        if (status == ReservationStatus.Captured)
+            past.Capture(new OrderConfirmed(OrderId, AccountId));
+        if (status == ReservationStatus.Rejected)
+            account.Deposit(90, null, Now);
+        return (account, new Funds(account, past.Reservation, Now));
+    }
+}

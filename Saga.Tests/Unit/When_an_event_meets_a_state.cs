@@ -1,0 +1,192 @@
+using System.Collections.Concurrent;
+using Contracts;
+using MassTransit;
+using MassTransit.Saga;
+using MassTransit.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Orders;
+
+namespace Saga.Tests.Unit;
+
+/// <summary>Every cell of the saga's table: state × event → next state and what is sent.</summary>
+[TestFixture, Category("Unit")]
+public sealed class When_an_event_meets_a_state
+{
+    const string Fault = "fault";
+    static readonly Guid Token = Guid.NewGuid();
+    readonly Recorder _recorder = new();
+    ServiceProvider _provider = null!;
+    IBus _bus = null!;
+
+    [OneTimeSetUp]
+    public async Task StartAsync()
+    {
+        _provider = new ServiceCollection()
+            .AddSingleton(TimeProvider.System)
+            .AddMassTransitTestHarness(TextWriter.Null, x =>
+            {
+                x.AddSagaStateMachine<OrderStateMachine, OrderState>().InMemoryRepository();
+            })
+            .BuildServiceProvider(validateScopes: true);
+        _bus = (await _provider.StartTestHarness()).Bus;
+        _bus.ConnectConsumeObserver(_recorder);
+        _bus.ConnectSendObserver(_recorder);
+        _bus.ConnectPublishObserver(_recorder);
+    }
+
+    [OneTimeTearDown]
+    public async Task StopAsync() => await _provider.DisposeAsync();
+
+    static IEnumerable<TestCaseData> Cells()
+    {
+        string[] states = ["Initial", "Reserving", "Cancelling", "Confirmed", "Rejected", "Cancelled"];
+        var table = new Dictionary<Type, (string Next, Type? Sent)[]>
+        {
+            //                                 Initial                              Reserving                             Cancelling                           Confirmed           Rejected           Cancelled
+            [typeof(OrderSubmitted)] = [("Reserving", typeof(ReserveFunds)), ("Reserving", null), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            [typeof(CancellationRequested)] = [("Cancelling", typeof(ReleaseFunds)), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            [typeof(FundsReserved)] = [(Fault, null), ("Confirmed", typeof(OrderConfirmed)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            [typeof(ReservationRejected)] = [(Fault, null), ("Rejected", typeof(OrderRejected)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            [typeof(ReservationTimedOut)] = [(Fault, null), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            [typeof(FundsReleased)] = [(Fault, null), (Fault, null), ("Cancelled", typeof(OrderCancelled)), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+        };
+        foreach (var (@event, cells) in table)
+            for (var i = 0; i < states.Length; i++)
+                yield return new TestCaseData(states[i], @event, cells[i].Next, cells[i].Sent)
+                    .SetName($"{states[i]}, {@event.Name}: {cells[i].Next}{(cells[i].Sent is { } sent ? $" and {sent.Name}" : "")}");
+    }
+
+    [TestCaseSource(nameof(Cells))]
+    public async Task Should_follow_the_table(string state, Type @event, string next, Type? sent)
+    {
+        var order = Given(state);
+
+        var error = await RaiseAsync(order.CorrelationId, @event, Token);
+
+        Assert.That(error, next == Fault ? Is.Not.Null : Is.Null);
+        Assert.That(order.CurrentState, Is.EqualTo(next == Fault ? state : next));
+        Assert.That(SentAbout(order.CorrelationId), Is.EqualTo(sent == null ? [] : new[] { sent }));
+    }
+
+    [TestCase(typeof(CancellationRequested), OrderReason.CancelledByClient)]
+    [TestCase(typeof(ReservationTimedOut), OrderReason.TimedOut)]
+    [TestCase(typeof(ReservationRejected), OrderReason.InsufficientFunds)]
+    public async Task Should_say_why_a_reserving_order_is_given_up(Type @event, OrderReason reason)
+    {
+        var order = Given("Reserving");
+        await RaiseAsync(order.CorrelationId, @event, Token);
+        Assert.That(order.Reason, Is.EqualTo(reason));
+    }
+
+    [Test]
+    public async Task Should_do_nothing_at_a_timeout_of_an_older_schedule()
+    {
+        var order = Given("Reserving");
+
+        var error = await RaiseAsync(order.CorrelationId, typeof(ReservationTimedOut), Guid.NewGuid());
+
+        Assert.That(error, Is.Null);
+        Assert.That(order.CurrentState, Is.EqualTo("Reserving"));
+        Assert.That(SentAbout(order.CorrelationId), Is.Empty);
+    }
+
+    [Test]
+    public async Task Should_schedule_a_timeout_when_submitted_and_drop_it_when_reserved()
+    {
+        var order = Given("Initial");
+        await RaiseAsync(order.CorrelationId, typeof(OrderSubmitted), Token);
+        Assert.That(order.TimeoutToken, Is.Not.Null);
+        await RaiseAsync(order.CorrelationId, typeof(FundsReserved), Token);
+        Assert.That(order.TimeoutToken, Is.Null);
+    }
+
+    [Test]
+    public async Task Should_fault_when_the_order_does_not_exist([Values(typeof(OrderSubmitted), typeof(CancellationRequested),
+        typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(ReservationTimedOut))] Type @event)
+    {
+        var error = await RaiseAsync(Guid.NewGuid(), @event, Token);
+        Assert.That(error, Is.Not.Null);
+    }
+
+    OrderState Given(string state)
+    {
+        var order = new OrderState
+        {
+            CorrelationId = Guid.CreateVersion7(), CurrentState = state, AccountId = Guid.NewGuid(), Items = [new OrderLine("book", 1, 5)],
+            Total = 5, Currency = "EUR", CreateTime = DateTime.UnixEpoch, UpdateTime = DateTime.UnixEpoch,
+            TimeoutToken = state == "Reserving" ? Token : null,
+        };
+        _provider.GetRequiredService<IndexedSagaDictionary<OrderState>>().Add(new SagaInstance<OrderState>(order));
+        return order;
+    }
+
+    async Task<Exception?> RaiseAsync(Guid orderId, Type type, Guid token)
+    {
+        object message = type.Name switch
+        {
+            nameof(OrderSubmitted) => new OrderSubmitted(orderId),
+            nameof(CancellationRequested) => new CancellationRequested(orderId),
+            nameof(FundsReserved) => new FundsReserved(orderId),
+            nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),
+            nameof(FundsReleased) => new FundsReleased(orderId, 5),
+            nameof(ReservationTimedOut) => new ReservationTimedOut(orderId),
+            _ => throw new ArgumentOutOfRangeException(nameof(type)),
+        };
+        var messageId = NewId.NextGuid();
+        var consumed = _recorder.Expect(messageId);
+        await _bus.Publish(message, type, context =>
+        {
+            context.MessageId = messageId;
+            context.Headers.Set(MessageHeaders.SchedulingTokenId, token.ToString("D"));
+        });
+        return await consumed.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    Type[] SentAbout(Guid orderId) =>
+    [
+        .. _recorder.Sent.Where(x => x is ReserveFunds or ReleaseFunds or OrderConfirmed or OrderRejected or OrderCancelled)
+            .Where(x => (Guid?)x.GetType().GetProperty("OrderId")?.GetValue(x) == orderId).Select(x => x.GetType()),
+    ];
+
+    /// <summary>Remembers what is sent and published, and how each expected message was consumed.</summary>
+    sealed class Recorder : IConsumeObserver, ISendObserver, IPublishObserver
+    {
+        readonly ConcurrentDictionary<Guid, TaskCompletionSource<Exception?>> _expected = new();
+
+        public ConcurrentQueue<object> Sent { get; } = new();
+
+        public Task<Exception?> Expect(Guid messageId) =>
+            _expected.GetOrAdd(messageId, _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
+        public Task PreConsume<T>(ConsumeContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PostConsume<T>(ConsumeContext<T> context) where T : class => End(context, null);
+
+        public Task ConsumeFault<T>(ConsumeContext<T> context, Exception exception) where T : class => End(context, exception);
+
+        Task End(ConsumeContext context, Exception? exception)
+        {
+            if (context.MessageId is { } id && _expected.TryGetValue(id, out var expected))
+                expected.TrySetResult(exception);
+            return Task.CompletedTask;
+        }
+
+        public Task PreSend<T>(SendContext<T> context) where T : class => Keep(context.Message);
+
+        public Task PostSend<T>(SendContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task SendFault<T>(SendContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+
+        public Task PrePublish<T>(PublishContext<T> context) where T : class => Keep(context.Message);
+
+        public Task PostPublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
+
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+
+        Task Keep(object message)
+        {
+            Sent.Enqueue(message);
+            return Task.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using Service.Defaults;
+
+namespace Saga.Tests.Unit;
+
+[TestFixture, Category("Unit")]
+public sealed class When_money_is_read_from_the_wire
+{
+    [TestCase(12, 500_000_000, 12.5)]
+    [TestCase(0, 100_000, 0.0001)]
+    [TestCase(0, 0, 0)]
+    public void Should_read_and_write_the_same(long units, int nanos, decimal amount)
+    {
+        var violations = new FieldViolations();
+        var wire = new Google.Type.Money { CurrencyCode = "EUR", Units = units, Nanos = nanos };
+
+        var money = Money.Read(wire, "price", violations);
+
+        Assert.That(money, Is.EqualTo(new Money(amount, "EUR")));
+        Assert.That(money!.Value.ToProto(), Is.EqualTo(wire));
+        Assert.That(violations.Count, Is.Zero);
+    }
+
+    [Test]
+    public void Should_keep_the_largest_amount()
+    {
+        var wire = Money.ToProto(Money.Max, "EUR");
+        Assert.That(Money.Read(wire, "price", new FieldViolations())!.Value.Amount, Is.EqualTo(Money.Max));
+    }
+
+    [TestCase("EUR", -1, 0)]
+    [TestCase("EUR", 0, -1)]
+    [TestCase("EUR", 0, 10_000)]
+    [TestCase("EUR", 0, 1_000_000_000)]
+    [TestCase("EUR", 1_000_000_000_000_000, 0)]
+    [TestCase("eur", 1, 0)]
+    [TestCase("EURO", 1, 0)]
+    [TestCase("EU", 1, 0)]
+    [TestCase("EUR\n", 1, 0)]
+    [TestCase("", 1, 0)]
+    public void Should_refuse(string currency, long units, int nanos)
+    {
+        var violations = new FieldViolations();
+        var money = Money.Read(new Google.Type.Money { CurrencyCode = currency, Units = units, Nanos = nanos }, "price", violations);
+        Assert.That(money, Is.Null);
+        Assert.That(violations.Count, Is.EqualTo(1));
+    }
+}
