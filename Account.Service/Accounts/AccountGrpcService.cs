@@ -64,18 +64,24 @@ sealed class AccountGrpcService(AccountDbContext db, TimeProvider time) : Accoun
         }
         catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) == AccountDbContext.DepositRequestKey)
         {
+            // The same request, at the same time: it is done now.
             db.ChangeTracker.Clear();
-            var first = await db.LedgerEntries.AsNoTracking().SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
-            var account = await Find(first.AccountId, context.CancellationToken);
-            return first.AccountId == accountId && first.Amount == amount!.Value.Amount && account.Currency == amount.Value.Currency
-                ? account.ToProto()
-                : throw RpcErrors.AlreadyExists("request", requestId!.Value, $"request {requestId} deposited {first.Amount} to account {first.AccountId}");
+            return (await Deposit(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
         }
     }
 
     async Task<Account> Deposit(Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (requestId != null && await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == requestId, cancellationToken) is { } first)
+        {
+            var deposited = await Find(first.AccountId, cancellationToken);
+            return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
+                ? deposited
+                : throw RpcErrors.AlreadyExists("request", requestId.Value,
+                    $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
+        }
+
         var account = await db.Accounts.FromSql($"select * from accounts where account_id = {accountId} for no key update")
             .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("account", accountId);
         if (account.Currency != amount.Currency)

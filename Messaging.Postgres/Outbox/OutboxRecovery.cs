@@ -15,15 +15,21 @@ sealed partial class OutboxRecovery<TDbContext>(
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>
+    /// Messages that were refused before are sent one by one, beside the others: a broker may close the channel on
+    /// them, and what is under way on it at that moment fails with them.
+    /// </summary>
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => options.Deliver
+        ? Task.WhenAll(Run(suspects: false, options.QueryMessageLimit, stoppingToken), Run(suspects: true, 1, stoppingToken))
+        : Task.CompletedTask;
+
+    async Task Run(bool suspects, int full, CancellationToken stoppingToken)
     {
-        if (!options.Deliver)
-            return;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                while (sender.BrokerIsThere && await SendDue(stoppingToken).ConfigureAwait(false) == options.QueryMessageLimit)
+                while (sender.BrokerIsThere && await SendDue(suspects, stoppingToken).ConfigureAwait(false) == full)
                 {
                 }
             }
@@ -40,9 +46,9 @@ sealed partial class OutboxRecovery<TDbContext>(
         }
     }
 
-    async Task<int> SendDue(CancellationToken cancellationToken)
+    async Task<int> SendDue(bool suspects, CancellationToken cancellationToken)
     {
-        var claimed = await store.Claim(cancellationToken).ConfigureAwait(false);
+        var claimed = await store.Claim(suspects, cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(claimed.Select(m => sender.SendClaimed(m, cancellationToken))).ConfigureAwait(false);
         return claimed.Count;
     }

@@ -61,13 +61,15 @@ sealed class OutboxStore<TDbContext>(
     /// Takes messages that are due, oldest first, for one lease. Replicas never wait for each other here and never
     /// take the same row: rows that another one is claiming are skipped, claimed ones are not due.
     /// </summary>
-    public Task<List<OutboxMessage>> Claim(CancellationToken cancellationToken) =>
+    /// <param name="suspect">Claims one that was refused before; else many that were not.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task<List<OutboxMessage>> Claim(bool suspect, CancellationToken cancellationToken) =>
         WithContext(async db =>
         {
             await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
                 .SingleAsync(cancellationToken)).ConfigureAwait(false);
             return await db.Set<OutboxMessage>()
-                .FromSqlRaw(For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
+                .FromSqlRaw(suspect ? For(db).ClaimSuspect : For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
                 .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false);
         });
 
@@ -158,12 +160,14 @@ sealed class OutboxStore<TDbContext>(
                 values ($1, $2, now())
                 """;
             Unschedule = $"delete from {outbox} where {o(nameof(OutboxMessage.TokenId))} = any($1)";
-            Claim = $$"""
+            string ClaimWhere(string attempts, string limit) => $$"""
                 with due as (
-                    select {{id}} from {{outbox}} where {{due}} <= now() and {{parked}} is null
-                    order by {{due}} limit {0} for update skip locked)
+                    select {{id}} from {{outbox}} where {{due}} <= now() and {{parked}} is null and {{o(nameof(OutboxMessage.Attempts))}} {{attempts}}
+                    order by {{due}} limit {{limit}} for update skip locked)
                 update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
                 """;
+            Claim = ClaimWhere("= 0", "{0}");
+            ClaimSuspect = ClaimWhere("> 0", "least(1, {0})");
             Purge = $$"""
                 delete from {{inbox}} where ctid = any(array(
                     select ctid from {{inbox}} where {{i(nameof(InboxState.Consumed))}} < now() - {0} limit {1}))
@@ -174,6 +178,7 @@ sealed class OutboxStore<TDbContext>(
         public string InsertInbox { get; }
         public string Unschedule { get; }
         public string Claim { get; }
+        public string ClaimSuspect { get; }
         public string Purge { get; }
 
         static (string Table, Func<string, string> Column) Names<T>(IModel model, ISqlGenerationHelper quote)

@@ -171,3 +171,11 @@ public sealed class PongConsumer(Arrivals arrivals) : IConsumer<Pong>
         return Task.CompletedTask;
     }
 }
+
+/// <summary>A message that only one test has a consumer for.</summary>
+public sealed record Letter(string Name);
+
+public sealed class LetterConsumer : IConsumer<Letter>
+{
+    public Task Consume(ConsumeContext<Letter> context) => context.Publish(new Pong(context.Message.Name));
+}

@@ -28,6 +28,7 @@ public sealed class When_a_test_harness_is_used
                     o.UseBusOutbox();
                 });
                 x.AddConsumer<PingConsumer>();
+                x.AddConsumer<PongConsumer>();
                 x.AddSagaStateMachine<TallyMachine, Tally>().EntityFrameworkRepository(r =>
                 {
                     r.ExistingDbContext<TestDbContext>();
@@ -50,7 +51,7 @@ public sealed class When_a_test_harness_is_used
         await harness.Bus.Publish(new Count(id, "harness"));
 
         Assert.That(await harness.Consumed.Any<Ping>());
-        Assert.That(await harness.Published.Any<Pong>());
+        Assert.That(await harness.Consumed.Any<Pong>());
         await Wait.UntilAsync(async () =>
         {
             await using var scope = provider.CreateAsyncScope();
