@@ -100,7 +100,7 @@ Task("Format").Description("Formats the code.").Does(() => Exec("dotnet", "forma
 Teardown(_ =>
 {
     if (passed + failed + skipped > 0)
-        Information("{0} passed, {1} failed, {2} skipped", passed, failed, skipped);
+        Console.WriteLine($"{passed} passed, {failed} failed, {skipped} skipped");
 });
 
 RunTarget(target);

@@ -13,10 +13,10 @@ public static class TransientErrors
     /// </summary>
     public static bool IsConflict(Exception error) => Causes(error).Any(e => e is DbUpdateConcurrencyException
         or PostgresException
-        {
-            SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
+    {
+        SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
                 or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.LockNotAvailable
-        });
+    });
 
     /// <summary>The database is away, starting, stopping or full of connections.</summary>
     public static bool IsConnectionLost(Exception error) => Causes(error).Any(e => e switch

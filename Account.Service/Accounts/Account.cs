@@ -59,8 +59,15 @@ public sealed class Account
         UpdateTime = now;
         return new LedgerEntry
         {
-            AccountId = AccountId, OrderId = orderId, Kind = kind, Amount = amount, AvailableAfter = Available,
-            HeldAfter = Held, CapturedAfter = Captured, RequestId = requestId, CreateTime = now,
+            AccountId = AccountId,
+            OrderId = orderId,
+            Kind = kind,
+            Amount = amount,
+            AvailableAfter = Available,
+            HeldAfter = Held,
+            CapturedAfter = Captured,
+            RequestId = requestId,
+            CreateTime = now,
         };
     }
 }

@@ -99,8 +99,14 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
 
     Reservation New(Guid orderId, Guid accountId, decimal amount, string currency, ReservationStatus status, RejectionReason? reason = null) => new()
     {
-        OrderId = orderId, AccountId = accountId, Amount = amount, Currency = currency, Status = status, Reason = reason,
-        CreateTime = now, UpdateTime = now,
+        OrderId = orderId,
+        AccountId = accountId,
+        Amount = amount,
+        Currency = currency,
+        Status = status,
+        Reason = reason,
+        CreateTime = now,
+        UpdateTime = now,
     };
 
     void Become(ReservationStatus status) => (Reservation!.Status, Reservation.UpdateTime) = (status, now);

@@ -24,7 +24,10 @@ sealed class Target : IAsyncDisposable
         if (options is { Order: { } order, Account: { } account })
             return new Target
             {
-                Order = order, Account = account, OrderDatabase = options.OrderDatabase, AccountDatabase = options.AccountDatabase,
+                Order = order,
+                Account = account,
+                OrderDatabase = options.OrderDatabase,
+                AccountDatabase = options.AccountDatabase,
                 Broker = options.RabbitMq == null ? null : new BrokerQueues(options.RabbitMq, options.Management),
             };
 

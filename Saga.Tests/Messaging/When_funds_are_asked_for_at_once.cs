@@ -1,7 +1,7 @@
 using Accounts;
 using Contracts;
-using Local.Host.Services;
 using Local.Host.Servers;
+using Local.Host.Services;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

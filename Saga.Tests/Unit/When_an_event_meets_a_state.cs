@@ -112,8 +112,14 @@ public sealed class When_an_event_meets_a_state
     {
         var order = new OrderState
         {
-            CorrelationId = Guid.CreateVersion7(), CurrentState = state, AccountId = Guid.NewGuid(), Items = [new OrderLine("book", 1, 5)],
-            Total = 5, Currency = "EUR", CreateTime = DateTime.UnixEpoch, UpdateTime = DateTime.UnixEpoch,
+            CorrelationId = Guid.CreateVersion7(),
+            CurrentState = state,
+            AccountId = Guid.NewGuid(),
+            Items = [new OrderLine("book", 1, 5)],
+            Total = 5,
+            Currency = "EUR",
+            CreateTime = DateTime.UnixEpoch,
+            UpdateTime = DateTime.UnixEpoch,
             TimeoutToken = state == "Reserving" ? Token : null,
         };
         _provider.GetRequiredService<IndexedSagaDictionary<OrderState>>().Add(new SagaInstance<OrderState>(order));
