@@ -3,6 +3,14 @@ namespace Accounts;
 /// <summary>An account of one currency. Its balances only change together with a ledger entry.</summary>
 public sealed class Account
 {
+    /// <summary>A new account, with nothing in it.</summary>
+    public Account()
+    {
+    }
+
+    internal Account(decimal available, decimal held, decimal captured) =>
+        (Available, Held, Captured) = (available, held, captured);
+
     /// <summary>The account's id.</summary>
     public required Guid AccountId { get; init; }
 

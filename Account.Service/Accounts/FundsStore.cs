@@ -1,4 +1,7 @@
+using Contracts;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
 using Service.Defaults;
 
 namespace Accounts;
@@ -7,22 +10,56 @@ namespace Accounts;
 public sealed class FundsStore(AccountDbContext db, TimeProvider time)
 {
     /// <summary>
-    /// The order's reservation and its account, locked until the transaction ends: orders of one account are decided
-    /// one after the other. One query, for both are needed and the lock must be taken first.
+    /// The order's account, locked until the transaction ends, and then its reservation as it is under that lock:
+    /// orders of one account are decided one after the other. Two statements in one round trip.
     /// </summary>
-    /// <remarks>
-    /// The reservation is as the query's snapshot has it, which may be older than the lock. That is safe: who then
-    /// inserts it meets its key, who then updates it meets its version, and both start again.
-    /// </remarks>
+    /// <remarks>Without an account there is no lock: who then inserts the reservation second meets its key, and starts again.</remarks>
     public async Task<Funds> Load(Guid orderId, Guid accountId, CancellationToken cancellationToken)
     {
-        var found = await db.Accounts
-            .FromSql($"select * from accounts where account_id = {accountId} for no key update")
-            .Select(account => new { Account = account, Reservation = db.Reservations.FirstOrDefault(x => x.OrderId == orderId) })
-            .SingleOrDefaultAsync(cancellationToken);
-        return found != null
-            ? new Funds(found.Account, found.Reservation, Now)
-            : new Funds(null, await db.Reservations.SingleOrDefaultAsync(x => x.OrderId == orderId, cancellationToken), Now);
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection(),
+            (NpgsqlTransaction?)db.Database.CurrentTransaction?.GetDbTransaction())
+        {
+            BatchCommands =
+            {
+                new("select currency, available, held, captured, create_time, update_time from accounts where account_id = $1 for no key update")
+                {
+                    Parameters = { new() { Value = accountId } },
+                },
+                new("select account_id, amount, currency, status, reason, create_time, update_time, xmin from reservations where order_id = $1")
+                {
+                    Parameters = { new() { Value = orderId } },
+                },
+            },
+        };
+        await using var row = await batch.ExecuteReaderAsync(cancellationToken);
+        Account? account = null;
+        if (await row.ReadAsync(cancellationToken))
+            account = new Account(row.GetDecimal(1), row.GetDecimal(2), row.GetDecimal(3))
+            {
+                AccountId = accountId, Currency = row.GetString(0), CreateTime = row.GetDateTime(4), UpdateTime = row.GetDateTime(5),
+            };
+        await row.NextResultAsync(cancellationToken);
+        Reservation? reservation = null;
+        if (await row.ReadAsync(cancellationToken))
+            reservation = new Reservation
+            {
+                OrderId = orderId,
+                AccountId = row.GetGuid(0),
+                Amount = row.GetDecimal(1),
+                Currency = row.GetString(2),
+                Status = Enum.Parse<ReservationStatus>(row.GetString(3)),
+                Reason = await row.IsDBNullAsync(4, cancellationToken) ? null : Enum.Parse<RejectionReason>(row.GetString(4)),
+                CreateTime = row.GetDateTime(5),
+                UpdateTime = row.GetDateTime(6),
+                Version = row.GetFieldValue<uint>(7),
+            };
+
+        if (account != null)
+            db.Attach(account);
+        if (reservation != null)
+            db.Attach(reservation);
+        return new Funds(account, reservation, time.UtcNow());
     }
 
     /// <summary>Adds the new reservation and ledger entry to the unit of work, which commits them with the balances.</summary>
@@ -33,6 +70,4 @@ public sealed class FundsStore(AccountDbContext db, TimeProvider time)
         if (funds.Entry is { } entry)
             db.Add(entry);
     }
-
-    DateTime Now => time.UtcNow();
 }

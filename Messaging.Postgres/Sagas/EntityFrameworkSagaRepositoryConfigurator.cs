@@ -62,7 +62,7 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     public ILockStatementProvider LockStatementProvider { set => _options.LockStatements = value; }
 
     public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) =>
-        _options.Customize = queryCustomization;
+        _options.Customization = queryCustomization;
 
     public void SetOptimisticConcurrency(bool useTransaction = true)
     {

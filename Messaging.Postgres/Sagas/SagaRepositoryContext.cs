@@ -58,7 +58,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic
         ? options.Customize(db.Set<TSaga>().FromSqlRaw(options.LockStatements.GetRowLockStatement<TSaga>(db), correlationId))
             .AsTracking().SingleOrDefaultAsync(cancellationToken)
-        : options.Customize(db.Set<TSaga>()).AsTracking().SingleOrDefaultAsync(x => x.CorrelationId == correlationId, cancellationToken);
+        : options.FindById(db, correlationId, cancellationToken);
 
     /// <summary>Loads every instance that meets the query, each locked and looked at again if locks are asked for.</summary>
     public async Task<IReadOnlyList<TSaga>> Find(ISagaQuery<TSaga> query, CancellationToken cancellationToken)

@@ -16,7 +16,17 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
     public bool UseTransaction { get; set; } = true;
     public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
     public ILockStatementProvider LockStatements { get; set; } = new PostgresLockStatementProvider();
-    public Func<IQueryable<TSaga>, IQueryable<TSaga>> Customize { get; set; } = query => query;
+    public Func<IQueryable<TSaga>, IQueryable<TSaga>>? Customization { get; set; }
+
+    public IQueryable<TSaga> Customize(IQueryable<TSaga> query) => Customization?.Invoke(query) ?? query;
+
+    /// <summary>Loads without a lock; compiled once where the query is known, for it is asked for each message.</summary>
+    public Task<TSaga?> FindById(DbContext db, Guid correlationId, CancellationToken cancellationToken) => Customization == null
+        ? _findById(db, correlationId, cancellationToken)
+        : Customize(db.Set<TSaga>()).AsTracking().SingleOrDefaultAsync(x => x.CorrelationId == correlationId, cancellationToken);
+
+    readonly Func<DbContext, Guid, CancellationToken, Task<TSaga?>> _findById = EF.CompileAsyncQuery(
+        (DbContext db, Guid id, CancellationToken _) => db.Set<TSaga>().AsTracking().SingleOrDefault(x => x.CorrelationId == id));
 }
 
 /// <summary>
