@@ -46,7 +46,6 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
             e.Property(x => x.Status).HasConversion<string>().HasMaxLength(10);
             e.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
-            e.Property(x => x.Version).IsRowVersion();
         });
         modelBuilder.Entity<LedgerEntry>(e =>
         {

@@ -11,8 +11,13 @@ namespace Accounts;
 /// <param name="now">The time of what is decided.</param>
 public sealed class Funds(Account? account, Reservation? reservation, DateTime now)
 {
+    readonly bool _wasDecided = reservation != null;
+
     /// <summary>The reservation after the command.</summary>
     public Reservation? Reservation { get; private set; } = reservation;
+
+    /// <summary>True if the command made the reservation.</summary>
+    public bool IsNew => !_wasDecided && Reservation != null;
 
     /// <summary>The change of balances that the command made, or null if it made none.</summary>
     public LedgerEntry? Entry { get; private set; }

@@ -28,9 +28,6 @@ public sealed class Reservation
 
     /// <summary>When its status last changed.</summary>
     public required DateTime UpdateTime { get; set; }
-
-    /// <summary>PostgreSQL's xmin: who changes a reservation that has changed since it was read, fails and reads again.</summary>
-    public uint Version { get; init; }
 }
 
 /// <summary>How a reservation stands.</summary>

@@ -57,6 +57,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
             provider => provider.GetRequiredService<OutboxRelay<TDbContext>>()));
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
+        bus.TryAddScoped<UnitOfWork<TDbContext>>();
+        bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());
         bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
 
         if (!_useBusOutbox)

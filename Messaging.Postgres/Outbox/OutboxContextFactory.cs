@@ -10,6 +10,7 @@ namespace Messaging.Postgres.Outbox;
 /// </summary>
 sealed class OutboxContextFactory<TDbContext>(
     TDbContext db,
+    UnitOfWork<TDbContext> work,
     OutboxStore<TDbContext> store,
     OutboxSender<TDbContext> sender,
     OutboxOptions<TDbContext> options,
@@ -22,7 +23,8 @@ sealed class OutboxContextFactory<TDbContext>(
     {
         var messageId = context.GetOriginalMessageId()
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
-        var unit = new OutboxUnitContext<TDbContext, T>(context, consume, provider, db, store, clock, options.DeliveryLease, messageId);
+        var unit = new OutboxUnitContext<TDbContext, T>(context, consume, provider, db, work, store, clock,
+            options.DeliveryLease, messageId);
         var started = context.ReceiveContext.ElapsedTime;
 
         // A redelivery is likely to be a duplicate; any other delivery finds that out by the inbox's key.

@@ -74,6 +74,14 @@ public class OutboxMessage
     [NotMapped]
     internal MessageBody? SerializedBody { get; private set; }
 
+    /// <summary><see cref="Headers" /> as they were set, while the row has not left this process.</summary>
+    [NotMapped]
+    internal IReadOnlyDictionary<string, object>? HeaderValues { get; private set; }
+
+    /// <summary><see cref="Properties" /> as they were set, while the row has not left this process.</summary>
+    [NotMapped]
+    internal IReadOnlyDictionary<string, object>? PropertyValues { get; private set; }
+
     /// <summary>Serialises what a send or publish context holds.</summary>
     /// <param name="context">The message on its way to the transport.</param>
     /// <param name="now">The database's time.</param>
@@ -99,17 +107,16 @@ public class OutboxMessage
             Body = body.GetString(),
             SerializedBody = body,
         };
-        var serializer = SystemTextJsonMessageSerializer.Instance;
-        message.Headers = serializer.SerializeDictionary(context.Headers.GetAll());
-        if (context is TransportSendContext transport)
-        {
-            var properties = new Dictionary<string, object>(StringComparer.OrdinalIgnoreCase);
-            transport.WritePropertiesTo(properties);
-            message.Properties = serializer.SerializeDictionary(properties);
-        }
-
+        var headers = context.Headers.GetAll().ToDictionary(x => x.Key, x => x.Value);
+        var properties = new Dictionary<string, object>(StringComparer.OrdinalIgnoreCase);
+        (context as TransportSendContext)?.WritePropertiesTo(properties);
+        (message.Headers, message.HeaderValues) = (ToJson(headers), headers);
+        (message.Properties, message.PropertyValues) = (ToJson(properties), properties);
         return message;
     }
+
+    static string? ToJson(Dictionary<string, object> values) =>
+        values.Count == 0 ? null : SystemTextJsonMessageSerializer.Instance.SerializeDictionary(values);
 
     /// <summary>True when it waits for its time instead of being sent right after the commit.</summary>
     internal bool IsDelayed(TimeSpan lease) => TokenId != null || EnqueueTime - SentTime > lease;

@@ -23,17 +23,16 @@ sealed class OutboxSendPipe(OutboxMessage message, DateTime now) : IPipe<SendCon
         if (message.ExpirationTime is { } expiration)
             context.TimeToLive = expiration > now ? expiration - now : TimeSpan.FromSeconds(1);
 
-        var json = SystemTextJsonMessageSerializer.Instance;
-        if (json.DeserializeDictionary<object>(message.Headers) is { } headers)
-            foreach (var (key, value) in headers)
-                context.Headers.Set(key, value);
-        if (context is TransportSendContext transport && json.DeserializeDictionary<object>(message.Properties) is { } properties)
-            transport.ReadPropertiesFrom(properties);
-
+        foreach (var (key, value) in message.HeaderValues ?? FromJson(message.Headers))
+            context.Headers.Set(key, value);
+        (context as TransportSendContext)?.ReadPropertiesFrom(message.PropertyValues ?? FromJson(message.Properties));
         context.Delay = null;
         context.Serializer = this;
         return Task.CompletedTask;
     }
+
+    static IReadOnlyDictionary<string, object> FromJson(string? json) =>
+        SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object>(json) ?? [];
 
     public MessageBody GetMessageBody<T>(SendContext<T> context) where T : class =>
         message.SerializedBody

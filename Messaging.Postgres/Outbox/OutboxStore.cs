@@ -20,23 +20,26 @@ sealed class OutboxStore<TDbContext>(
     Statements? _statements;
 
     /// <summary>
-    /// Writes the messaging part of a consumed message in the context's open transaction and commits it, all in one
-    /// round trip: COMMIT is the last statement of the batch, and is not reached if one before it fails.
+    /// Writes what is left of a unit of work in the context's open transaction and commits it, all in one round trip:
+    /// COMMIT is the last statement of the batch, and is not reached if one before it fails.
     /// </summary>
-    public async Task Commit(TDbContext db, Guid messageId, Guid consumerId, IReadOnlyList<OutboxMessage> captured,
-        IReadOnlyList<Guid> unscheduled, CancellationToken cancellationToken)
+    public async Task Commit(TDbContext db, InboxState? consumed, IReadOnlyList<OutboxMessage> captured,
+        IReadOnlyList<Guid> unscheduled, IReadOnlyList<NpgsqlBatchCommand> statements, CancellationToken cancellationToken)
     {
         var sql = For(db);
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection(),
             (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
-        if (captured.Count > 0)
-            batch.BatchCommands.Add(Insert(sql.InsertOutbox, captured));
+        foreach (var statement in statements)
+            batch.BatchCommands.Add(statement);
+        foreach (var message in captured)
+            batch.BatchCommands.Add(Insert(sql.InsertOutbox, message));
         if (unscheduled.Count > 0)
             batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unscheduled.ToArray() } } });
-        batch.BatchCommands.Add(new(sql.InsertInbox)
-        {
-            Parameters = { new() { Value = messageId }, new() { Value = consumerId } }
-        });
+        if (consumed != null)
+            batch.BatchCommands.Add(new(sql.InsertInbox)
+            {
+                Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
+            });
         batch.BatchCommands.Add(new("COMMIT"));
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -102,30 +105,22 @@ sealed class OutboxStore<TDbContext>(
         return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
     }
 
-    static NpgsqlBatchCommand Insert(string sql, IReadOnlyList<OutboxMessage> m)
+    static NpgsqlBatchCommand Insert(string sql, OutboxMessage m)
     {
-        NpgsqlParameter Column<T>(Func<OutboxMessage, T> value, NpgsqlDbType type)
-        {
-            var values = new T[m.Count];
-            for (var i = 0; i < values.Length; i++)
-                values[i] = value(m[i]);
-            return new() { Value = values, NpgsqlDbType = NpgsqlDbType.Array | type };
-        }
+        static NpgsqlParameter Value<T>(T? value, NpgsqlDbType type) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = type };
 
         return new(sql)
         {
             Parameters =
             {
-                Column(x => x.Id, NpgsqlDbType.Uuid), Column(x => x.MessageId, NpgsqlDbType.Uuid),
-                Column(x => x.ConversationId, NpgsqlDbType.Uuid), Column(x => x.CorrelationId, NpgsqlDbType.Uuid),
-                Column(x => x.SentTime, NpgsqlDbType.TimestampTz), Column(x => x.EnqueueTime, NpgsqlDbType.TimestampTz),
-                Column(x => x.ExpirationTime, NpgsqlDbType.TimestampTz),
-                Column(x => x.InboxMessageId, NpgsqlDbType.Uuid), Column(x => x.InboxConsumerId, NpgsqlDbType.Uuid),
-                Column(x => x.TokenId, NpgsqlDbType.Uuid), Column(x => x.DestinationAddress, NpgsqlDbType.Text),
-                Column(x => x.MessageType, NpgsqlDbType.Text), Column(x => x.ContentType, NpgsqlDbType.Text),
-                Column(x => x.Body, NpgsqlDbType.Text), Column(x => x.Headers, NpgsqlDbType.Text),
-                Column(x => x.Properties, NpgsqlDbType.Text),
-            }
+                Value(m.Id, NpgsqlDbType.Uuid), Value(m.MessageId, NpgsqlDbType.Uuid), Value(m.ConversationId, NpgsqlDbType.Uuid),
+                Value(m.CorrelationId, NpgsqlDbType.Uuid), Value(m.SentTime, NpgsqlDbType.TimestampTz),
+                Value(m.EnqueueTime, NpgsqlDbType.TimestampTz), Value(m.ExpirationTime, NpgsqlDbType.TimestampTz),
+                Value(m.InboxMessageId, NpgsqlDbType.Uuid), Value(m.InboxConsumerId, NpgsqlDbType.Uuid), Value(m.TokenId, NpgsqlDbType.Uuid),
+                Value(m.DestinationAddress, NpgsqlDbType.Text), Value(m.MessageType, NpgsqlDbType.Text),
+                Value(m.ContentType, NpgsqlDbType.Text), Value(m.Body, NpgsqlDbType.Text), Value(m.Headers, NpgsqlDbType.Text),
+                Value(m.Properties, NpgsqlDbType.Text),
+            },
         };
     }
 
@@ -153,7 +148,7 @@ sealed class OutboxStore<TDbContext>(
 
             InsertOutbox = $"""
                 insert into {outbox} ({string.Join(", ", columns.Select(o))}, {o(nameof(OutboxMessage.Attempts))})
-                select *, 0 from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)
                 """;
             InsertInbox = $"""
                 insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})

@@ -30,12 +30,13 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     readonly Guid _messageId;
     readonly OutboxStore<TDbContext> _store;
     readonly List<Guid> _unscheduled = [];
+    readonly UnitOfWork<TDbContext> _unit;
 
     public OutboxUnitContext(ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider provider,
-        TDbContext db, OutboxStore<TDbContext> store, DatabaseClock<TDbContext> clock, TimeSpan lease, Guid messageId)
+        TDbContext db, UnitOfWork<TDbContext> unit, OutboxStore<TDbContext> store, DatabaseClock<TDbContext> clock, TimeSpan lease, Guid messageId)
         : base(context, options, provider)
     {
-        (_db, _store, _clock, _lease, _messageId) = (db, store, clock, lease, messageId);
+        (_db, _unit, _store, _clock, _lease, _messageId) = (db, unit, store, clock, lease, messageId);
 
         // A scheduler that the bus was configured with keeps its place; without one, schedules are rows of this unit.
         if (!context.TryGetPayload<MessageSchedulerContext>(out _))
@@ -61,6 +62,7 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     {
         _captured.Clear();
         _unscheduled.Clear();
+        _unit.Statements.Clear();
         _db.ChangeTracker.Clear();
     }
 
@@ -88,7 +90,8 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
         {
             _db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
             await _db.SaveChangesAsync(CancellationToken).ConfigureAwait(false);
-            await _store.Commit(_db, _messageId, ConsumerId, _captured, _unscheduled, CancellationToken).ConfigureAwait(false);
+            var consumed = new InboxState { MessageId = _messageId, ConsumerId = ConsumerId };
+            await _store.Commit(_db, consumed, _captured, _unscheduled, _unit.Statements, CancellationToken).ConfigureAwait(false);
             IsCommitted = true;
         }
         catch (Exception)

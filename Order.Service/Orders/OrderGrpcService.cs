@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Messaging.Postgres;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Orders.V1;
@@ -9,6 +10,7 @@ namespace Orders;
 /// <summary>The API of proto/orders/v1/orders.proto, which says what its methods promise.</summary>
 sealed class OrderGrpcService(
     OrderDbContext db,
+    IUnitOfWork<OrderDbContext> unit,
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderWatcher watcher,
@@ -23,7 +25,7 @@ sealed class OrderGrpcService(
             // The saga's first step is taken in the RPC's own commit: the order, its command and its timeout are one.
             db.Add(order);
             await saga.Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId), context.CancellationToken);
-            await db.SaveChangesAsync(context.CancellationToken);
+            await unit.CommitAsync(context.CancellationToken);
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
         catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) == OrderStateMap.RequestIdKey)

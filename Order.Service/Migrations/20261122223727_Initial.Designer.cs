@@ -12,7 +12,7 @@ using Orders;
 namespace Orders.Migrations
 {
     [DbContext(typeof(OrderDbContext))]
-    [Migration("20261122210647_Initial")]
+    [Migration("20261122223727_Initial")]
     partial class Initial
     {
         /// <inheritdoc />

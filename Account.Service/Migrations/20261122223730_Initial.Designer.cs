@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Accounts.Migrations
 {
     [DbContext(typeof(AccountDbContext))]
-    [Migration("20261122210651_Initial")]
+    [Migration("20261122223730_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -191,12 +191,6 @@ namespace Accounts.Migrations
                     b.Property<DateTime>("UpdateTime")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("update_time");
-
-                    b.Property<uint>("Version")
-                        .IsConcurrencyToken()
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("xid")
-                        .HasColumnName("xmin");
 
                     b.HasKey("OrderId")
                         .HasName("pk_reservations");

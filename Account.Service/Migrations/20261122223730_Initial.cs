@@ -106,8 +106,7 @@ namespace Accounts.Migrations
                     status = table.Column<string>(type: "character varying(10)", maxLength: 10, nullable: false),
                     reason = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true),
                     create_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    update_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    xmin = table.Column<uint>(type: "xid", rowVersion: true, nullable: false)
+                    update_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false)
                 },
                 constraints: table =>
                 {
