@@ -6,6 +6,7 @@ var orders = new Option<int>("--orders") { Description = "How many orders to pla
 var clients = new Option<int>("--clients") { Description = "How many clients place them, each waiting for its answer.", DefaultValueFactory = _ => 32 };
 var rate = new Option<double>("--rate") { Description = "Orders a second, placed on time whatever the answers; 0 for as fast as the clients can.", DefaultValueFactory = _ => 0 };
 var accounts = new Option<int>("--accounts") { Description = "How many accounts pay, in turn.", DefaultValueFactory = _ => 1000 };
+var warmup = new Option<int>("--warmup") { Description = "How many orders to place first, which are not measured: a service that has just started compiles itself.", DefaultValueFactory = _ => 500 };
 var json = new Option<FileInfo?>("--json") { Description = "Writes the figures to this file." };
 var order = Address("--order", "Order's gRPC address; without it, servers and services are started and stopped.");
 var account = Address("--account", "Account's gRPC address.");
@@ -15,18 +16,28 @@ var amqp = Address("--rabbitmq", "The broker's address, with user, password and 
 var management = Address("--management", "The address of the broker's management UI.");
 var settle = new Option<TimeSpan>("--settle") { Description = "How long the audit waits for things to become quiet.", DefaultValueFactory = _ => TimeSpan.FromSeconds(30) };
 
+foreach (var count in new[] { orders, clients, accounts })
+    count.Validators.Add(result =>
+    {
+        if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 1)
+            result.AddError($"{count.Name} is at least 1");
+    });
+rate.Validators.Add(result =>
+{
+    if (result.Tokens.Count > 0 && result.GetValueOrDefault<double>() < 0)
+        result.AddError("--rate is at least 0");
+});
+
 var run = new Command("run", "Places orders, measures, and audits the result.")
-    { orders, clients, rate, accounts, json, order, account, orderDatabase, accountDatabase, amqp, management };
+    { orders, clients, rate, accounts, warmup, json, order, account, orderDatabase, accountDatabase, amqp, management };
 run.Validators.Add(result =>
 {
     if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
         result.AddError("--order and --account go together");
-    if (result.GetValue(orders) < 1 || result.GetValue(clients) < 1 || result.GetValue(accounts) < 1 || result.GetValue(rate) < 0)
-        result.AddError("--orders, --clients and --accounts are at least 1, --rate at least 0");
 });
 run.SetAction((parsed, cancellationToken) => new RunCommand(new RunOptions(
-    parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(json),
-    parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
+    parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(warmup),
+    parsed.GetValue(json), parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
     parsed.GetValue(amqp), parsed.GetValue(management))).RunAsync(cancellationToken));
 
 var audit = new Command("audit", "Checks the invariants on both databases; exit code 1 on any violation.")

@@ -154,7 +154,7 @@ namespace Accounts.Migrations
                 table: "outbox_message",
                 column: "token_id");
 
-            // The ledger is append-only, also for whoever has the service's password.
+            // The ledger is append-only, also for the service itself.
             migrationBuilder.Sql("""
                 create function refuse_ledger_change() returns trigger language plpgsql as $$
                 begin

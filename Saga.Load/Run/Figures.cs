@@ -28,6 +28,7 @@ sealed record Figures
     public required int Clients { get; init; }
     public required int Accounts { get; init; }
     public required double Rate { get; init; }
+    public required int Warmup { get; init; }
 
     /// <summary>Calls that failed, and orders that did not end.</summary>
     public required int Errors { get; init; }
@@ -67,6 +68,7 @@ sealed record Figures
             Clients = options.Clients,
             Accounts = options.Accounts,
             Rate = options.Rate,
+            Warmup = options.Warmup,
             Errors = failedCalls + accepted.Count - ended.Count,
             OrdersPerSecond = Math.Round(ended.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start, last).TotalSeconds), 1),
             RpcMs = Latency.From(accepted.Select(x => x.Answered - x.Called)),

@@ -21,8 +21,9 @@ sealed class RunCommand(RunOptions options)
     {
         await using var target = await Target.StartAsync(options, cancellationToken);
         var channels = Target.Connect(target.Order, options.Clients);
-        await using var times = await TerminalTimes.StartAsync(target, channels, cancellationToken);
         var accounts = await OpenAccountsAsync(target, cancellationToken);
+        await WarmUpAsync(target, channels, accounts, cancellationToken);
+        await using var times = await TerminalTimes.StartAsync(target, channels, cancellationToken);
         var before = await Meters.ReadAsync(target, cancellationToken);
 
         var placed = new Placed?[options.Orders];
@@ -34,7 +35,7 @@ sealed class RunCommand(RunOptions options)
                 var ended = progress.AddTask("ended", maxValue: options.Orders);
                 using var stop = new CancellationTokenSource();
                 var showing = ShowAsync(() => (sent.Value, ended.Value) = (placed.Count(x => x != null), times.Count), stop.Token);
-                await PlaceAllAsync(channels, accounts, placed, times, cancellationToken);
+                await PlaceAllAsync(channels, accounts, placed, options.Rate, times, cancellationToken);
                 await EndedAsync(placed, times, cancellationToken);
                 await stop.CancelAsync();
                 await showing;
@@ -61,6 +62,17 @@ sealed class RunCommand(RunOptions options)
         return figures.Errors == 0 && report.Violations.Count == 0 ? 0 : 1;
     }
 
+    async Task WarmUpAsync(Target target, GrpcChannel[] channels, string[] accounts, CancellationToken cancellationToken)
+    {
+        if (options.Warmup <= 0)
+            return;
+        Console.WriteLine($"warm-up: {options.Warmup} orders, not measured");
+        await using var times = await TerminalTimes.StartAsync(target, channels, cancellationToken);
+        var placed = new Placed?[options.Warmup];
+        await PlaceAllAsync(channels, accounts, placed, 0, times, cancellationToken);
+        await EndedAsync(placed, times, cancellationToken);
+    }
+
     async Task<string[]> OpenAccountsAsync(Target target, CancellationToken cancellationToken)
     {
         using var channel = GrpcChannel.ForAddress(target.Account);
@@ -76,7 +88,8 @@ sealed class RunCommand(RunOptions options)
         return ids;
     }
 
-    async Task PlaceAllAsync(GrpcChannel[] channels, string[] accounts, Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
+    async Task PlaceAllAsync(GrpcChannel[] channels, string[] accounts, Placed?[] placed, double rate, TerminalTimes times,
+        CancellationToken cancellationToken)
     {
         var clients = channels.Select(x => new OrderService.OrderServiceClient(x)).ToArray();
         async Task PlaceAsync(int i)
@@ -98,22 +111,22 @@ sealed class RunCommand(RunOptions options)
             }
         }
 
-        if (options.Rate == 0)
+        if (rate == 0)
         {
             var next = -1;
             await Task.WhenAll(Enumerable.Range(0, options.Clients).Select(async _ =>
             {
-                for (int i; (i = Interlocked.Increment(ref next)) < options.Orders;)
+                for (int i; (i = Interlocked.Increment(ref next)) < placed.Length;)
                     await PlaceAsync(i);
             }));
             return;
         }
 
-        var calls = new List<Task>(options.Orders);
+        var calls = new List<Task>(placed.Length);
         var start = Stopwatch.GetTimestamp();
-        for (var i = 0; i < options.Orders; i++)
+        for (var i = 0; i < placed.Length; i++)
         {
-            var early = TimeSpan.FromSeconds(i / options.Rate) - Stopwatch.GetElapsedTime(start);
+            var early = TimeSpan.FromSeconds(i / rate) - Stopwatch.GetElapsedTime(start);
             if (early > TimeSpan.FromMilliseconds(0.5))
                 await Task.Delay(early, cancellationToken);
             calls.Add(PlaceAsync(i));

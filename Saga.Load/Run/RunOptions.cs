@@ -6,6 +6,7 @@ sealed record RunOptions(
     int Clients,
     double Rate,
     int Accounts,
+    int Warmup,
     FileInfo? Json,
     Uri? Order,
     Uri? Account,
