@@ -40,6 +40,8 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
     {
         if (context.CancellationToken.IsCancellationRequested)
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
+        if (e is OperationCanceledException)
+            return RpcErrors.Unavailable("the service is stopping; ask another one, or again", TimeSpan.FromSeconds(1));
         if (TransientErrors.IsConnectionLost(e))
         {
             LogUnavailable(e, context.Method);

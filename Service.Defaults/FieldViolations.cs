@@ -1,3 +1,4 @@
+using System.Globalization;
 using Google.Rpc;
 
 namespace Service.Defaults;
@@ -43,13 +44,13 @@ public sealed class FieldViolations
         return size == 0 ? 50 : Math.Min(size, 1000);
     }
 
-    /// <summary>Reads a page token that was made for the same filter.</summary>
-    public PageToken? PageToken(string? token, string filter)
+    /// <summary>Reads where the page before ended, from a token that was made for the same filter; null for the first page.</summary>
+    public T? PageToken<T>(string? token, string filter) where T : struct, IParsable<T>
     {
         if (string.IsNullOrEmpty(token))
             return null;
-        if (Defaults.PageToken.TryParse(token, filter, out var parsed))
-            return parsed;
+        if (Defaults.PageToken.TryParse(token, filter, out var parsed) && T.TryParse(parsed.Position, CultureInfo.InvariantCulture, out var position))
+            return position;
         Add("page_token", "must be the next_page_token of a request with the same filter");
         return null;
     }

@@ -102,12 +102,12 @@ sealed class AccountGrpcService(AccountDbContext db, TimeProvider time) : Accoun
         var accountId = violations.Id(request.AccountId, "account_id");
         var size = violations.PageSize(request.PageSize);
         var filter = accountId.ToString();
-        var after = violations.PageToken(request.PageToken, filter);
+        var after = violations.PageToken<long>(request.PageToken, filter);
         violations.ThrowIfAny();
 
         var account = await Find(accountId, context.CancellationToken);
         var query = db.LedgerEntries.AsNoTracking().Where(x => x.AccountId == accountId);
-        if (after is { } token && long.Parse(token.Position, CultureInfo.InvariantCulture) is var last)
+        if (after is { } last)
             query = query.Where(x => x.EntryId < last);
         var page = await query.OrderByDescending(x => x.EntryId).Take(size + 1).ToListAsync(context.CancellationToken);
         return new ListEntriesResponse

@@ -14,6 +14,7 @@ sealed class OrderGrpcService(
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderWatcher watcher,
+    IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
 {
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
@@ -45,17 +46,19 @@ sealed class OrderGrpcService(
     public override async Task WatchOrder(WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context)
     {
         var id = FieldViolations.ReadId(request.OrderId, "order_id");
+        // A service that stops does not wait for its watchers; they watch again elsewhere.
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         using var changes = watcher.Watch(id);
         var order = (await Find(id, context.CancellationToken)).ToProto();
         await responseStream.WriteAsync(order, context.CancellationToken);
         while (!order.Status.IsTerminal())
         {
-            var change = await changes.Next(context.CancellationToken);
+            var change = await changes.Next(end.Token);
             if (change == null)
             {
                 // The watcher may have missed something: what the database says now is a change or is none.
-                var current = (await Find(id, context.CancellationToken)).ToProto();
-                if (current.UpdateTime.Equals(order.UpdateTime))
+                var current = (await Find(id, end.Token)).ToProto();
+                if (current.Status == order.Status)
                     continue;
                 order = current;
             }
@@ -64,7 +67,7 @@ sealed class OrderGrpcService(
                 continue;
             }
 
-            await responseStream.WriteAsync(order, context.CancellationToken);
+            await responseStream.WriteAsync(order, end.Token);
         }
     }
 
@@ -77,7 +80,7 @@ sealed class OrderGrpcService(
             violations.Add("status", "must be a status of an order");
         var size = violations.PageSize(request.PageSize);
         var filter = $"{accountId}/{request.Status}";
-        var after = violations.PageToken(request.PageToken, filter);
+        var after = violations.PageToken<Guid>(request.PageToken, filter);
         violations.ThrowIfAny();
 
         var query = db.Orders.AsNoTracking();
@@ -85,7 +88,7 @@ sealed class OrderGrpcService(
             query = query.Where(x => x.AccountId == accountId);
         if (states.Length > 0)
             query = query.Where(x => states.Contains(x.CurrentState));
-        if (after is { } token && Guid.Parse(token.Position) is var last)
+        if (after is { } last)
             query = query.Where(x => x.CorrelationId < last);
         var page = await query.OrderByDescending(x => x.CorrelationId).Take(size + 1).ToListAsync(context.CancellationToken);
         var more = page.Count > size;

@@ -83,15 +83,16 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
 /// <summary>A committed change of an order's status.</summary>
 sealed record OrderChange(string State, string Reason, DateTime UpdateTime)
 {
-    /// <summary>Brings an order up to this change; false if it is there already.</summary>
+    /// <summary>Brings an order up to this change; false if it is there, or further, already.</summary>
     public bool ApplyTo(Order order)
     {
-        var updated = UpdateTime.ToTimestamp();
-        if (updated.CompareTo(order.UpdateTime) <= 0)
+        // By the status, which only goes forward; the time is that of whichever replica made the change.
+        var status = OrderMapping.ToStatus(State);
+        if (status == order.Status || order.Status.IsTerminal() || status == OrderStatus.Pending)
             return false;
-        order.Status = OrderMapping.ToStatus(State);
+        order.Status = status;
         order.Reason = OrderMapping.ToProto(Reason == "" ? null : System.Enum.Parse<OrderReason>(Reason));
-        order.UpdateTime = updated;
+        order.UpdateTime = UpdateTime.ToTimestamp();
         return true;
     }
 }

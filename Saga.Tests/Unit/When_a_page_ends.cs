@@ -10,7 +10,7 @@ public sealed class When_a_page_ends
     {
         var token = new PageToken("42").ToString("filter");
         var violations = new FieldViolations();
-        Assert.That(violations.PageToken(token, "filter"), Is.EqualTo(new PageToken("42")));
+        Assert.That(violations.PageToken<long>(token, "filter"), Is.EqualTo(42));
         Assert.That(violations.Count, Is.Zero);
     }
 
@@ -20,7 +20,15 @@ public sealed class When_a_page_ends
     public void Should_refuse_what_is_no_token(string text)
     {
         var violations = new FieldViolations();
-        Assert.That(violations.PageToken(text, "filter"), Is.Null);
+        Assert.That(violations.PageToken<long>(text, "filter"), Is.Null);
+        Assert.That(violations.Count, Is.EqualTo(1));
+    }
+
+    [Test]
+    public void Should_refuse_a_position_of_another_kind()
+    {
+        var violations = new FieldViolations();
+        Assert.That(violations.PageToken<Guid>(new PageToken("42").ToString("filter"), "filter"), Is.Null);
         Assert.That(violations.Count, Is.EqualTo(1));
     }
 
@@ -28,7 +36,7 @@ public sealed class When_a_page_ends
     public void Should_refuse_a_token_of_another_filter()
     {
         var violations = new FieldViolations();
-        Assert.That(violations.PageToken(new PageToken("42").ToString("other"), "filter"), Is.Null);
+        Assert.That(violations.PageToken<long>(new PageToken("42").ToString("other"), "filter"), Is.Null);
         Assert.That(violations.Count, Is.EqualTo(1));
     }
 }
