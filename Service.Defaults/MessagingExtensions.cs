@@ -28,6 +28,7 @@ public static class MessagingExtensions
                 o.UsePostgres();
                 o.UseBusOutbox();
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
+                o.MaxDeliveryAttempts = 1500; // about a day: the other service may not have been there yet
             });
             configure(x);
             x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseDefaults<TDbContext>(context, options));

@@ -43,9 +43,10 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     }
 
     /// <summary>Gives back what is held, and sees to it that nothing will be; answers <see cref="FundsReleased" />.</summary>
-    /// <exception cref="InvalidOperationException">The funds are captured: the order was confirmed.</exception>
+    /// <exception cref="InvalidOperationException">The funds are captured: the order was confirmed; or they are another account's.</exception>
     public FundsReleased Release(ReleaseFunds command)
     {
+        MustBeOf(command.OrderId, command.AccountId);
         switch (Reservation)
         {
             case null:
@@ -63,9 +64,10 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     }
 
     /// <summary>Spends what is held for a confirmed order.</summary>
-    /// <exception cref="InvalidOperationException">Nothing is held: the order cannot have been confirmed.</exception>
+    /// <exception cref="InvalidOperationException">Nothing is held: the order cannot have been confirmed; or it is another account's.</exception>
     public void Capture(OrderConfirmed order)
     {
+        MustBeOf(order.OrderId, order.AccountId);
         switch (Reservation)
         {
             case { Status: ReservationStatus.Held } held:
@@ -77,6 +79,12 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
             default:
                 throw Impossible(order.OrderId, "captured");
         }
+    }
+
+    void MustBeOf(Guid orderId, Guid accountId)
+    {
+        if (Reservation is { } known && known.AccountId != accountId)
+            throw new InvalidOperationException($"order {orderId} is paid by account {known.AccountId}, not by {accountId}");
     }
 
     Account Account => account ?? throw new InvalidOperationException($"account {Reservation?.AccountId} of order {Reservation?.OrderId} is gone");

@@ -1,5 +1,6 @@
 using Contracts;
 using MassTransit;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -11,7 +12,7 @@ sealed class ReserveFundsConsumer(FundsStore store) : IConsumer<ReserveFunds>
         var funds = await store.Load(context.Message.OrderId, context.Message.AccountId, context.CancellationToken);
         var answer = funds.Reserve(context.Message);
         store.Keep(funds);
-        await context.Publish(answer, answer.GetType(), context.CancellationToken);
+        await context.Publish(answer, answer.GetType(), FundsAnswer.MustArrive, context.CancellationToken);
     }
 }
 
@@ -23,7 +24,7 @@ sealed class ReleaseFundsConsumer(FundsStore store) : IConsumer<ReleaseFunds>
         var funds = await store.Load(context.Message.OrderId, context.Message.AccountId, context.CancellationToken);
         var answer = funds.Release(context.Message);
         store.Keep(funds);
-        await context.Publish(answer, context.CancellationToken);
+        await context.Publish(answer, FundsAnswer.MustArrive, context.CancellationToken);
     }
 }
 
@@ -36,4 +37,10 @@ sealed class CaptureFundsConsumer(FundsStore store) : IConsumer<OrderConfirmed>
         funds.Capture(context.Message);
         store.Keep(funds);
     }
+}
+
+static class FundsAnswer
+{
+    /// <summary>An order waits for each answer: one that no queue takes stays in the outbox until Order's is there.</summary>
+    public static IPipe<PublishContext> MustArrive { get; } = Pipe.Execute<PublishContext>(x => x.RequireQueue());
 }

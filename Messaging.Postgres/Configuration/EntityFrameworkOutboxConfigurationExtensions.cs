@@ -1,4 +1,5 @@
 using MassTransit.Configuration;
+using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Configuration;
 using Microsoft.EntityFrameworkCore;
@@ -15,7 +16,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     /// <summary>
     /// Adds the outbox and inbox of <typeparamref name="TDbContext" />, whose model must have
     /// <see cref="AddTransactionalOutboxEntities" />. Receive endpoints take part by
-    /// <see cref="UseEntityFrameworkOutbox{TDbContext}" />, other code by
+    /// UseEntityFrameworkOutbox, other code by
     /// <see cref="IEntityFrameworkOutboxConfigurator.UseBusOutbox" />.
     /// </summary>
     public static void AddEntityFrameworkOutbox<TDbContext>(this IBusRegistrationConfigurator configurator,
@@ -39,7 +40,25 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     {
         ArgumentNullException.ThrowIfNull(configurator);
         ArgumentNullException.ThrowIfNull(context);
-        var observer = new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context);
+        configurator.Connect(new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context), configure);
+    }
+
+    /// <inheritdoc cref="UseEntityFrameworkOutbox{TDbContext}(IReceiveEndpointConfigurator, IRegistrationContext, Action{IOutboxOptionsConfigurator})" />
+    [Obsolete("Use the overload with an IRegistrationContext: https://masstransit.io/obsolete")]
+    public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator,
+        IServiceProvider provider, Action<IOutboxOptionsConfigurator>? configure = null)
+        where TDbContext : DbContext
+    {
+        ArgumentNullException.ThrowIfNull(configurator);
+        ArgumentNullException.ThrowIfNull(provider);
+        configurator.Connect(new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, provider,
+            LegacySetScopedConsumeContext.Instance), configure);
+    }
+
+    static void Connect<TDbContext>(this IReceiveEndpointConfigurator configurator,
+        OutboxConsumePipeSpecificationObserver<TDbContext> observer, Action<IOutboxOptionsConfigurator>? configure)
+        where TDbContext : DbContext
+    {
         configure?.Invoke(observer);
         configurator.ConnectConsumerConfigurationObserver(observer);
         configurator.ConnectSagaConfigurationObserver(observer);
@@ -67,22 +86,45 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     public static void AddInboxStateEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<InboxState>>? callback = null)
     {
+        ArgumentNullException.ThrowIfNull(modelBuilder);
         var inbox = modelBuilder.Entity<InboxState>();
+        inbox.ConfigureInboxStateEntity();
+        callback?.Invoke(inbox);
+    }
+
+    /// <summary>Keys and indexes of <see cref="InboxState" />, for models that add the entity themselves.</summary>
+    public static void ConfigureInboxStateEntity(this EntityTypeBuilder<InboxState> inbox)
+    {
+        ArgumentNullException.ThrowIfNull(inbox);
         inbox.HasKey(x => new { x.MessageId, x.ConsumerId });
         inbox.HasIndex(x => x.Consumed);
-        callback?.Invoke(inbox);
     }
 
     /// <summary>Adds <see cref="OutboxMessage" /> to the model: what is committed and not known to be sent yet.</summary>
     public static void AddOutboxMessageEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<OutboxMessage>>? callback = null)
     {
+        ArgumentNullException.ThrowIfNull(modelBuilder);
         var outbox = modelBuilder.Entity<OutboxMessage>();
+        outbox.ConfigureOutboxMessageEntity();
+        callback?.Invoke(outbox);
+    }
+
+    /// <summary>Keys and indexes of <see cref="OutboxMessage" />, for models that add the entity themselves.</summary>
+    public static void ConfigureOutboxMessageEntity(this EntityTypeBuilder<OutboxMessage> outbox)
+    {
+        ArgumentNullException.ThrowIfNull(outbox);
         outbox.HasKey(x => x.Id);
         outbox.Property(x => x.Id).ValueGeneratedNever();
         outbox.HasIndex(x => x.EnqueueTime);
         outbox.HasIndex(x => x.TokenId);
-        callback?.Invoke(outbox);
+    }
+
+    /// <summary>Kept like <see cref="AddOutboxStateEntity" />; a model that adds the entity itself gets its table, which stays empty.</summary>
+    public static void ConfigureOutboxStateEntity(this EntityTypeBuilder<OutboxState> outbox)
+    {
+        ArgumentNullException.ThrowIfNull(outbox);
+        outbox.HasKey(x => x.OutboxId);
     }
 
     /// <summary>

@@ -51,6 +51,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton(_options);
         bus.TryAddSingleton<DatabaseClock<TDbContext>>();
         bus.TryAddSingleton<OutboxStore<TDbContext>>();
+        bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<OutboxSender<TDbContext>>();
         bus.TryAddSingleton<OutboxRelay<TDbContext>>();
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRelay<TDbContext>>(
@@ -68,7 +69,9 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.ConfigureDbContext<TDbContext>(
             (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxHandOver<TDbContext>>()));
         bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
-        bus.TryAddScoped<IMessageScheduler>(provider => new MessageScheduler(
+        // In place of any other, whether it was added before or is tried after: schedules commit with the outbox.
+        bus.RemoveAll<IMessageScheduler>();
+        bus.AddScoped<IMessageScheduler>(provider => new MessageScheduler(
             ActivatorUtilities.CreateInstance<BusScheduleMessageProvider<TDbContext>>(provider),
             provider.GetRequiredService<IBus>().Topology));
     }

@@ -11,6 +11,7 @@ namespace Messaging.Postgres.Outbox;
 sealed class OutboxContextFactory<TDbContext>(
     TDbContext db,
     UnitOfWork<TDbContext> work,
+    Committer<TDbContext> committer,
     OutboxStore<TDbContext> store,
     OutboxSender<TDbContext> sender,
     OutboxOptions<TDbContext> options,
@@ -23,8 +24,8 @@ sealed class OutboxContextFactory<TDbContext>(
     {
         var messageId = context.GetOriginalMessageId()
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
-        var unit = new OutboxUnitContext<TDbContext, T>(context, consume, provider, db, work, store, clock,
-            options.DeliveryLease, messageId);
+        var unit = new OutboxUnitContext<TDbContext, T>(context, consume, provider, work, committer, store,
+            clock, options.DeliveryLease, messageId);
         var started = context.ReceiveContext.ElapsedTime;
 
         // A redelivery is likely to be a duplicate; any other delivery finds that out by the inbox's key.
@@ -32,11 +33,19 @@ sealed class OutboxContextFactory<TDbContext>(
             && await store.IsConsumed(db, messageId, consume.ConsumerId, context.CancellationToken).ConfigureAwait(false))
             unit.IsDuplicate = true;
         else
-            await db.Database.CreateExecutionStrategy().ExecuteAsync(() => Handle(unit, next)).ConfigureAwait(false);
+        {
+            var tries = 0;
+            await db.Database.CreateExecutionStrategy().ExecuteAsync(() =>
+            {
+                if (tries++ > 0)
+                    unit.Reset(); // not before the first try: what outer filters did in the scope belongs to it
+                return Handle(unit, next);
+            }).ConfigureAwait(false);
+        }
 
         if (!unit.IsDuplicate)
         {
-            await sender.SendAll(unit.ToSend(options.DeliveryLease), context.CancellationToken).ConfigureAwait(false);
+            await sender.SendAll(unit.ToSend, context.CancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -50,7 +59,6 @@ sealed class OutboxContextFactory<TDbContext>(
 
     async Task Handle<T>(OutboxUnitContext<TDbContext, T> unit, IPipe<OutboxConsumeContext<T>> next) where T : class
     {
-        unit.Reset();
         try
         {
             await using var transaction = await db.Database.BeginTransactionAsync(options.IsolationLevel, unit.CancellationToken)

@@ -49,6 +49,31 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
         return Task.CompletedTask;
     }
 
+    public override void SaveChangesCanceled(DbContextEventData eventData) => Forget(eventData.Context);
+
+    public override Task SaveChangesCanceledAsync(DbContextEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Forget(eventData.Context);
+        return Task.CompletedTask;
+    }
+
+    public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
+    {
+        if (HasBatch(eventData))
+            using (var probe = Probe(transaction))
+                probe.ExecuteNonQuery();
+        return result;
+    }
+
+    public async ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction, TransactionEventData eventData,
+        InterceptionResult result, CancellationToken cancellationToken = default)
+    {
+        if (HasBatch(eventData))
+            await using (var probe = Probe(transaction))
+                await probe.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+
     public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) =>
         Committed(eventData);
 
@@ -69,6 +94,37 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
         return Task.CompletedTask;
     }
 
+    public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) => Forget(eventData.Context);
+
+    public Task TransactionFailedAsync(DbTransaction transaction, TransactionErrorEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Forget(eventData.Context);
+        return Task.CompletedTask;
+    }
+
+    // Which rows a savepoint takes back is not known here; those that stay are found by recovery.
+    public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) => Forget(eventData.Context);
+
+    public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Forget(eventData.Context);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a silent rollback. A last
+    /// statement fails aloud then, and so does the caller's commit.
+    /// </summary>
+    static DbCommand Probe(DbTransaction transaction)
+    {
+        var probe = transaction.Connection!.CreateCommand();
+        (probe.Transaction, probe.CommandText) = (transaction, "select 1");
+        return probe;
+    }
+
+    bool HasBatch(TransactionEventData transaction) =>
+        transaction.Context is { } db && _batches.TryGetValue(db, out var batch) && batch.TransactionId == transaction.TransactionId;
+
     void Collect(DbContext? db)
     {
         if (db is not TDbContext)
@@ -86,7 +142,8 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
         if (db == null || !_batches.TryGetValue(db, out var batch))
             return;
         foreach (var message in batch.Messages)
-            db.Entry(message).State = EntityState.Detached; // the relay's from here on
+            if (db.Entry(message) is { State: EntityState.Unchanged } accepted)
+                accepted.State = EntityState.Detached; // the relay's from here on; else the caller may save it again
         if (batch.TransactionId == null && System.Transactions.Transaction.Current == null)
             HandOver(db, batch);
     }
@@ -113,6 +170,6 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
     sealed class Batch(Guid? transactionId)
     {
         public Guid? TransactionId => transactionId;
-        public List<OutboxMessage> Messages { get; } = [];
+        public HashSet<OutboxMessage> Messages { get; } = [];
     }
 }

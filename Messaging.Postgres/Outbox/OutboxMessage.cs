@@ -40,7 +40,7 @@ public class OutboxMessage
     /// <summary>The consumer whose handling sent this one, or null.</summary>
     public Guid? InboxConsumerId { get; set; }
 
-    /// <summary>Set on a scheduled message: what it is cancelled by.</summary>
+    /// <summary>Set on a message that waits for its time, and only on such: what it is cancelled by.</summary>
     public Guid? TokenId { get; set; }
 
     /// <summary>Where it goes.</summary>
@@ -89,6 +89,8 @@ public class OutboxMessage
     /// <exception cref="MessageException">The context has no message id, or no destination.</exception>
     internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, TimeSpan lease) where T : class
     {
+        var delay = context.Delay is { } given && given > TimeSpan.Zero ? given : TimeSpan.Zero;
+        var isDelayed = delay > TimeSpan.Zero || context.ScheduledMessageId != null; // also for now, or the past
         var body = context.Serializer.GetMessageBody(context);
         var message = new OutboxMessage
         {
@@ -97,9 +99,9 @@ public class OutboxMessage
             ConversationId = context.ConversationId,
             CorrelationId = context.CorrelationId,
             SentTime = now,
-            EnqueueTime = now + (context.Delay is { } delay && delay > TimeSpan.Zero ? delay : lease),
+            EnqueueTime = now + (isDelayed ? delay : lease),
             ExpirationTime = now + context.TimeToLive,
-            TokenId = context.ScheduledMessageId,
+            TokenId = context.ScheduledMessageId ?? (isDelayed ? NewId.NextGuid() : null),
             DestinationAddress = context.DestinationAddress?.ToString()
                 ?? throw new MessageException(typeof(T), "An outbox needs a destination address"),
             MessageType = string.Join(';', context.SupportedMessageTypes),
@@ -119,5 +121,5 @@ public class OutboxMessage
         values.Count == 0 ? null : SystemTextJsonMessageSerializer.Instance.SerializeDictionary(values);
 
     /// <summary>True when it waits for its time instead of being sent right after the commit.</summary>
-    internal bool IsDelayed(TimeSpan lease) => TokenId != null || EnqueueTime - SentTime > lease;
+    internal bool IsDelayed => TokenId != null;
 }

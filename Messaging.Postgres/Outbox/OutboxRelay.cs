@@ -29,7 +29,7 @@ sealed partial class OutboxRelay<TDbContext>(
         if (!options.Deliver)
             return;
         foreach (var message in committed)
-            if (!message.IsDelayed(options.DeliveryLease))
+            if (!message.IsDelayed)
                 _committed.Writer.TryWrite(message);
     }
 

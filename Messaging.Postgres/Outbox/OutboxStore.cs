@@ -23,19 +23,19 @@ sealed class OutboxStore<TDbContext>(
     /// Writes what is left of a unit of work in the context's open transaction and commits it, all in one round trip:
     /// COMMIT is the last statement of the batch, and is not reached if one before it fails.
     /// </summary>
-    public async Task Commit(TDbContext db, InboxState? consumed, IReadOnlyList<OutboxMessage> captured,
-        IReadOnlyList<Guid> unscheduled, IReadOnlyList<NpgsqlBatchCommand> statements, CancellationToken cancellationToken)
+    public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
-        var sql = For(db);
-        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection(),
-            (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
-        foreach (var statement in statements)
+        var sql = For(unit.DbContext);
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)unit.DbContext.Database.GetDbConnection(),
+            (NpgsqlTransaction)unit.DbContext.Database.CurrentTransaction!.GetDbTransaction());
+        foreach (var statement in unit.Statements)
             batch.BatchCommands.Add(statement);
-        foreach (var message in captured)
+        // Before the inserts: what is scheduled after it was unscheduled stays.
+        if (unit.Unscheduled.Count > 0)
+            batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unit.Unscheduled.ToArray() } } });
+        foreach (var message in unit.Messages)
             batch.BatchCommands.Add(Insert(sql.InsertOutbox, message));
-        if (unscheduled.Count > 0)
-            batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unscheduled.ToArray() } } });
-        if (consumed != null)
+        if (unit.Consumed is { } consumed)
             batch.BatchCommands.Add(new(sql.InsertInbox)
             {
                 Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
@@ -52,8 +52,7 @@ sealed class OutboxStore<TDbContext>(
     public Task<List<OutboxMessage>> LeftBy(TDbContext db, Guid messageId, Guid consumerId,
         CancellationToken cancellationToken) =>
         db.Set<OutboxMessage>().AsNoTracking()
-            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId
-                && x.TokenId == null && x.Parked == null && x.EnqueueTime <= x.SentTime + options.DeliveryLease)
+            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId && x.TokenId == null && x.Parked == null)
             .ToListAsync(cancellationToken);
 
     /// <summary>Deletes a scheduled message in the context's open transaction.</summary>
@@ -105,24 +104,35 @@ sealed class OutboxStore<TDbContext>(
         return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
     }
 
-    static NpgsqlBatchCommand Insert(string sql, OutboxMessage m)
+    static NpgsqlBatchCommand Insert(string sql, OutboxMessage message)
     {
-        static NpgsqlParameter Value<T>(T? value, NpgsqlDbType type) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = type };
-
-        return new(sql)
-        {
-            Parameters =
-            {
-                Value(m.Id, NpgsqlDbType.Uuid), Value(m.MessageId, NpgsqlDbType.Uuid), Value(m.ConversationId, NpgsqlDbType.Uuid),
-                Value(m.CorrelationId, NpgsqlDbType.Uuid), Value(m.SentTime, NpgsqlDbType.TimestampTz),
-                Value(m.EnqueueTime, NpgsqlDbType.TimestampTz), Value(m.ExpirationTime, NpgsqlDbType.TimestampTz),
-                Value(m.InboxMessageId, NpgsqlDbType.Uuid), Value(m.InboxConsumerId, NpgsqlDbType.Uuid), Value(m.TokenId, NpgsqlDbType.Uuid),
-                Value(m.DestinationAddress, NpgsqlDbType.Text), Value(m.MessageType, NpgsqlDbType.Text),
-                Value(m.ContentType, NpgsqlDbType.Text), Value(m.Body, NpgsqlDbType.Text), Value(m.Headers, NpgsqlDbType.Text),
-                Value(m.Properties, NpgsqlDbType.Text),
-            },
-        };
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var (_, type, value) in Columns)
+            command.Parameters.Add(new NpgsqlParameter { Value = value(message) ?? DBNull.Value, NpgsqlDbType = type });
+        return command;
     }
+
+    /// <summary>What a new row has; the others are empty in it.</summary>
+    static readonly (string Property, NpgsqlDbType Type, Func<OutboxMessage, object?> Value)[] Columns =
+    [
+        (nameof(OutboxMessage.Id), NpgsqlDbType.Uuid, x => x.Id),
+        (nameof(OutboxMessage.MessageId), NpgsqlDbType.Uuid, x => x.MessageId),
+        (nameof(OutboxMessage.ConversationId), NpgsqlDbType.Uuid, x => x.ConversationId),
+        (nameof(OutboxMessage.CorrelationId), NpgsqlDbType.Uuid, x => x.CorrelationId),
+        (nameof(OutboxMessage.SentTime), NpgsqlDbType.TimestampTz, x => x.SentTime),
+        (nameof(OutboxMessage.EnqueueTime), NpgsqlDbType.TimestampTz, x => x.EnqueueTime),
+        (nameof(OutboxMessage.ExpirationTime), NpgsqlDbType.TimestampTz, x => x.ExpirationTime),
+        (nameof(OutboxMessage.InboxMessageId), NpgsqlDbType.Uuid, x => x.InboxMessageId),
+        (nameof(OutboxMessage.InboxConsumerId), NpgsqlDbType.Uuid, x => x.InboxConsumerId),
+        (nameof(OutboxMessage.TokenId), NpgsqlDbType.Uuid, x => x.TokenId),
+        (nameof(OutboxMessage.DestinationAddress), NpgsqlDbType.Text, x => x.DestinationAddress),
+        (nameof(OutboxMessage.MessageType), NpgsqlDbType.Text, x => x.MessageType),
+        (nameof(OutboxMessage.ContentType), NpgsqlDbType.Text, x => x.ContentType),
+        (nameof(OutboxMessage.Body), NpgsqlDbType.Text, x => x.Body),
+        (nameof(OutboxMessage.Headers), NpgsqlDbType.Text, x => x.Headers),
+        (nameof(OutboxMessage.Properties), NpgsqlDbType.Text, x => x.Properties),
+        (nameof(OutboxMessage.Attempts), NpgsqlDbType.Integer, x => x.Attempts),
+    ];
 
     Statements For(TDbContext db) => _statements ??= new Statements(db);
 
@@ -133,22 +143,12 @@ sealed class OutboxStore<TDbContext>(
             var quote = db.GetService<ISqlGenerationHelper>();
             var (outbox, o) = Names<OutboxMessage>(db.Model, quote);
             var (inbox, i) = Names<InboxState>(db.Model, quote);
-            string[] columns =
-            [
-                nameof(OutboxMessage.Id), nameof(OutboxMessage.MessageId), nameof(OutboxMessage.ConversationId),
-                nameof(OutboxMessage.CorrelationId), nameof(OutboxMessage.SentTime), nameof(OutboxMessage.EnqueueTime),
-                nameof(OutboxMessage.ExpirationTime), nameof(OutboxMessage.InboxMessageId),
-                nameof(OutboxMessage.InboxConsumerId), nameof(OutboxMessage.TokenId),
-                nameof(OutboxMessage.DestinationAddress), nameof(OutboxMessage.MessageType),
-                nameof(OutboxMessage.ContentType), nameof(OutboxMessage.Body), nameof(OutboxMessage.Headers),
-                nameof(OutboxMessage.Properties),
-            ];
             var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
                 o(nameof(OutboxMessage.Parked)));
 
             InsertOutbox = $"""
-                insert into {outbox} ({string.Join(", ", columns.Select(o))}, {o(nameof(OutboxMessage.Attempts))})
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)
+                insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
+                values ({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
                 """;
             InsertInbox = $"""
                 insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})

@@ -16,36 +16,33 @@ interface IOutboxUnit
 }
 
 /// <summary>
-/// The unit of work of one consumed message: captures what the handler sends, publishes, schedules and unschedules,
-/// and commits that with the handler's changes when the handler has returned.
+/// Consumes one message in its scope's unit of work: captures what the handler sends, publishes, schedules and
+/// unschedules, and commits that with the handler's changes when the handler has returned.
 /// </summary>
 sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy<TMessage>, IOutboxUnit
     where TDbContext : DbContext
     where TMessage : class
 {
-    readonly List<OutboxMessage> _captured = [];
     readonly DatabaseClock<TDbContext> _clock;
-    readonly TDbContext _db;
+    readonly Committer<TDbContext> _committer;
     readonly TimeSpan _lease;
     readonly Guid _messageId;
     readonly OutboxStore<TDbContext> _store;
-    readonly List<Guid> _unscheduled = [];
     readonly UnitOfWork<TDbContext> _unit;
 
     public OutboxUnitContext(ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider provider,
-        TDbContext db, UnitOfWork<TDbContext> unit, OutboxStore<TDbContext> store, DatabaseClock<TDbContext> clock, TimeSpan lease, Guid messageId)
+        UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store, DatabaseClock<TDbContext> clock,
+        TimeSpan lease, Guid messageId)
         : base(context, options, provider)
     {
-        (_db, _unit, _store, _clock, _lease, _messageId) = (db, unit, store, clock, lease, messageId);
-
-        // A scheduler that the bus was configured with keeps its place; without one, schedules are rows of this unit.
-        if (!context.TryGetPayload<MessageSchedulerContext>(out _))
-            context.AddOrUpdatePayload<MessageSchedulerContext>(Scheduler, _ => Scheduler());
+        (_unit, _committer, _store, _clock, _lease, _messageId) = (unit, committer, store, clock, lease, messageId);
+        unit.Consumed = new InboxState { MessageId = messageId, ConsumerId = options.ConsumerId };
+        context.AddOrUpdatePayload<MessageSchedulerContext>(Scheduler, _ => Scheduler());
     }
 
     public bool IsCommitted { get; private set; }
     public bool IsDuplicate { get; set; }
-    public DbContext DbContext => _db;
+    public DbContext DbContext => _unit.DbContext;
     public override Guid? MessageId => _messageId;
     public override bool ContinueProcessing { get; set; }
     public override bool IsMessageConsumed => false;
@@ -56,42 +53,27 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     ConsumeMessageSchedulerContext Scheduler() => new(this, consume => new MessageScheduler(
         new UnitScheduleMessageProvider(consume, this), consume.ReceiveContext.GetPayload<IBusTopology>()));
 
-    public IReadOnlyList<OutboxMessage> ToSend(TimeSpan lease) => _captured.FindAll(x => !x.IsDelayed(lease));
+    public IReadOnlyList<OutboxMessage> ToSend => [.. _unit.Messages.Where(x => !x.IsDelayed)];
 
-    public void Reset()
-    {
-        _captured.Clear();
-        _unscheduled.Clear();
-        _unit.Statements.Clear();
-        _db.ChangeTracker.Clear();
-    }
+    /// <summary>Before a repeat: the handler starts again from nothing.</summary>
+    public void Reset() => _unit.Clear();
 
-    public void Unschedule(Guid tokenId)
-    {
-        lock (_captured)
-            _unscheduled.Add(tokenId);
-    }
+    public void Unschedule(Guid tokenId) => _unit.Unschedule(tokenId);
 
     public override Task AddSend<T>(SendContext<T> context)
     {
         var message = OutboxMessage.Capture(context, _clock.UtcNow, _lease);
         message.InboxMessageId = _messageId;
         message.InboxConsumerId = ConsumerId;
-        lock (_captured)
-            _captured.Add(message);
+        _unit.Add(message);
         return Task.CompletedTask;
     }
 
     public override async Task SetConsumed()
     {
-        // What was scheduled and unscheduled in one go was never scheduled.
-        _captured.RemoveAll(x => x.TokenId is { } token && _unscheduled.Contains(token));
         try
         {
-            _db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
-            await _db.SaveChangesAsync(CancellationToken).ConfigureAwait(false);
-            var consumed = new InboxState { MessageId = _messageId, ConsumerId = ConsumerId };
-            await _store.Commit(_db, consumed, _captured, _unscheduled, _unit.Statements, CancellationToken).ConfigureAwait(false);
+            await _committer.Commit(_unit, CancellationToken).ConfigureAwait(false);
             IsCommitted = true;
         }
         catch (Exception)
@@ -109,10 +91,11 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     {
         try
         {
-            if (_db.Database.CurrentTransaction is { } transaction)
+            var db = _unit.DbContext;
+            if (db.Database.CurrentTransaction is { } transaction)
                 await transaction.DisposeAsync().ConfigureAwait(false);
-            _db.ChangeTracker.Clear();
-            IsDuplicate = await _store.IsConsumed(_db, _messageId, ConsumerId, CancellationToken).ConfigureAwait(false);
+            db.ChangeTracker.Clear();
+            IsDuplicate = await _store.IsConsumed(db, _messageId, ConsumerId, CancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {

@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Scheduling;
 using Microsoft.EntityFrameworkCore;
@@ -40,14 +41,22 @@ sealed class UnitScheduleMessageProvider(ISendEndpointProvider endpoints, IOutbo
 
 /// <summary>
 /// Schedules and unschedules with the DbContext's next SaveChanges, or in its open transaction. A message that is
-/// sent in the moment of its cancellation makes that SaveChanges fail with a concurrency conflict.
+/// sent in the moment of its cancellation makes that SaveChanges fail with a concurrency conflict. Inside a consumer
+/// with an outbox, its unit of work does both.
 /// </summary>
-sealed class BusScheduleMessageProvider<TDbContext>(ISendEndpointProvider endpoints, TDbContext db, OutboxStore<TDbContext> store)
+sealed class BusScheduleMessageProvider<TDbContext>(ISendEndpointProvider endpoints, TDbContext db, OutboxStore<TDbContext> store,
+    Bind<IBus, IScopedConsumeContextProvider> consume)
     : OutboxScheduleMessageProvider(endpoints)
     where TDbContext : DbContext
 {
     public override async Task CancelScheduledSend(Guid tokenId, CancellationToken cancellationToken)
     {
+        if (consume.Value.HasContext && consume.Value.GetContext().TryGetPayload<IOutboxUnit>(out var unit))
+        {
+            unit.Unschedule(tokenId);
+            return;
+        }
+
         foreach (var pending in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.Entity.TokenId == tokenId).ToList())
             pending.State = EntityState.Detached;
         if (db.Database.CurrentTransaction != null)

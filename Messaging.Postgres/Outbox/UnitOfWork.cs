@@ -18,40 +18,86 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     /// </summary>
     void Add(NpgsqlBatchCommand statement);
 
-    /// <summary>Commits outside a consumer, and hands the messages to the relay.</summary>
+    /// <summary>Commits outside a consumer, and hands the messages to the relay. After a failure it can be called again.</summary>
     /// <exception cref="InvalidOperationException">The scope's DbContext has a transaction already.</exception>
     /// <exception cref="DbUpdateException">SaveChanges failed; nothing is committed.</exception>
     /// <exception cref="PostgresException">A statement failed; nothing is committed.</exception>
     Task CommitAsync(CancellationToken cancellationToken);
 }
 
-sealed class UnitOfWork<TDbContext>(TDbContext db, OutboxStore<TDbContext> store, OutboxRelay<TDbContext> relay)
+sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer, OutboxRelay<TDbContext> relay)
     : IUnitOfWork<TDbContext>
     where TDbContext : DbContext
 {
-    public List<NpgsqlBatchCommand> Statements { get; } = [];
+    readonly List<OutboxMessage> _messages = [];
+    readonly List<Guid> _unscheduled = [];
+    readonly List<NpgsqlBatchCommand> _statements = [];
 
-    public void Add(NpgsqlBatchCommand statement) => Statements.Add(statement);
+    public TDbContext DbContext => db;
+
+    /// <summary>The message that is being consumed, or null.</summary>
+    public InboxState? Consumed { get; set; }
+
+    public IReadOnlyList<OutboxMessage> Messages => _messages;
+    public IReadOnlyList<Guid> Unscheduled => _unscheduled;
+    public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
+
+    public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
+
+    public void Add(OutboxMessage message)
+    {
+        lock (_messages)
+            _messages.Add(message);
+    }
+
+    /// <summary>What was scheduled before in this unit is dropped from it; what is scheduled afterwards stays.</summary>
+    public void Unschedule(Guid tokenId)
+    {
+        lock (_messages)
+        {
+            _messages.RemoveAll(x => x.TokenId == tokenId);
+            _unscheduled.Add(tokenId);
+        }
+    }
+
+    /// <summary>Drops everything, as if nothing had been done in the scope.</summary>
+    public void Clear()
+    {
+        _messages.Clear();
+        _unscheduled.Clear();
+        _statements.Clear();
+        db.ChangeTracker.Clear();
+    }
 
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
+        if (db.Database.CurrentTransaction != null)
+            throw new InvalidOperationException("The scope's DbContext has a transaction already: who opened it commits it");
+
         // Written in the last batch instead of by SaveChanges, which is dearer.
-        var captured = new List<OutboxMessage>();
         foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
         {
             entry.State = EntityState.Detached;
-            captured.Add(entry.Entity);
+            _messages.Add(entry.Entity);
         }
 
-        await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
+        try
         {
-            await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-            db.Database.AutoSavepointsEnabled = false;
-            await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
-            await store.Commit(db, null, captured, [], Statements, cancellationToken).ConfigureAwait(false);
-        }).ConfigureAwait(false);
-        db.ChangeTracker.AcceptAllChanges();
-        Statements.Clear();
-        relay.Post(captured);
+            await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
+            {
+                await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+                await committer.Commit(this, cancellationToken).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        }
+        catch
+        {
+            db.AddRange(_messages);
+            _messages.Clear();
+            throw;
+        }
+
+        relay.Post(_messages);
+        _messages.Clear();
+        _statements.Clear();
     }
 }

@@ -72,7 +72,8 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 Ignore(CancellationRequested),
                 Ignore(FundsReleased));
 
-        WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = time.UtcNow()));
+        // Replicas' clocks differ: the time of a change is never before that of the one it follows.
+        WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = Later(time.UtcNow(), entered.Saga.UpdateTime)));
 
         EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason) where T : class =>
             when.Then(x => x.Saga.Reason = reason)
@@ -114,6 +115,8 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 
     /// <summary>Runs out when Account has not answered in time.</summary>
     public Schedule<OrderState, ReservationTimedOut> ReservationTimeout { get; private set; } = null!;
+
+    static DateTime Later(DateTime now, DateTime before) => now > before ? now : before.AddMicroseconds(1);
 
     static OrderReason Reason(RejectionReason reason) => reason switch
     {

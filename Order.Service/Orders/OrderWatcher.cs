@@ -12,6 +12,8 @@ namespace Orders;
 /// </summary>
 sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatcher> log) : BackgroundService
 {
+    static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
+
     readonly Dictionary<Guid, List<OrderSubscription>> _watched = [];
 
     /// <summary>Subscribes; read the order after that, so that no change falls between.</summary>
@@ -42,11 +44,14 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
             {
                 await using var connection = await database.OpenConnectionAsync(stoppingToken);
                 connection.Notification += (_, e) => Publish(e.Payload);
-                await using (var listen = new NpgsqlCommand("listen order_changed", connection))
-                    await listen.ExecuteNonQueryAsync(stoppingToken);
+                await using var listen = new NpgsqlCommand("listen order_changed", connection);
+                await listen.ExecuteNonQueryAsync(stoppingToken);
                 Refresh();
+                // A connection that was cut without a word would be silent for ever: a quiet one is asked.
+                await using var ask = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
                 while (true)
-                    await connection.WaitAsync(stoppingToken);
+                    if (!await connection.WaitAsync(LongestSilence, stoppingToken))
+                        await ask.ExecuteNonQueryAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {

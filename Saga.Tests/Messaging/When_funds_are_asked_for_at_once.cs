@@ -3,6 +3,7 @@ using Contracts;
 using Local.Host.Servers;
 using Local.Host.Services;
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -72,6 +73,17 @@ public sealed class When_funds_are_asked_for_at_once
         }));
         await UntilAsync(db => db.Reservations.CountAsync(x => x.AccountId == account && x.Status == ReservationStatus.Released), 50);
         await UntilAsync(db => db.Accounts.CountAsync(x => x.AccountId == account && x.Available == 100 && x.Held == 0), 1);
+    }
+
+    [Test]
+    public async Task Should_keep_its_answers_until_order_is_there_to_take_them()
+    {
+        var (account, order) = (await OpenAsync(100), Guid.NewGuid());
+        await SendAsync("reserve-funds", new ReserveFunds(order, account, 1, "EUR"));
+        await SendAsync("release-funds", new ReleaseFunds(Guid.NewGuid(), account, "EUR"));
+        await SendAsync("reserve-funds", new ReserveFunds(Guid.NewGuid(), account, 1000, "EUR"));
+        foreach (var answer in new[] { nameof(FundsReserved), nameof(FundsReleased), nameof(ReservationRejected) })
+            await UntilAsync(async db => await db.Set<OutboxMessage>().AnyAsync(x => x.MessageType.Contains(answer) && x.Attempts > 0) ? 1 : 0, 1);
     }
 
     async Task<Guid> OpenAsync(long deposit)

@@ -146,24 +146,4 @@ public sealed class When_messages_leave_outside_a_consumer : MessagingFixture
         await ArrivesAsync(name);
         await OutboxIsEmptyAsync();
     }
-
-    [Test]
-    public async Task Should_schedule_and_unschedule()
-    {
-        var replica = await StartReplicaAsync();
-        var (kept, dropped) = (Unique("kept"), Unique("dropped"));
-        await InScopeAsync(replica, async (db, scope) =>
-        {
-            var scheduler = scope.GetRequiredService<IMessageScheduler>();
-            await scheduler.SchedulePublish(DateTime.UtcNow.AddSeconds(1), new Pong(kept));
-            var handle = await scheduler.SchedulePublish(DateTime.UtcNow.AddSeconds(1), new Pong(dropped));
-            await db.SaveChangesAsync();
-            await scheduler.CancelScheduledPublish<Pong>(handle.TokenId);
-            await db.SaveChangesAsync();
-        });
-        Assert.That(Arrivals.Of(kept), Is.Empty);
-        await ArrivesAsync(kept);
-        await OutboxIsEmptyAsync();
-        Assert.That(Arrivals.Of(dropped), Is.Empty);
-    }
 }

@@ -134,6 +134,21 @@ public sealed class When_a_command_meets_a_reservation
         Assert.That(account.Captured, Is.Zero);
     }
 
+    [TestCase(ReservationStatus.Held)]
+    [TestCase(ReservationStatus.Captured)]
+    [TestCase(ReservationStatus.Released)]
+    [TestCase(ReservationStatus.Rejected)]
+    public void Should_fault_when_another_account_is_named(ReservationStatus status)
+    {
+        var (account, funds) = Given(status);
+        var before = (account.Available, account.Held, account.Captured);
+        var other = Guid.NewGuid();
+
+        Assert.That(() => funds.Release(new ReleaseFunds(OrderId, other, "EUR")), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That(() => funds.Capture(new OrderConfirmed(OrderId, other)), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
+    }
+
     static ReserveFunds Command(decimal amount, string currency = "EUR") => new(OrderId, AccountId, amount, currency);
 
     /// <summary>An account with 100 EUR and the order's reservation of 30 in the given status, reached by real steps.</summary>

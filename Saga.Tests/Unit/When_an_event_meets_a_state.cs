@@ -79,6 +79,15 @@ public sealed class When_an_event_meets_a_state
     }
 
     [Test]
+    public async Task Should_go_forward_in_time_on_a_replica_whose_clock_is_behind()
+    {
+        var order = Given("Reserving");
+        var ahead = order.UpdateTime = DateTime.UtcNow.AddMinutes(5);
+        await RaiseAsync(order.CorrelationId, typeof(FundsReserved), Token);
+        Assert.That(order.UpdateTime, Is.GreaterThan(ahead));
+    }
+
+    [Test]
     public async Task Should_do_nothing_at_a_timeout_of_an_older_schedule()
     {
         var order = Given("Reserving");
