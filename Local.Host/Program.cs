@@ -25,6 +25,8 @@ try
     console.MarkupLine("[bold]Order saga[/]: starting the servers");
     await using var servers = await ServerChoice.StartAsync(wellKnownPorts: true, stop.Token);
     console.MarkupLineInterpolated($"servers: {servers.Description} ({watch.Elapsed.TotalSeconds:F1} s)");
+    if (args.Contains("--servers"))
+        return servers is LocalServers ? 2 : 0; // says which would be used, for build.cake
     await using var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
     {
         WellKnownPorts = true,
@@ -33,7 +35,7 @@ try
     console.MarkupLineInterpolated($"services: ready ({watch.Elapsed.TotalSeconds:F1} s)");
     console.WriteLine();
 
-    var well = await new ThreeOrders(system, console, stop.Token).RunAsync();
+    var well = await system.ThreeOrders(console, stop.Token).RunAsync();
     console.WriteLine();
     if (smoke)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Saga.Load.Audit;
+using Saga.Load.Compose;
 using Saga.Load.Run;
 
 var orders = new Option<int>("--orders") { Description = "How many orders to place.", DefaultValueFactory = _ => 1000 };
@@ -56,7 +57,17 @@ audit.SetAction(async (parsed, cancellationToken) =>
     return report.Violations.Count == 0 ? 0 : 1;
 });
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit }.Parse(args).InvokeAsync();
+var compose = new Command("compose", "Says where docker compose has published what it started in this folder.");
+compose.SetAction(async (_, cancellationToken) =>
+{
+    foreach (var (what, address) in (await ComposeStack.FindAsync(cancellationToken)).Addresses())
+        Console.WriteLine($"{what,-28} {address}");
+});
+
+var smoke = new Command("smoke", "Tries what docker compose has started: three orders, many with replicas killed, audit.") { orders };
+smoke.SetAction((parsed, cancellationToken) => new ComposeSmoke(parsed.GetValue(orders)).RunAsync(cancellationToken));
+
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke }.Parse(args).InvokeAsync();
 
 static Option<Uri?> Address(string name, string description) => new(name)
 {

@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using System.Globalization;
 using Npgsql;
 
 namespace Local.Host.Servers;
 
 /// <summary>A private PostgreSQL, from the programs that are installed on this machine.</summary>
-public sealed class LocalPostgres : PostgresServer, IAsyncDisposable
+public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
 {
     const string AdminPassword = "local";
     readonly string[] _command;
@@ -53,21 +54,36 @@ public sealed class LocalPostgres : PostgresServer, IAsyncDisposable
         {
             if (_server.HasExited)
                 throw new InvalidOperationException($"PostgreSQL has ended:\n{_server.Tail()}");
-            try
-            {
-                await using var connection = new NpgsqlConnection(Admin() + ";Pooling=false;Timeout=2");
-                await connection.OpenAsync(cancellationToken);
-                return true;
-            }
-            catch (NpgsqlException)
-            {
-                return false; // not yet
-            }
+            return await IsUpAsync(cancellationToken);
         }, TimeSpan.FromSeconds(60), () => $"PostgreSQL at {Address}:\n{_server.Tail()}", cancellationToken);
     }
 
     /// <summary>Ends the server: by Int with its connections, by Kill as in a crash.</summary>
     public Task StopAsync(Signal signal) => _server?.StopAsync(signal, TimeSpan.FromSeconds(20)) ?? Task.CompletedTask;
+
+    /// <inheritdoc />
+    public Task PauseAsync()
+    {
+        SendAll(Signal.Stop);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc />
+    public Task ContinueAsync()
+    {
+        SendAll(Signal.Continue);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>To the server and its backends, which are its children.</summary>
+    void SendAll(Signal signal)
+    {
+        if (_server is not { } server)
+            return;
+        server.Send(signal);
+        foreach (var backend in File.ReadAllText($"/proc/{server.Id}/task/{server.Id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            ChildProcess.Send(int.Parse(backend, CultureInfo.InvariantCulture), signal);
+    }
 
     /// <summary>Ends the server.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(Signal.Int);

@@ -1,7 +1,7 @@
 namespace Local.Host.Servers;
 
 /// <summary>A private RabbitMQ, from the programs that are installed on this machine.</summary>
-public sealed class LocalRabbit : RabbitServer, IAsyncDisposable
+public sealed class LocalRabbit : RabbitServer, IStoppable, IAsyncDisposable
 {
     readonly InstanceFolder _folder;
     readonly ChildProcess _portMapper;
@@ -72,6 +72,20 @@ public sealed class LocalRabbit : RabbitServer, IAsyncDisposable
 
     /// <summary>Ends the broker: by Term in order, by Kill as in a crash.</summary>
     public Task StopAsync(Signal signal) => _server?.StopAsync(signal, TimeSpan.FromSeconds(30)) ?? Task.CompletedTask;
+
+    /// <inheritdoc />
+    public Task PauseAsync()
+    {
+        _server?.Send(Signal.Stop);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc />
+    public Task ContinueAsync()
+    {
+        _server?.Send(Signal.Continue);
+        return Task.CompletedTask;
+    }
 
     /// <summary>Ends the broker; its data is of no more use, so it need not be saved.</summary>
     public async ValueTask DisposeAsync()

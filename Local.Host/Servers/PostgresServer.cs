@@ -18,6 +18,21 @@ public class PostgresServer(string host, int port, string user, string password)
     /// <summary>The administrator's connection string of a database.</summary>
     public string Admin(string database = "postgres") => ConnectionString(database, user, password);
 
+    /// <summary>Whether it takes connections.</summary>
+    public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection(Admin() + ";Pooling=false;Timeout=2");
+            await connection.OpenAsync(cancellationToken);
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            return false; // not yet
+        }
+    }
+
     /// <summary>
     /// Makes a database and the user that owns it, and lets nobody else connect. What is there already is kept.
     /// </summary>

@@ -1,6 +1,7 @@
 using Accounts.V1;
 using Local.Host.Servers;
 using Orders.V1;
+using Spectre.Console;
 
 namespace Local.Host.Services;
 
@@ -87,6 +88,20 @@ public sealed class OrderSystem : IAsyncDisposable
             await system.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>The three orders on this system.</summary>
+    public ThreeOrders ThreeOrders(IAnsiConsole console, CancellationToken cancellationToken)
+    {
+        Task<string> Signalled(Signal signal, string name)
+        {
+            foreach (var replica in Accounts)
+                replica.Send(signal);
+            return Task.FromResult(name);
+        }
+
+        return new ThreeOrders(OrderClient, AccountClient, () => Signalled(Signal.Stop, "SIGSTOP"), () => Signalled(Signal.Continue, "SIGCONT"),
+            console, cancellationToken);
     }
 
     IEnumerable<ServiceReplica> All => Accounts.Concat(Orders);

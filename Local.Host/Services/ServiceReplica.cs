@@ -51,6 +51,9 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <summary>The process's number.</summary>
     public int ProcessId => _process?.Id ?? throw new InvalidOperationException($"{Name} was not started");
 
+    /// <summary>Whether the process has ended.</summary>
+    public bool HasEnded => _process?.HasExited ?? true;
+
     /// <summary>Where its log is.</summary>
     public string LogFile => _process?.LogFile ?? "";
 

@@ -7,7 +7,14 @@ using Spectre.Console;
 namespace Local.Host.Services;
 
 /// <summary>Places the three orders that show what the system does: one paid, one refused, one compensated.</summary>
-public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, CancellationToken cancellationToken)
+/// <param name="orders">Order.</param>
+/// <param name="accounts">Account.</param>
+/// <param name="standStill">Makes every process of Account stand still, and says how.</param>
+/// <param name="goOn">Lets them go on, and says how.</param>
+/// <param name="console">Where each step is told.</param>
+/// <param name="cancellationToken">Gives up.</param>
+public sealed class ThreeOrders(OrderService.OrderServiceClient orders, AccountService.AccountServiceClient accounts,
+    Func<Task<string>> standStill, Func<Task<string>> goOn, IAnsiConsole console, CancellationToken cancellationToken)
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -15,8 +22,8 @@ public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, Cancel
     /// <returns>True if each ended as it should.</returns>
     public async Task<bool> RunAsync()
     {
-        var account = await system.AccountClient.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
-        await system.AccountClient.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Eur(100) }, cancellationToken: cancellationToken);
+        var account = await accounts.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
+        await accounts.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Eur(100) }, cancellationToken: cancellationToken);
         console.MarkupLine($"account [cyan]{account.AccountId}[/] opened, 100 EUR deposited");
 
         var first = await PlaceAsync(account.AccountId, 30, "1. an order that the account can pay");
@@ -25,9 +32,7 @@ public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, Cancel
         var second = await PlaceAsync(account.AccountId, 500, "2. an order that it cannot pay");
         var refused = await EndAsync(second, OrderStatus.Rejected);
 
-        console.MarkupLine("[grey]   the Account service stands still now (SIGSTOP)[/]");
-        foreach (var replica in system.Accounts)
-            replica.Send(Signal.Stop);
+        console.MarkupLineInterpolated($"[grey]   the Account service stands still now ({await standStill()})[/]");
         var third = await PlaceAsync(account.AccountId, 20, "3. an order that nobody answers");
         try
         {
@@ -36,17 +41,15 @@ public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, Cancel
         }
         finally
         {
-            foreach (var replica in system.Accounts)
-                replica.Send(Signal.Continue);
+            console.MarkupLineInterpolated($"[grey]   the Account service goes on ({await goOn()})[/]");
         }
 
-        console.MarkupLine("[grey]   the Account service goes on (SIGCONT)[/]");
         var compensated = await EndAsync(third, OrderStatus.Cancelled);
 
         Account after = account;
         await Wait.UntilAsync(async () =>
         {
-            after = await system.AccountClient.GetAccountAsync(new GetAccountRequest { AccountId = account.AccountId }, cancellationToken: cancellationToken);
+            after = await accounts.GetAccountAsync(new GetAccountRequest { AccountId = account.AccountId }, cancellationToken: cancellationToken);
             return after.Captured.Units == 30 && after.Held.Units == 0;
         }, Patience, () => $"30 EUR to be captured and nothing held: {after}", cancellationToken);
         console.MarkupLine($"account: [green]{after.Available.Units}[/] EUR available, {after.Held.Units} held, {after.Captured.Units} captured of 100 deposited");
@@ -56,7 +59,7 @@ public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, Cancel
     async Task<string> PlaceAsync(string accountId, long euros, string what)
     {
         console.MarkupLine($"[bold]{what}[/]");
-        var answer = await system.OrderClient.CreateOrderAsync(new CreateOrderRequest
+        var answer = await orders.CreateOrderAsync(new CreateOrderRequest
         {
             AccountId = accountId,
             Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Eur(euros) } },
@@ -78,7 +81,7 @@ public sealed class ThreeOrders(OrderSystem system, IAnsiConsole console, Cancel
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(Patience);
-        using var watch = system.OrderClient.WatchOrder(new WatchOrderRequest { OrderId = orderId }, cancellationToken: timeout.Token);
+        using var watch = orders.WatchOrder(new WatchOrderRequest { OrderId = orderId }, cancellationToken: timeout.Token);
         while (await watch.ResponseStream.MoveNext(timeout.Token))
             if (condition(watch.ResponseStream.Current))
                 return watch.ResponseStream.Current;

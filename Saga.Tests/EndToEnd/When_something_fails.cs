@@ -69,7 +69,7 @@ public sealed class When_something_fails : SystemFixture
     [Test]
     public async Task Should_take_orders_while_the_broker_is_down_and_end_them_after()
     {
-        var rabbit = System.Servers.Rabbit as LocalRabbit;
+        var rabbit = System.Servers.Rabbit as IStoppable;
         if (rabbit == null)
             Assert.Ignore("given servers are not stopped by a test");
         var account = await OpenAsync(1000);
@@ -89,7 +89,7 @@ public sealed class When_something_fails : SystemFixture
     [Test]
     public async Task Should_answer_unavailable_while_the_database_is_down_and_go_on_after()
     {
-        var postgres = System.Servers.Postgres as LocalPostgres;
+        var postgres = System.Servers.Postgres as IStoppable;
         if (postgres == null)
             Assert.Ignore("given servers are not stopped by a test");
         var account = await OpenAsync(1000);
@@ -101,6 +101,36 @@ public sealed class When_something_fails : SystemFixture
 
         var orders = await Task.WhenAll(before.Select(EndAsync));
         Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_end_when_told_to_though_the_database_stands_still()
+    {
+        var postgres = System.Servers.Postgres as IStoppable;
+        if (postgres == null)
+            Assert.Ignore("given servers are not stopped by a test");
+        var account = await OpenAsync(1000);
+        ServiceReplica[] told = [System.Orders[1], System.Accounts[0]];
+        var placing = Enumerable.Range(0, 30).Select(_ => PlaceAsync(account, 1)).ToList();
+        await Task.WhenAny(placing);
+
+        await postgres.PauseAsync();
+        try
+        {
+            foreach (var replica in told)
+                replica.Send(Signal.Term);
+            await Wait.UntilAsync(() => Task.FromResult(told.All(x => x.HasEnded)), TimeSpan.FromSeconds(10), () => "both to end by themselves");
+        }
+        finally
+        {
+            await postgres.ContinueAsync();
+        }
+
+        foreach (var replica in told)
+            replica.Start();
+        var placed = await Task.WhenAll(placing);
+        Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
         await AuditAsync();
     }
 

@@ -1,0 +1,9 @@
+#!/bin/bash
+# Run once, when the data folder is made: a database and the user that owns it, who is no superuser.
+set -euo pipefail
+psql -v ON_ERROR_STOP=1 -U postgres -v service="$SERVICE" -v password="$SERVICE_PASSWORD" <<'SQL'
+create role :"service" login password :'password';
+create database :"service" owner :"service";
+revoke connect on database :"service" from public;
+revoke connect on database postgres from public;
+SQL

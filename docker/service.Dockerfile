@@ -1,0 +1,38 @@
+# Order.Service or Account.Service: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+ARG SERVICE
+WORKDIR /src
+
+# The project files alone: packages are restored again only when one of these changes.
+COPY global.json Directory.Build.props Directory.Packages.props ./
+COPY Contracts/Contracts.csproj Contracts/
+COPY Messaging.Postgres/Messaging.Postgres.csproj Messaging.Postgres/
+COPY Service.Defaults/Service.Defaults.csproj Service.Defaults/
+COPY ${SERVICE}.Service/${SERVICE}.Service.csproj ${SERVICE}.Service/
+RUN dotnet restore ${SERVICE}.Service --use-current-runtime -p:PublishReadyToRun=true
+
+COPY .editorconfig ./
+COPY proto proto
+COPY Contracts Contracts
+COPY Messaging.Postgres Messaging.Postgres
+COPY Service.Defaults Service.Defaults
+COPY ${SERVICE}.Service ${SERVICE}.Service
+RUN dotnet publish ${SERVICE}.Service --no-restore --use-current-runtime --no-self-contained \
+    -c Release -p:PublishReadyToRun=true -o /app
+
+FROM mcr.microsoft.com/dotnet/aspnet:10.0
+ARG SERVICE
+WORKDIR /app
+COPY --from=build /app ./
+COPY docker/healthy /usr/local/bin/
+# One name for both services' programs; exec, so that signals reach the service.
+RUN printf '#!/bin/sh\nexec dotnet /app/%s.Service.dll "$@"\n' "${SERVICE}" > /usr/local/bin/service \
+    && chmod 755 /usr/local/bin/service /usr/local/bin/healthy
+# The root file system can be read-only: nothing is written, not even diagnostics' sockets.
+ENV DOTNET_EnableDiagnostics=0 \
+    Kestrel__Endpoints__Grpc__Url=http://0.0.0.0:8081 \
+    Kestrel__Endpoints__Http__Url=http://0.0.0.0:8080
+EXPOSE 8080 8081
+USER $APP_UID
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["healthy"]
+ENTRYPOINT ["service"]
