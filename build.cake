@@ -104,6 +104,14 @@ Task("Migrate").Description("Brings the databases of ORDER_DATABASE and ACCOUNT_
 
 Task("Test-Unit").Description("Tests that need no server.").IsDependentOn("Build").Does(() => Test("Unit"));
 
+Task("Test-Simulation").Description("10,000 simulated worlds full of faults, and every mutant found.").IsDependentOn("Build").Does(() => Test("Simulation"));
+
+Task("Simulate").Description("Simulated worlds: --seeds=N, or --seed=S for the whole history of one.").IsDependentOn("Build").Does(() =>
+    Exec("dotnet", Program("Saga.Load"), "simulate", HasArgument("seed") ? "--seed" : "--seeds", Argument("seed", Argument("seeds", "10000"))));
+
+Task("Mutants").Description("Switches each guarantee off in turn, and says what finds it.").IsDependentOn("Build")
+    .Does(() => Exec("dotnet", Program("Saga.Load"), "mutants"));
+
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("Integration"));
 
@@ -111,7 +119,7 @@ Task("Test-E2E").Description("Tests of both services as real processes.")
     .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("E2E"));
 
 Task("Test").Description("All tests.")
-    .IsDependentOn("Test-Unit").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
+    .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
 
 Task("Lint").Description("Checks format and analysers; changes nothing.").Does(() =>
     Exec("dotnet", "format", "OrderSaga.sln", "--verify-no-changes"));

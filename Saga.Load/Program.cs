@@ -2,6 +2,7 @@ using System.CommandLine;
 using Saga.Load.Audit;
 using Saga.Load.Compose;
 using Saga.Load.Run;
+using Saga.Load.Simulation;
 
 var orders = new Option<int>("--orders") { Description = "How many orders to place.", DefaultValueFactory = _ => 1000 };
 var clients = new Option<int>("--clients") { Description = "How many clients place them, each waiting for its answer.", DefaultValueFactory = _ => 32 };
@@ -67,7 +68,19 @@ compose.SetAction(async (_, cancellationToken) =>
 var smoke = new Command("smoke", "Tries what docker compose has started: three orders, many with replicas killed, audit.") { orders };
 smoke.SetAction((parsed, cancellationToken) => new ComposeSmoke(parsed.GetValue(orders)).RunAsync(cancellationToken));
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke }.Parse(args).InvokeAsync();
+var seed = new Option<int?>("--seed") { Description = "Replays this seed alone and prints its whole history." };
+var first = new Option<int>("--first") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
+var seeds = new Option<int>("--seeds") { Description = "How many seeds.", DefaultValueFactory = _ => 10_000 };
+var mutant = new Option<Mutant>("--mutant") { Description = "With --seed: a guarantee to switch off." };
+var simulate = new Command("simulate", "Runs the state machine and the funds' rules in a simulated world, one seed after the other.") { seed, first, seeds, mutant };
+simulate.SetAction(parsed => parsed.GetValue(seed) is { } one
+    ? SimulateCommand.Replay(one, parsed.GetValue(mutant))
+    : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds)));
+
+var mutants = new Command("mutants", "Switches each guarantee off in turn, and says what finds it.");
+mutants.SetAction(_ => MutantHunt.Print());
+
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke, simulate, mutants }.Parse(args).InvokeAsync();
 
 static Option<Uri?> Address(string name, string description) => new(name)
 {

@@ -51,6 +51,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton(_options);
         bus.TryAddSingleton<DatabaseClock<TDbContext>>();
         bus.TryAddSingleton<OutboxStore<TDbContext>>();
+        bus.TryAddSingleton<IOutboxRows<TDbContext>>(provider => provider.GetRequiredService<OutboxStore<TDbContext>>());
+        bus.TryAddSingleton<IOutboxTransport<TDbContext>, BusTransport<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<OutboxSender<TDbContext>>();
         bus.TryAddSingleton<OutboxRelay<TDbContext>>();

@@ -9,12 +9,27 @@ namespace Messaging.Postgres.Outbox;
 /// before, and scheduled messages whose time has come. Runs in every replica; needs no leader.
 /// </summary>
 sealed partial class OutboxRecovery<TDbContext>(
-    OutboxStore<TDbContext> store,
     OutboxSender<TDbContext> sender,
+    IOutboxRows<TDbContext> rows,
     OutboxOptions<TDbContext> options,
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
+    /// <summary>Before anything is sent or scheduled: this machine's clock may be minutes off.</summary>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await rows.ReadClock(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            LogNoClock(e);
+        }
+
+        await base.StartAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>
     /// Messages that were refused before are sent one by one, beside the others: a broker may close the channel on
     /// them, and what is under way on it at that moment fails with them.
@@ -29,7 +44,7 @@ sealed partial class OutboxRecovery<TDbContext>(
         {
             try
             {
-                while (sender.BrokerIsThere && await SendDue(suspects, stoppingToken).ConfigureAwait(false) == full)
+                while (await sender.SendDue(suspects, stoppingToken).ConfigureAwait(false) == full)
                 {
                 }
             }
@@ -46,12 +61,8 @@ sealed partial class OutboxRecovery<TDbContext>(
         }
     }
 
-    async Task<int> SendDue(bool suspects, CancellationToken cancellationToken)
-    {
-        var claimed = await store.Claim(suspects, cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(claimed.Select(m => sender.SendClaimed(m, cancellationToken))).ConfigureAwait(false);
-        return claimed.Count;
-    }
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's time could not be read yet; until then this machine's is taken for it")]
+    partial void LogNoClock(Exception error);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox could not be searched for messages that are due; trying again")]
     partial void LogFailed(Exception error);

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
-using MassTransit.Serialization;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
@@ -9,9 +8,9 @@ namespace Messaging.Postgres.Outbox;
 
 /// <summary>Sends committed messages and remembers which ones the broker has confirmed, so that their rows can go.</summary>
 sealed partial class OutboxSender<TDbContext>(
-    IBusControl bus,
+    IOutboxTransport<TDbContext> transport,
     OutboxOptions<TDbContext> options,
-    OutboxStore<TDbContext> store,
+    IOutboxRows<TDbContext> rows,
     DatabaseClock<TDbContext> clock,
     ILogger<OutboxSender<TDbContext>> log)
     where TDbContext : DbContext
@@ -19,9 +18,6 @@ sealed partial class OutboxSender<TDbContext>(
     static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
 
     readonly ConcurrentQueue<Guid> _confirmed = new();
-
-    /// <summary>False while the bus is not started or has lost its broker: there is no use in trying then.</summary>
-    public bool BrokerIsThere => bus.CheckHealth().Status != BusHealthStatus.Unhealthy;
 
     /// <summary>
     /// Sends messages side by side and returns when each is confirmed or has failed. A failure is logged and the
@@ -41,18 +37,31 @@ sealed partial class OutboxSender<TDbContext>(
             LogLeftToRecovery(error, message.MessageId, message.DestinationAddress);
     }
 
+    /// <summary>Claims what is due and sends it; answers how many there were.</summary>
+    /// <param name="suspects">One message that was refused before; else many that were not.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<int> SendDue(bool suspects, CancellationToken cancellationToken)
+    {
+        await rows.ReadClock(cancellationToken).ConfigureAwait(false);
+        if (!transport.IsThere)
+            return 0;
+        var claimed = await rows.Claim(suspects, cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(claimed.Select(m => SendClaimed(m, cancellationToken))).ConfigureAwait(false);
+        return claimed.Count;
+    }
+
     /// <summary>Sends a claimed message; one that fails is put off with a growing pause, and parked at the last try.</summary>
-    public async Task SendClaimed(OutboxMessage message, CancellationToken cancellationToken)
+    async Task SendClaimed(OutboxMessage message, CancellationToken cancellationToken)
     {
         var error = await Send(message, cancellationToken).ConfigureAwait(false);
         if (error == null || cancellationToken.IsCancellationRequested)
             return;
 
         // A broker that is away says nothing about the message: that try is not held against it.
-        var attempts = message.Attempts + (BrokerIsThere && error is not ConnectionException ? 1 : 0);
+        var attempts = message.Attempts + (transport.IsThere && error is not ConnectionException ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
-        await store.Postpone(message.Id, attempts, pause, park, $"{error.GetType().Name}: {error.Message}", cancellationToken)
+        await rows.Postpone(message.Id, attempts, pause, park, $"{error.GetType().Name}: {error.Message}", cancellationToken)
             .ConfigureAwait(false);
         if (park)
             LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
@@ -66,10 +75,7 @@ sealed partial class OutboxSender<TDbContext>(
         timeout.CancelAfter(options.MessageDeliveryTimeout);
         try
         {
-            // The transport keeps its endpoints: this is a look-up.
-            var endpoint = await bus.GetSendEndpoint(new Uri(message.DestinationAddress)).ConfigureAwait(false);
-            await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, clock.UtcNow), timeout.Token)
-                .ConfigureAwait(false);
+            await transport.Send(message, clock.UtcNow, timeout.Token).ConfigureAwait(false);
             _confirmed.Enqueue(message.Id);
             return null;
         }
@@ -89,7 +95,7 @@ sealed partial class OutboxSender<TDbContext>(
                 ids.Add(id);
             try
             {
-                await store.Delete([.. ids], cancellationToken).ConfigureAwait(false);
+                await rows.Delete([.. ids], cancellationToken).ConfigureAwait(false);
             }
             catch
             {

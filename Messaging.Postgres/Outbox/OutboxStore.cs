@@ -14,7 +14,7 @@ namespace Messaging.Postgres.Outbox;
 sealed class OutboxStore<TDbContext>(
     OutboxOptions<TDbContext> options,
     DatabaseClock<TDbContext> clock,
-    IServiceScopeFactory scopes)
+    IServiceScopeFactory scopes) : IOutboxRows<TDbContext>
     where TDbContext : DbContext
 {
     Statements? _statements;
@@ -59,27 +59,26 @@ sealed class OutboxStore<TDbContext>(
     public Task Unschedule(TDbContext db, Guid tokenId, CancellationToken cancellationToken) =>
         db.Set<OutboxMessage>().Where(x => x.TokenId == tokenId).ExecuteDeleteAsync(cancellationToken);
 
-    /// <summary>
-    /// Takes messages that are due, oldest first, for one lease. Replicas never wait for each other here and never
-    /// take the same row: rows that another one is claiming are skipped, claimed ones are not due.
-    /// </summary>
-    /// <param name="suspect">Claims one that was refused before; else many that were not.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <inheritdoc />
+    public Task ReadClock(CancellationToken cancellationToken) => WithContext(async db =>
+    {
+        await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
+            .SingleAsync(cancellationToken)).ConfigureAwait(false);
+        return true;
+    });
+
+    /// <inheritdoc />
     public Task<List<OutboxMessage>> Claim(bool suspect, CancellationToken cancellationToken) =>
         WithContext(async db =>
-        {
-            await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
-                .SingleAsync(cancellationToken)).ConfigureAwait(false);
-            return await db.Set<OutboxMessage>()
+            await db.Set<OutboxMessage>()
                 .FromSqlRaw(suspect ? For(db).ClaimSuspect : For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
-                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false);
-        });
+                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false));
 
-    /// <summary>Deletes the rows of messages that the broker has confirmed.</summary>
+    /// <inheritdoc />
     public Task Delete(Guid[] ids, CancellationToken cancellationToken) =>
         WithContext(db => db.Set<OutboxMessage>().Where(x => ids.Contains(x.Id)).ExecuteDeleteAsync(cancellationToken));
 
-    /// <summary>Puts a message off, or parks it.</summary>
+    /// <inheritdoc />
     public Task Postpone(Guid id, int attempts, TimeSpan pause, bool park, string error, CancellationToken cancellationToken)
     {
         var now = clock.UtcNow;

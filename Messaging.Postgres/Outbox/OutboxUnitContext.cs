@@ -19,29 +19,32 @@ interface IOutboxUnit
 /// Consumes one message in its scope's unit of work: captures what the handler sends, publishes, schedules and
 /// unschedules, and commits that with the handler's changes when the handler has returned.
 /// </summary>
-sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy<TMessage>, IOutboxUnit
+sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy<TMessage>, IOutboxUnit, IDelivery
     where TDbContext : DbContext
     where TMessage : class
 {
     readonly DatabaseClock<TDbContext> _clock;
     readonly Committer<TDbContext> _committer;
-    readonly TimeSpan _lease;
     readonly Guid _messageId;
+    readonly IPipe<OutboxConsumeContext<TMessage>> _next;
+    readonly OutboxOptions<TDbContext> _options;
+    readonly OutboxSender<TDbContext> _sender;
     readonly OutboxStore<TDbContext> _store;
     readonly UnitOfWork<TDbContext> _unit;
 
-    public OutboxUnitContext(ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider provider,
-        UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store, DatabaseClock<TDbContext> clock,
-        TimeSpan lease, Guid messageId)
-        : base(context, options, provider)
+    public OutboxUnitContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume, IServiceProvider provider,
+        UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store, OutboxSender<TDbContext> sender,
+        OutboxOptions<TDbContext> options, DatabaseClock<TDbContext> clock, IPipe<OutboxConsumeContext<TMessage>> next, Guid messageId)
+        : base(context, consume, provider)
     {
-        (_unit, _committer, _store, _clock, _lease, _messageId) = (unit, committer, store, clock, lease, messageId);
-        unit.Consumed = new InboxState { MessageId = messageId, ConsumerId = options.ConsumerId };
+        (_unit, _committer, _store, _sender, _options, _clock, _next, _messageId) =
+            (unit, committer, store, sender, options, clock, next, messageId);
+        unit.Consumed = new InboxState { MessageId = messageId, ConsumerId = consume.ConsumerId };
         context.AddOrUpdatePayload<MessageSchedulerContext>(Scheduler, _ => Scheduler());
     }
 
     public bool IsCommitted { get; private set; }
-    public bool IsDuplicate { get; set; }
+    public bool IsRedelivered => ReceiveContext.Redelivered;
     public DbContext DbContext => _unit.DbContext;
     public override Guid? MessageId => _messageId;
     public override bool ContinueProcessing { get; set; }
@@ -53,58 +56,60 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     ConsumeMessageSchedulerContext Scheduler() => new(this, consume => new MessageScheduler(
         new UnitScheduleMessageProvider(consume, this), consume.ReceiveContext.GetPayload<IBusTopology>()));
 
-    public IReadOnlyList<OutboxMessage> ToSend => [.. _unit.Messages.Where(x => !x.IsDelayed)];
-
-    /// <summary>Before a repeat: the handler starts again from nothing.</summary>
-    public void Reset() => _unit.Clear();
+    public IReadOnlyList<OutboxMessage> Captured => [.. _unit.Messages.Where(x => !x.IsDelayed)];
 
     public void Unschedule(Guid tokenId) => _unit.Unschedule(tokenId);
 
     public override Task AddSend<T>(SendContext<T> context)
     {
-        var message = OutboxMessage.Capture(context, _clock.UtcNow, _lease);
+        var message = OutboxMessage.Capture(context, _clock.UtcNow, _options.DeliveryLease);
         message.InboxMessageId = _messageId;
         message.InboxConsumerId = ConsumerId;
         _unit.Add(message);
         return Task.CompletedTask;
     }
 
-    public override async Task SetConsumed()
+    public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
+
+    public Task HandleAndCommit()
     {
-        try
+        var tries = 0;
+        return DbContext.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
         {
-            await _committer.Commit(_unit, CancellationToken).ConfigureAwait(false);
-            IsCommitted = true;
-        }
-        catch (Exception)
-        {
-            if (!await FindDuplicate().ConfigureAwait(false))
-                throw;
-        }
+            if (tries++ > 0)
+                _unit.Clear(); // not before the first try: what outer filters did in the scope belongs to it
+            await using var transaction = await DbContext.Database.BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
+                .ConfigureAwait(false);
+            await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
+        });
     }
 
-    /// <summary>
-    /// After a failure: rolls back and looks whether the message is consumed, by another delivery or by a commit
-    /// whose answer was lost.
-    /// </summary>
-    public async Task<bool> FindDuplicate()
+    public override async Task SetConsumed()
+    {
+        await _committer.Commit(_unit, CancellationToken).ConfigureAwait(false);
+        IsCommitted = true;
+    }
+
+    public async Task<bool> WasConsumed()
     {
         try
         {
-            var db = _unit.DbContext;
-            if (db.Database.CurrentTransaction is { } transaction)
+            if (DbContext.Database.CurrentTransaction is { } transaction)
                 await transaction.DisposeAsync().ConfigureAwait(false);
-            db.ChangeTracker.Clear();
-            IsDuplicate = await _store.IsConsumed(db, _messageId, ConsumerId, CancellationToken).ConfigureAwait(false);
+            DbContext.ChangeTracker.Clear();
+            return await IsConsumed().ConfigureAwait(false);
         }
         catch (Exception e)
         {
             // The failure that led here is the one to report; the database that cannot be asked is its cause or its equal.
             LogContext.Debug?.Log(e, "The inbox could not be asked for message {MessageId}", _messageId);
+            return false;
         }
-
-        return IsDuplicate;
     }
+
+    public Task<List<OutboxMessage>> Left() => _store.LeftBy(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
+
+    public Task Send(IReadOnlyList<OutboxMessage> messages) => _sender.SendAll(messages, CancellationToken);
 
     public override Task SetDelivered() => Task.CompletedTask;
 

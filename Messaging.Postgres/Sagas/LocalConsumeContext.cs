@@ -19,11 +19,12 @@ sealed class LocalConsumeContext : BaseConsumeContext
 {
     readonly LocalReceiveContext _received;
 
-    public LocalConsumeContext(LocalReceiveContext received, IMessageScheduler scheduler, Guid correlationId)
+    public LocalConsumeContext(LocalReceiveContext received, IMessageScheduler scheduler, Guid correlationId, Headers? headers = null)
         : base(received, null!)
     {
         _received = received;
         CorrelationId = correlationId;
+        Headers = headers ?? EmptyHeaders.Instance;
         received.GetOrAddPayload<MessageSchedulerContext>(() => new ConsumeMessageSchedulerContext(this, _ => scheduler));
     }
 
@@ -39,7 +40,7 @@ sealed class LocalConsumeContext : BaseConsumeContext
     public override Uri ResponseAddress => null!;
     public override Uri FaultAddress => null!;
     public override DateTime? SentTime => null;
-    public override Headers Headers => EmptyHeaders.Instance;
+    public override Headers Headers { get; }
     public override HostInfo Host => HostMetadataCache.Host;
     public override IEnumerable<string> SupportedMessageTypes => [];
     public override bool HasMessageType(Type messageType) => false;

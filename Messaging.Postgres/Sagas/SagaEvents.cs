@@ -36,10 +36,21 @@ sealed class SagaEvents<TSaga>(
             "Events are raised outside consumers, on a bus whose outbox has UseBusOutbox");
         var self = new Uri($"exchange:{names.Saga<TSaga>()}");
         var received = new LocalReceiveContext(self, endpoints, bus.Topology, cancellationToken);
+        await machine.Raise(instance, @event, message, received, scheduler).ConfigureAwait(false);
+    }
+}
+
+static class LocalEvents
+{
+    /// <summary>Runs the machine's rules for an event that no broker delivered; what they send goes to the context's outbox.</summary>
+    public static Task Raise<TSaga, TMessage>(this SagaStateMachine<TSaga> machine, TSaga instance, Event<TMessage> @event,
+        TMessage message, LocalReceiveContext received, IMessageScheduler scheduler, Headers? headers = null)
+        where TSaga : class, SagaStateMachineInstance
+        where TMessage : class
+    {
         var consume = new MessageConsumeContext<TMessage>(
-            new LocalConsumeContext(received, scheduler, instance.CorrelationId), message);
+            new LocalConsumeContext(received, scheduler, instance.CorrelationId, headers), message);
         var saga = new DefaultSagaConsumeContext<TSaga, TMessage>(consume, instance);
-        await machine.RaiseEvent(new MassTransitStateMachine<TSaga>.BehaviorContextProxy<TMessage>(machine, saga, saga, @event))
-            .ConfigureAwait(false);
+        return machine.RaiseEvent(new MassTransitStateMachine<TSaga>.BehaviorContextProxy<TMessage>(machine, saga, saga, @event));
     }
 }
