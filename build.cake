@@ -112,6 +112,10 @@ Task("Simulate").Description("Simulated worlds: --seeds=N, or --seed=S for the w
 Task("Mutants").Description("Switches each guarantee off in turn, and says what finds it.").IsDependentOn("Build")
     .Does(() => Exec("dotnet", Program("Saga.Load"), "mutants"));
 
+Task("Attack").Description("Real processes and servers, and everything goes wrong: --minutes=M --seed=S.")
+    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Saga.Load"), "attack",
+        "--minutes", Argument("minutes", "2"), "--seed", Argument("seed", "1")));
+
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("Integration"));
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Saga.Load.Attack;
 using Saga.Load.Audit;
 using Saga.Load.Compose;
 using Saga.Load.Run;
@@ -80,7 +81,15 @@ simulate.SetAction(parsed => parsed.GetValue(seed) is { } one
 var mutants = new Command("mutants", "Switches each guarantee off in turn, and says what finds it.");
 mutants.SetAction(_ => MutantHunt.Print());
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke, simulate, mutants }.Parse(args).InvokeAsync();
+var minutes = new Option<double>("--minutes") { Description = "How long it takes, healing included.", DefaultValueFactory = _ => 2 };
+var plan = new Option<int>("--seed") { Description = "Decides the plan of faults.", DefaultValueFactory = _ => 1 };
+var offered = new Option<double>("--rate") { Description = "Orders a second.", DefaultValueFactory = _ => 30 };
+var folder = new Option<DirectoryInfo>("--folder") { Description = "Where the history goes, and the logs if anything is violated.", DefaultValueFactory = _ => new DirectoryInfo("artifacts/attack") };
+var attack = new Command("attack", "Starts everything, lets go wrong what can, and judges the result.") { minutes, plan, offered, folder };
+attack.SetAction((parsed, cancellationToken) =>
+    new AttackCommand(parsed.GetValue(minutes), parsed.GetValue(plan), parsed.GetValue(offered), parsed.GetValue(folder)!).RunAsync(cancellationToken));
+
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
 
 static Option<Uri?> Address(string name, string description) => new(name)
 {

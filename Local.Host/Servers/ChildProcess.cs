@@ -9,6 +9,9 @@ public enum Signal
     /// <summary>Interrupt; PostgreSQL's fast shutdown.</summary>
     Int = 2,
 
+    /// <summary>Quit; PostgreSQL's immediate shutdown, after which it recovers as from a crash.</summary>
+    Quit = 3,
+
     /// <summary>The end, at once and without a word.</summary>
     Kill = 9,
 
@@ -43,6 +46,9 @@ public sealed partial class ChildProcess : IAsyncDisposable
 
     /// <summary>Whether it has ended.</summary>
     public bool HasExited => _process.HasExited;
+
+    /// <summary>Its exit code, once it has ended.</summary>
+    public int ExitCode => _process.ExitCode;
 
     /// <summary>Starts a program.</summary>
     /// <param name="folder">Remembers the process, for who cleans up after a crash of this one.</param>

@@ -74,6 +74,13 @@ public class RabbitServer : IDisposable
         return [.. (all ?? []).Select(x => x.GetProperty("name").GetString()!)];
     }
 
+    /// <summary>How many deliveries of a virtual host were repeats, since the broker started.</summary>
+    public async Task<long> RedeliveredAsync(string virtualHost, CancellationToken cancellationToken = default)
+    {
+        var host = await _management.GetFromJsonAsync<JsonElement>($"api/vhosts/{Escape(virtualHost)}", cancellationToken);
+        return host.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("redeliver", out var count) ? count.GetInt64() : 0;
+    }
+
     /// <summary>Whether the management API answers.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {

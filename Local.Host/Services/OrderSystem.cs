@@ -20,6 +20,9 @@ public sealed record OrderSystemOptions
     /// <summary>Prefers the ports of the README.</summary>
     public bool WellKnownPorts { get; init; }
 
+    /// <summary>Changes the configuration of one process, by service and number: for example its way to the servers.</summary>
+    public Func<string, IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
+
     /// <summary>More configuration for all services, as environment variables.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 }
@@ -33,16 +36,20 @@ public sealed class OrderSystem : IAsyncDisposable
     OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner)
     {
         (_servers, _options) = (servers, options);
-        Dictionary<string, string> Settings(string database) => new(options.Settings)
+        IReadOnlyDictionary<string, string> Settings(string replica, string database)
         {
-            ["ConnectionStrings__Database"] = database,
-            ["ConnectionStrings__RabbitMq"] = servers.Rabbit.Amqp(VirtualHost),
-        };
+            var settings = new Dictionary<string, string>(options.Settings)
+            {
+                ["ConnectionStrings__Database"] = database,
+                ["ConnectionStrings__RabbitMq"] = servers.Rabbit.Amqp(VirtualHost),
+            };
+            return options.Adjust?.Invoke(replica, settings) ?? settings;
+        }
 
         Orders = [.. Enumerable.Range(1, options.OrderReplicas).Select(i => new ServiceReplica(servers.Folder, "Order", $"order{options.Suffix}-{i}",
-            Ports.Pick(options.WellKnownPorts && i == 1 ? 5101 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5102 : 0), Settings(ordersOwner)))];
+            Ports.Pick(options.WellKnownPorts && i == 1 ? 5101 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5102 : 0), Settings($"order-{i}", ordersOwner)))];
         Accounts = [.. Enumerable.Range(1, options.AccountReplicas).Select(i => new ServiceReplica(servers.Folder, "Account", $"account{options.Suffix}-{i}",
-            Ports.Pick(options.WellKnownPorts && i == 1 ? 5201 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5202 : 0), Settings(accountsOwner)))];
+            Ports.Pick(options.WellKnownPorts && i == 1 ? 5201 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5202 : 0), Settings($"account-{i}", accountsOwner)))];
     }
 
     /// <summary>The processes of Order.</summary>

@@ -58,8 +58,18 @@ public sealed class ServiceReplica : IAsyncDisposable
     public string LogFile => _process?.LogFile ?? "";
 
     /// <summary>Starts the process.</summary>
-    public void Start() => _process = ChildProcess.Start(_folder, Name,
-        ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!], _environment);
+    /// <param name="more">More environment variables, for this start alone.</param>
+    public void Start(IReadOnlyDictionary<string, string>? more = null) => _process = ChildProcess.Start(_folder, Name,
+        ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!],
+        more == null ? _environment : new Dictionary<string, string>([.. _environment, .. more]));
+
+    /// <summary>Runs the program beside the process to bring the database up to date, and answers its exit code.</summary>
+    public async Task<int> MigrateAsync(CancellationToken cancellationToken = default)
+    {
+        await using var process = ChildProcess.Start(_folder, $"{Name}-migrate", ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!, "--migrate"], _environment);
+        await Wait.UntilAsync(() => Task.FromResult(process.HasExited), TimeSpan.FromMinutes(2), () => $"{Name} to migrate", cancellationToken);
+        return process.ExitCode;
+    }
 
     /// <summary>Waits until it says that it is ready.</summary>
     public async Task WaitUntilReadyAsync(CancellationToken cancellationToken = default)

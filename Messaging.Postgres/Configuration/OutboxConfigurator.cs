@@ -47,7 +47,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
 
     public void Register()
     {
-        bus.TryAddSingleton(TimeProvider.System);
+        bus.TryAddSingleton(SkewedTime.OrSystem);
         bus.TryAddSingleton(_options);
         bus.TryAddSingleton<DatabaseClock<TDbContext>>();
         bus.TryAddSingleton<OutboxStore<TDbContext>>();

@@ -14,7 +14,9 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store) where TDbConte
         var db = unit.DbContext;
         db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
         await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.BeforeCommit);
         await store.Commit(unit, cancellationToken).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.AfterCommit);
         db.ChangeTracker.AcceptAllChanges();
     }
 }

@@ -59,6 +59,7 @@ static class Delivery
 
         // The first delivery committed, but may have died before it sent everything.
         await delivery.Send(isRepeat ? await delivery.Left().ConfigureAwait(false) : delivery.Captured).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.AfterSend);
         return isRepeat;
     }
 }

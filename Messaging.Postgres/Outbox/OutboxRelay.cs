@@ -46,6 +46,7 @@ sealed partial class OutboxRelay<TDbContext>(
             while (batch.Count < limit && _committed.Reader.TryRead(out var message))
                 batch.Add(message);
             await sender.SendAll(batch, stoppingToken).ConfigureAwait(false);
+            FaultPoint.Reach(FaultPoint.InRelay);
         }
     }
 

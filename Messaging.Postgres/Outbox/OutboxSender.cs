@@ -46,6 +46,8 @@ sealed partial class OutboxSender<TDbContext>(
         if (!transport.IsThere)
             return 0;
         var claimed = await rows.Claim(suspects, cancellationToken).ConfigureAwait(false);
+        if (claimed.Count > 0)
+            FaultPoint.Reach(claimed.Exists(x => x.IsDelayed) ? FaultPoint.InScheduler : FaultPoint.InRecovery);
         await Task.WhenAll(claimed.Select(m => SendClaimed(m, cancellationToken))).ConfigureAwait(false);
         return claimed.Count;
     }
