@@ -11,7 +11,7 @@ builder.AddMessaging<AccountDbContext>(x =>
     x.AddConsumer<ReleaseFundsConsumer>();
     x.AddConsumer<CaptureFundsConsumer>();
 });
-builder.Services.AddScoped<FundsStore>();
+builder.Services.AddSingleton<FundsStep>().AddScoped<FundsDesk>();
 
 var app = builder.Build();
 if (!await app.MigrateAsync<AccountDbContext>(args))

@@ -31,6 +31,7 @@ public static class MessagingExtensions
             {
                 o.UsePostgres();
                 o.UseBusOutbox();
+                o.GroupCommits = true;
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
                 o.MaxDeliveryAttempts = 1500; // about a day: the other service may not have been there yet
             });

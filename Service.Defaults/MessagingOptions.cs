@@ -10,11 +10,11 @@ public sealed class MessagingOptions
 
     /// <summary>How many messages the broker sends ahead, for each queue of each replica.</summary>
     [Range(1, 10_000)]
-    public int Prefetch { get; set; } = 64;
+    public int Prefetch { get; set; } = 400;
 
     /// <summary>How many messages are handled at once, for each queue of each replica.</summary>
     [Range(1, 1_000)]
-    public int Concurrency { get; set; } = 16;
+    public int Concurrency { get; set; } = 200;
 
     /// <summary>How long the inbox remembers a message.</summary>
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);

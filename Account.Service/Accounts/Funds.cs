@@ -22,6 +22,22 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     /// <summary>The change of balances that the command made, or null if it made none.</summary>
     public LedgerEntry? Entry { get; private set; }
 
+    /// <summary>Decides a command; answers what is to be published, or null.</summary>
+    /// <exception cref="InvalidOperationException">The command cannot be; nothing has changed.</exception>
+    public object? Decide(FundsCommand command)
+    {
+        switch (command.Message)
+        {
+            case ReserveFunds reserve:
+                return Reserve(reserve);
+            case ReleaseFunds release:
+                return Release(release);
+            default:
+                Capture((OrderConfirmed)command.Message);
+                return null;
+        }
+    }
+
     /// <summary>Holds the order's total, once; answers <see cref="FundsReserved" /> or <see cref="ReservationRejected" />.</summary>
     /// <exception cref="InvalidOperationException">The order asked before, for another amount or account.</exception>
     public object Reserve(ReserveFunds command)

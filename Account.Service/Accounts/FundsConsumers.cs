@@ -1,41 +1,36 @@
 using Contracts;
 using MassTransit;
+using Messaging.Postgres;
 using Service.Defaults;
 
 namespace Accounts;
 
 /// <summary>Queue reserve-funds.</summary>
-sealed class ReserveFundsConsumer(FundsStore store) : IConsumer<ReserveFunds>
+sealed class ReserveFundsConsumer(FundsDesk funds) : IConsumer<ReserveFunds>
 {
-    public async Task Consume(ConsumeContext<ReserveFunds> context)
-    {
-        var funds = await store.Load(context.Message.OrderId, context.Message.AccountId, context.CancellationToken);
-        var answer = funds.Reserve(context.Message);
-        store.Keep(funds);
-        await context.Publish(answer, answer.GetType(), FundsAnswer.MustArrive, context.CancellationToken);
-    }
+    public Task Consume(ConsumeContext<ReserveFunds> context) => funds.Answer(context);
 }
 
 /// <summary>Queue release-funds.</summary>
-sealed class ReleaseFundsConsumer(FundsStore store) : IConsumer<ReleaseFunds>
+sealed class ReleaseFundsConsumer(FundsDesk funds) : IConsumer<ReleaseFunds>
 {
-    public async Task Consume(ConsumeContext<ReleaseFunds> context)
-    {
-        var funds = await store.Load(context.Message.OrderId, context.Message.AccountId, context.CancellationToken);
-        var answer = funds.Release(context.Message);
-        store.Keep(funds);
-        await context.Publish(answer, FundsAnswer.MustArrive, context.CancellationToken);
-    }
+    public Task Consume(ConsumeContext<ReleaseFunds> context) => funds.Answer(context);
 }
 
 /// <summary>Queue capture-funds.</summary>
-sealed class CaptureFundsConsumer(FundsStore store) : IConsumer<OrderConfirmed>
+sealed class CaptureFundsConsumer(FundsDesk funds) : IConsumer<OrderConfirmed>
 {
-    public async Task Consume(ConsumeContext<OrderConfirmed> context)
+    public Task Consume(ConsumeContext<OrderConfirmed> context) => funds.Answer(context);
+}
+
+/// <summary>Has a command decided, and publishes the answer if there is one.</summary>
+sealed class FundsDesk(IUnitOfWork<AccountDbContext> unit, FundsStep step)
+{
+    public async Task Answer<T>(ConsumeContext<T> context) where T : class
     {
-        var funds = await store.Load(context.Message.OrderId, context.Message.AccountId, context.CancellationToken);
-        funds.Capture(context.Message);
-        store.Keep(funds);
+        var answer = await unit.AskAsync(step, FundsCommand.Of(context.Message), context.CancellationToken);
+        if (answer != null)
+            await context.Publish(answer, answer.GetType(), FundsAnswer.MustArrive, context.CancellationToken);
     }
 }
 

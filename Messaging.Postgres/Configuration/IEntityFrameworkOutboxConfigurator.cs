@@ -42,6 +42,14 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// </summary>
     int MaxDeliveryAttempts { set; }
 
+    /// <summary>
+    /// Units of work that wait while a commit is in flight share the next one. Handlers then run outside a transaction, and
+    /// their tracked changes are saved at their end; one that calls SaveChanges or begins a transaction itself commits alone,
+    /// in a transaction of its own from there. Statements that a handler runs by itself (ExecuteUpdate, raw SQL) must follow
+    /// one of the two. Only with read committed isolation. Default: false.
+    /// </summary>
+    bool GroupCommits { set; }
+
     /// <summary>Leaves the inbox as it is: no row is ever forgotten by this process.</summary>
     void DisableInboxCleanupService();
 

@@ -22,6 +22,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
     public TimeSpan DuplicateDetectionWindow { set => _options.DuplicateDetectionWindow = value; }
     public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
     public ILockStatementProvider LockStatementProvider { set => ArgumentNullException.ThrowIfNull(value); }
+    public bool GroupCommits { set => _options.GroupCommits = value; }
     public TimeSpan QueryDelay { set => _options.QueryDelay = value; }
     public int QueryMessageLimit { set => _options.QueryMessageLimit = value; }
     public TimeSpan QueryTimeout { set => _options.QueryTimeout = value; }
@@ -64,12 +65,12 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());
         bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
 
-        if (!_useBusOutbox)
-            return;
-
         bus.TryAddSingleton<OutboxHandOver<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>(
             (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxHandOver<TDbContext>>()));
+        if (!_useBusOutbox)
+            return;
+
         bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
         // In place of any other, whether it was added before or is tried after: schedules commit with the outbox.
         bus.RemoveAll<IMessageScheduler>();

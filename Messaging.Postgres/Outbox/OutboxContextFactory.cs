@@ -16,6 +16,7 @@ sealed class OutboxContextFactory<TDbContext>(
     OutboxSender<TDbContext> sender,
     OutboxOptions<TDbContext> options,
     DatabaseClock<TDbContext> clock,
+    OutboxHandOver<TDbContext> handOver,
     IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
@@ -26,7 +27,7 @@ sealed class OutboxContextFactory<TDbContext>(
         var messageId = context.GetOriginalMessageId()
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
         var delivery = new OutboxUnitContext<TDbContext, T>(context, consume, provider, unit, committer, store, sender, options, clock,
-            next, messageId);
+            handOver, next, messageId);
         var isRepeat = await delivery.ConsumeOnce().ConfigureAwait(false);
         if (isRepeat && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })
             await context.NotifyConsumed(context, context.ReceiveContext.ElapsedTime - started, consume.ConsumerType)

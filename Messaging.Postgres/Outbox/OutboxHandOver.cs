@@ -14,18 +14,29 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
     where TDbContext : DbContext
 {
     readonly ConditionalWeakTable<DbContext, Batch> _batches = [];
+    readonly ConditionalWeakTable<DbContext, object> _grouped = [];
+
+    /// <summary>From here on a SaveChanges of the context is part of a consumer's unit, and not durable before it.</summary>
+    public void Enter(DbContext db) => _grouped.AddOrUpdate(db, this);
+
+    /// <summary>The consumer has ended.</summary>
+    public void Leave(DbContext db) => _grouped.Remove(db);
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
+        if (eventData.Context is { Database.CurrentTransaction: null } db && _grouped.TryGetValue(db, out _))
+            db.Database.BeginTransaction();
         Collect(eventData.Context);
         return result;
     }
 
-    public override ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData,
+    public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData,
         InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
+        if (eventData.Context is { Database.CurrentTransaction: null } db && _grouped.TryGetValue(db, out _))
+            await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         Collect(eventData.Context);
-        return new(result);
+        return result;
     }
 
     public override int SavedChanges(SaveChangesCompletedEventData eventData, int result)

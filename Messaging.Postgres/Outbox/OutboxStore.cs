@@ -44,6 +44,91 @@ sealed class OutboxStore<TDbContext>(
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Inserts the inbox rows of all units, and answers which of them are there already.</summary>
+    public async Task<IReadOnlySet<InboxState>> InsertInbox((NpgsqlConnection, NpgsqlTransaction) connection, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        await using var batch = new NpgsqlBatch(connection.Item1, connection.Item2);
+        AddInbox(batch, units);
+        await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        var inserted = await ReadInbox(rows).ConfigureAwait(false);
+        return units.Select(x => x.Consumed).OfType<InboxState>().Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
+    }
+
+    /// <summary>Adds one statement that inserts all inbox rows which are not there, and returns their keys.</summary>
+    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        var consumed = units.Select(x => x.Consumed).OfType<InboxState>().ToList();
+        batch.BatchCommands.Add(new(For(units[0].DbContext).InsertInboxes)
+        {
+            Parameters =
+            {
+                new() { Value = consumed.Select(x => x.MessageId).ToArray() },
+                new() { Value = consumed.Select(x => x.ConsumerId).ToArray() },
+            },
+        });
+    }
+
+    /// <summary>Reads what that statement returned, and goes on to the next result.</summary>
+    public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
+    {
+        var inserted = new HashSet<(Guid, Guid)>();
+        while (await rows.ReadAsync().ConfigureAwait(false))
+            inserted.Add((rows.GetGuid(0), rows.GetGuid(1)));
+        await rows.NextResultAsync().ConfigureAwait(false);
+        return inserted;
+    }
+
+    /// <summary>Writes what is left of a group's units, whose inbox rows are in, and commits; all in one round trip.</summary>
+    /// <param name="connection">The group's transaction.</param>
+    /// <param name="units">The units.</param>
+    /// <param name="statements">What a step decided for all of them.</param>
+    /// <param name="failed">Units that have failed alone: their inbox rows go again.</param>
+    public async Task Commit((NpgsqlConnection, NpgsqlTransaction) connection, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<UnitOfWork<TDbContext>> failed)
+    {
+        await using var batch = new NpgsqlBatch(connection.Item1, connection.Item2);
+        foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
+            batch.BatchCommands.Add(statement);
+        if (units.Count > 0)
+        {
+            var sql = For(units[0].DbContext);
+            var unscheduled = units.SelectMany(x => x.Unscheduled).ToArray();
+            if (unscheduled.Length > 0)
+                batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unscheduled } } });
+            var messages = units.SelectMany(x => x.Messages).ToList();
+            if (messages.Count > 0)
+                batch.BatchCommands.Add(InsertAll(sql.InsertOutboxes, messages));
+        }
+
+        if (failed.Select(x => x.Consumed).OfType<InboxState>().ToList() is { Count: > 0 } undone)
+            batch.BatchCommands.Add(new(For(failed[0].DbContext).DeleteInboxes)
+            {
+                Parameters =
+                {
+                    new() { Value = undone.Select(x => x.MessageId).ToArray() },
+                    new() { Value = undone.Select(x => x.ConsumerId).ToArray() },
+                },
+            });
+        batch.BatchCommands.Add(new("COMMIT"));
+        await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }
+
+    static NpgsqlBatchCommand InsertAll(string sql, List<OutboxMessage> messages)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var (_, type, value) in Columns)
+            command.Parameters.Add(new NpgsqlParameter { Value = Values(type, messages, value), NpgsqlDbType = NpgsqlDbType.Array | type });
+        return command;
+    }
+
+    static Array Values(NpgsqlDbType type, List<OutboxMessage> messages, Func<OutboxMessage, object?> value) => type switch
+    {
+        NpgsqlDbType.Uuid => messages.Select(x => (Guid?)value(x)).ToArray(),
+        NpgsqlDbType.TimestampTz => messages.Select(x => (DateTime?)value(x)).ToArray(),
+        NpgsqlDbType.Integer => messages.Select(x => (int)value(x)!).ToArray(),
+        _ => messages.Select(x => (string?)value(x)).ToArray(),
+    };
+
     /// <summary>Whether the consumer's handling of the message is committed.</summary>
     public Task<bool> IsConsumed(TDbContext db, Guid messageId, Guid consumerId, CancellationToken cancellationToken) =>
         db.Set<InboxState>().AnyAsync(x => x.MessageId == messageId && x.ConsumerId == consumerId, cancellationToken);
@@ -149,6 +234,18 @@ sealed class OutboxStore<TDbContext>(
                 insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
                 values ({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
                 """;
+            var (messageId, consumerId, consumed) = (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
+            InsertOutboxes = $"""
+                insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
+                select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
+                """;
+            // In the order of the keys: two replicas that meet the same messages wait for each other one way.
+            InsertInboxes = $"""
+                insert into {inbox} ({messageId}, {consumerId}, {consumed})
+                select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
+                on conflict do nothing returning {messageId}, {consumerId}
+                """;
+            DeleteInboxes = $"delete from {inbox} where ({messageId}, {consumerId}) in (select * from unnest($1, $2))";
             InsertInbox = $"""
                 insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})
                 values ($1, $2, now())
@@ -170,6 +267,9 @@ sealed class OutboxStore<TDbContext>(
 
         public string InsertOutbox { get; }
         public string InsertInbox { get; }
+        public string InsertInboxes { get; }
+        public string InsertOutboxes { get; }
+        public string DeleteInboxes { get; }
         public string Unschedule { get; }
         public string Claim { get; }
         public string ClaimSuspect { get; }

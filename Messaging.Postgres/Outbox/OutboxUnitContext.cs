@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.EntityFrameworkCoreIntegration;
@@ -25,6 +26,7 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 {
     readonly DatabaseClock<TDbContext> _clock;
     readonly Committer<TDbContext> _committer;
+    readonly OutboxHandOver<TDbContext> _handOver;
     readonly Guid _messageId;
     readonly IPipe<OutboxConsumeContext<TMessage>> _next;
     readonly OutboxOptions<TDbContext> _options;
@@ -34,11 +36,11 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public OutboxUnitContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume, IServiceProvider provider,
         UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store, OutboxSender<TDbContext> sender,
-        OutboxOptions<TDbContext> options, DatabaseClock<TDbContext> clock, IPipe<OutboxConsumeContext<TMessage>> next, Guid messageId)
+        OutboxOptions<TDbContext> options, DatabaseClock<TDbContext> clock, OutboxHandOver<TDbContext> handOver, IPipe<OutboxConsumeContext<TMessage>> next, Guid messageId)
         : base(context, consume, provider)
     {
-        (_unit, _committer, _store, _sender, _options, _clock, _next, _messageId) =
-            (unit, committer, store, sender, options, clock, next, messageId);
+        (_unit, _committer, _store, _sender, _options, _clock, _handOver, _next, _messageId) =
+            (unit, committer, store, sender, options, clock, handOver, next, messageId);
         unit.Consumed = new InboxState { MessageId = messageId, ConsumerId = consume.ConsumerId };
         context.AddOrUpdatePayload<MessageSchedulerContext>(Scheduler, _ => Scheduler());
     }
@@ -71,7 +73,30 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
-    public Task HandleAndCommit()
+    public Task HandleAndCommit() =>
+        _options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted } ? HandleInGroup() : HandleInTransaction();
+
+    async Task HandleInGroup()
+    {
+        _handOver.Enter(_unit.DbContext);
+        try
+        {
+            await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
+        }
+        catch
+        {
+            _unit.Asked?.Abandon();
+            throw;
+        }
+        finally
+        {
+            _handOver.Leave(_unit.DbContext);
+            if (DbContext.Database.CurrentTransaction is { } opened)
+                await opened.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    Task HandleInTransaction()
     {
         var tries = 0;
         return DbContext.Database.CreateExecutionStrategy().ExecuteAsync(async () =>

@@ -18,6 +18,12 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     /// </summary>
     void Add(NpgsqlBatchCommand statement);
 
+    /// <summary>
+    /// Asks a step that is taken once for all units that commit together; this one is then committed with that group.
+    /// Once in a unit. In a DbContext with an open transaction the step is taken for this unit alone, there.
+    /// </summary>
+    Task<TResult> AskAsync<TRequest, TResult>(ISetStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken);
+
     /// <summary>Commits outside a consumer, and hands the messages to the relay. After a failure it can be called again.</summary>
     /// <exception cref="InvalidOperationException">The scope's DbContext has a transaction already.</exception>
     /// <exception cref="DbUpdateException">SaveChanges failed; nothing is committed.</exception>
@@ -25,7 +31,8 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     Task CommitAsync(CancellationToken cancellationToken);
 }
 
-sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer, OutboxRelay<TDbContext> relay)
+sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer, OutboxRelay<TDbContext> relay,
+    OutboxOptions<TDbContext> options)
     : IUnitOfWork<TDbContext>
     where TDbContext : DbContext
 {
@@ -37,6 +44,9 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
     /// <summary>The message that is being consumed, or null.</summary>
     public InboxState? Consumed { get; set; }
+
+    /// <summary>What this unit asked for, or null.</summary>
+    public AskingMember<TDbContext>? Asked { get; set; }
 
     public IReadOnlyList<OutboxMessage> Messages => _messages;
     public IReadOnlyList<Guid> Unscheduled => _unscheduled;
@@ -66,8 +76,12 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         _messages.Clear();
         _unscheduled.Clear();
         _statements.Clear();
+        Asked = null;
         db.ChangeTracker.Clear();
     }
+
+    public Task<TResult> AskAsync<TRequest, TResult>(ISetStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken) =>
+        committer.Ask(this, step, request, cancellationToken);
 
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
@@ -83,7 +97,9 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
         try
         {
-            await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
+            if (options.GroupCommits)
+                await committer.Commit(this, cancellationToken).ConfigureAwait(false);
+            else await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
             {
                 await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
                 await committer.Commit(this, cancellationToken).ConfigureAwait(false);

@@ -11,6 +11,7 @@ namespace Messaging.Postgres.Sagas;
 sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     TDbContext db,
     SagaRepositoryOptions<TSaga> options,
+    SagaLoader<TSaga>? loader,
     ConsumeContext<TMessage> consume,
     ISagaConsumeContextFactory<TDbContext, TSaga> contexts)
     : ConsumeContextScope<TMessage>(consume, db), SagaRepositoryContext<TSaga, TMessage>
@@ -55,7 +56,22 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             : await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Load).ConfigureAwait(false);
     }
 
-    Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic
+    async Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken)
+    {
+        // A lock is held as long as its transaction: in a unit that would commit with others, it opens one.
+        if (options.IsPessimistic && db.Database.CurrentTransaction == null && options.UseTransaction)
+            await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
+
+        // In a unit that commits with others, it is loaded with others too; unless the context has it, or another of its kind.
+        if (loader == null || options.IsPessimistic || db.Database.CurrentTransaction != null || db.ChangeTracker.Entries<TSaga>().Any())
+            return await Query(correlationId, cancellationToken).ConfigureAwait(false);
+        var instance = await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (instance != null)
+            db.Attach(instance);
+        return instance;
+    }
+
+    Task<TSaga?> Query(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic
         ? options.Customize(db.Set<TSaga>().FromSqlRaw(options.LockStatements.GetRowLockStatement<TSaga>(db), correlationId))
             .AsTracking().SingleOrDefaultAsync(cancellationToken)
         : options.FindById(db, correlationId, cancellationToken);

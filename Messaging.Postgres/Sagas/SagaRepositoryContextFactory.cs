@@ -25,6 +25,20 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
         ? _findById(db, correlationId, cancellationToken)
         : Customize(db.Set<TSaga>()).AsTracking().SingleOrDefaultAsync(x => x.CorrelationId == correlationId, cancellationToken);
 
+    /// <summary>Loads many, untracked and without locks.</summary>
+    public async Task<Dictionary<Guid, TSaga>> FindByIds(DbContext db, Guid[] ids)
+    {
+        if (Customization != null)
+            return await Customize(db.Set<TSaga>()).AsNoTracking().Where(x => ids.Contains(x.CorrelationId)).ToDictionaryAsync(x => x.CorrelationId).ConfigureAwait(false);
+        var found = new Dictionary<Guid, TSaga>(ids.Length);
+        await foreach (var instance in _findByIds(db, ids).ConfigureAwait(false))
+            found.Add(instance.CorrelationId, instance);
+        return found;
+    }
+
+    readonly Func<DbContext, Guid[], IAsyncEnumerable<TSaga>> _findByIds = EF.CompileAsyncQuery(
+        (DbContext db, Guid[] ids) => db.Set<TSaga>().AsNoTracking().Where(x => ids.Contains(x.CorrelationId)));
+
     readonly Func<DbContext, Guid, CancellationToken, Task<TSaga?>> _findById = EF.CompileAsyncQuery(
         (DbContext db, Guid id, CancellationToken _) => db.Set<TSaga>().AsTracking().SingleOrDefault(x => x.CorrelationId == id));
 }
@@ -36,6 +50,7 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 sealed class SagaRepositoryContextFactory<TSaga>(
     SagaRepositoryOptions<TSaga> options,
     ISagaConsumeContextFactory<DbContext, TSaga> consumeContexts,
+    SagaLoader<TSaga> loader,
     IServiceProvider provider)
     : ISagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>
     where TSaga : class, ISaga
@@ -57,7 +72,7 @@ sealed class SagaRepositoryContextFactory<TSaga>(
         try
         {
             var isInUnit = context.TryGetPayload<IOutboxUnit>(out var unit) && ReferenceEquals(unit.DbContext, db);
-            var repository = new SagaRepositoryContext<TSaga, DbContext, T>(db, options, context, consumeContexts);
+            var repository = new SagaRepositoryContext<TSaga, DbContext, T>(db, options, isInUnit ? loader : null, context, consumeContexts);
             if (isInUnit)
                 await step(repository).ConfigureAwait(false);
             else

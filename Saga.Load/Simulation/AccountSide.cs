@@ -94,30 +94,3 @@ sealed class AccountDatabase(World world) : SimDatabase(world)
         UpdateTime = x.UpdateTime,
     };
 }
-
-/// <summary>Account's three consumers, as the shipped ones are.</summary>
-static class AccountRules
-{
-    public static (Guid OrderId, Guid AccountId) Subject(object command) => command switch
-    {
-        ReserveFunds x => (x.OrderId, x.AccountId),
-        ReleaseFunds x => (x.OrderId, x.AccountId),
-        OrderConfirmed x => (x.OrderId, x.AccountId),
-        _ => throw new InvalidOperationException($"Account does not take {command.GetType().Name}"),
-    };
-
-    /// <returns>The answer, or null.</returns>
-    public static object? Decide(Funds funds, object command)
-    {
-        switch (command)
-        {
-            case ReserveFunds x:
-                return funds.Reserve(x);
-            case ReleaseFunds x:
-                return funds.Release(x);
-            default:
-                funds.Capture((OrderConfirmed)command);
-                return null;
-        }
-    }
-}

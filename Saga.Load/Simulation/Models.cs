@@ -121,7 +121,7 @@ public static class Models
                 return "repeat";
             var unit = new SimUnit { Consumed = (messageId, "funds") };
             var funds = _real.Load(order, account, command);
-            var answer = AccountRules.Decide(funds, command);
+            var answer = funds.Decide(FundsCommand.Of(command));
             _real.Keep(unit, funds, command);
             _real.Commit(unit);
             return answer;

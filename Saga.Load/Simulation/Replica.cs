@@ -260,7 +260,8 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
 
         async Task HandleFunds(AccountDatabase accounts)
         {
-            var (orderId, accountId) = AccountRules.Subject(message.Content);
+            var command = FundsCommand.Of(message.Content);
+            var (orderId, accountId) = (command.OrderId, command.AccountId);
             var unit = _unit;
             var funds = await replica.Database($"lock and load for {message.Content}", () =>
             {
@@ -268,7 +269,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
                     accounts.Lock(accountId, replica._life, unit);
                 return accounts.Load(orderId, accountId, message.Content);
             }, () => accounts.CanLock(accountId, unit));
-            if (AccountRules.Decide(funds, message.Content) is { } answer)
+            if (funds.Decide(command) is { } answer)
                 _unit.Messages.Add(_world.NewMessage(answer, replica._clock.UtcNow));
             accounts.Keep(_unit, funds, message.Content);
         }

@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Saga.Tests.Messaging;
 
 /// <summary>The library on a database and a virtual host of its own, with as many replicas as a test starts.</summary>
-public abstract class MessagingFixture
+/// <param name="grouped">Whether units of work commit together.</param>
+public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     readonly List<IHost> _replicas = [];
@@ -35,6 +36,8 @@ public abstract class MessagingFixture
     [TearDown]
     public async Task StopReplicasAsync()
     {
+        if (TestContext.CurrentContext.Result.FailCount > 0)
+            await TestContext.Progress.WriteLineAsync($"{string.Join('\n', Log.Last(60))}\nqueues: {string.Join(", ", await Servers.Rabbit.QueuesAsync(Name))}");
         foreach (var replica in _replicas)
         {
             await replica.StopAsync();
@@ -69,6 +72,7 @@ public abstract class MessagingFixture
                 o.UseBusOutbox();
                 o.QueryDelay = TimeSpan.FromMilliseconds(200);
                 o.DeliveryLease = TimeSpan.FromSeconds(1);
+                o.GroupCommits = grouped;
                 outbox?.Invoke(o);
             });
             if (consumes)
@@ -141,6 +145,13 @@ public sealed class CapturedLog : ILoggerProvider, ILogger
             return _lines.Exists(x => x.Level == level && x.Text.Contains(text, StringComparison.Ordinal));
     }
 
+    /// <summary>What was logged last.</summary>
+    public IReadOnlyList<string> Last(int lines)
+    {
+        lock (_lines)
+            return [.. _lines.TakeLast(lines).Select(x => $"{x.Level} {x.Text}")];
+    }
+
     public ILogger CreateLogger(string categoryName) => this;
 
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
@@ -150,7 +161,7 @@ public sealed class CapturedLog : ILoggerProvider, ILogger
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         lock (_lines)
-            _lines.Add((logLevel, formatter(state, exception)));
+            _lines.Add((logLevel, $"{formatter(state, exception)} {exception}".TrimEnd()));
     }
 
     public void Dispose()

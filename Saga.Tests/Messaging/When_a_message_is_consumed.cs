@@ -6,8 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Saga.Tests.Messaging;
 
-[TestFixture, Category("Integration")]
-public sealed class When_a_message_is_consumed : MessagingFixture
+[TestFixture(false), TestFixture(true), Category("Integration")]
+public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(grouped)
 {
     [TestCase("")]
     [TestCase("save")]

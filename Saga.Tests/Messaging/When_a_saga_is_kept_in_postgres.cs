@@ -6,8 +6,9 @@ using Microsoft.Extensions.Hosting;
 
 namespace Saga.Tests.Messaging;
 
-[TestFixture(ConcurrencyMode.Pessimistic), TestFixture(ConcurrencyMode.Optimistic), Category("Integration")]
-public sealed class When_a_saga_is_kept_in_postgres(ConcurrencyMode mode) : MessagingFixture
+[TestFixture(ConcurrencyMode.Pessimistic, false), TestFixture(ConcurrencyMode.Optimistic, false), Category("Integration")]
+[TestFixture(ConcurrencyMode.Pessimistic, true), TestFixture(ConcurrencyMode.Optimistic, true)]
+public sealed class When_a_saga_is_kept_in_postgres(ConcurrencyMode mode, bool grouped) : MessagingFixture(grouped)
 {
     [Test]
     public async Task Should_count_200_messages_at_once_on_one_instance()

@@ -8,8 +8,8 @@ using Npgsql;
 namespace Saga.Tests.Messaging;
 
 /// <summary>What is sent is what was committed, whatever the caller does with its transaction.</summary>
-[TestFixture, Category("Integration")]
-public sealed class When_a_transaction_goes_wrong : MessagingFixture
+[TestFixture(false), TestFixture(true), Category("Integration")]
+public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixture(grouped)
 {
     [Test]
     public async Task Should_send_what_a_repeated_transaction_commits()

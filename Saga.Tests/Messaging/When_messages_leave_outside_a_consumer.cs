@@ -7,8 +7,8 @@ using RabbitMQ.Client;
 
 namespace Saga.Tests.Messaging;
 
-[TestFixture, Category("Integration")]
-public sealed class When_messages_leave_outside_a_consumer : MessagingFixture
+[TestFixture(false), TestFixture(true), Category("Integration")]
+public sealed class When_messages_leave_outside_a_consumer(bool grouped) : MessagingFixture(grouped)
 {
     [Test]
     public async Task Should_send_after_save_changes_and_not_before()

@@ -5,8 +5,8 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Saga.Tests.Messaging;
 
-[TestFixture, Category("Integration")]
-public sealed class When_messages_wait_for_their_time : MessagingFixture
+[TestFixture(false), TestFixture(true), Category("Integration")]
+public sealed class When_messages_wait_for_their_time(bool grouped) : MessagingFixture(grouped)
 {
     static readonly TimeSpan Lease = TimeSpan.FromMinutes(1);
 

@@ -1,0 +1,90 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>The group that a unit of work committed with came apart; nothing of it is committed, and it is to be tried again.</summary>
+public sealed class GroupBrokenException(string message, Exception? innerException) : DbUpdateConcurrencyException(message, innerException);
+
+/// <summary>The message is in the inbox already.</summary>
+sealed class RepeatedMessageException() : InvalidOperationException("The message is consumed already");
+
+/// <summary>A unit of work on its way into a group that commits together.</summary>
+class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : DbContext
+{
+    readonly TaskCompletionSource _committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public UnitOfWork<TDbContext> Unit => unit;
+    public Task Committed => _committed.Task;
+
+    public void Succeed() => _committed.TrySetResult();
+
+    public virtual void Fail(Exception error) => _committed.TrySetException(error);
+}
+
+/// <summary>One that asks something of a step that is taken for the whole group, before its handler can go on.</summary>
+abstract class AskingMember<TDbContext>(UnitOfWork<TDbContext> unit) : GroupMember<TDbContext>(unit) where TDbContext : DbContext
+{
+    readonly TaskCompletionSource<bool> _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public abstract object Step { get; }
+
+    /// <summary>True when the handler has ended and wants its unit committed; false when it has failed.</summary>
+    public Task<bool> Arrived => _arrived.Task;
+
+    public void Arrive() => _arrived.TrySetResult(true);
+
+    public void Abandon() => _arrived.TrySetResult(false);
+
+    public abstract void Load(NpgsqlBatch batch, IReadOnlyList<AskingMember<TDbContext>> group);
+
+    /// <summary>Decides for all; nobody is told yet.</summary>
+    /// <returns>The statements, and those that have failed alone.</returns>
+    public abstract Task<(IReadOnlyList<NpgsqlBatchCommand> Statements, IReadOnlyList<AskingMember<TDbContext>> Failed)> Decide(
+        NpgsqlDataReader rows, IReadOnlyList<AskingMember<TDbContext>> fresh, CancellationToken cancellationToken);
+
+    /// <summary>Tells the handler its result.</summary>
+    public abstract void Tell();
+}
+
+sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request)
+    : AskingMember<TDbContext>(unit)
+    where TDbContext : DbContext
+{
+    readonly TaskCompletionSource<TResult> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    (TResult? Value, Exception? Error) _result;
+
+    public override object Step => step;
+    public Task<TResult> Told => _told.Task;
+
+    public override void Load(NpgsqlBatch batch, IReadOnlyList<AskingMember<TDbContext>> group) => step.Load(batch, Requests(group));
+
+    public override async Task<(IReadOnlyList<NpgsqlBatchCommand>, IReadOnlyList<AskingMember<TDbContext>>)> Decide(NpgsqlDataReader rows,
+        IReadOnlyList<AskingMember<TDbContext>> fresh, CancellationToken cancellationToken)
+    {
+        var decision = await step.Decide(rows, Requests(fresh), cancellationToken).ConfigureAwait(false);
+        for (var i = 0; i < fresh.Count; i++)
+            Same(fresh[i])._result = decision.Results[i];
+        return (decision.Statements, [.. fresh.Where(x => Same(x)._result.Error != null)]);
+    }
+
+    public override void Tell()
+    {
+        if (_result.Error is { } error)
+            Fail(error);
+        else
+            _told.TrySetResult(_result.Value!);
+    }
+
+    public override void Fail(Exception error)
+    {
+        if (!_told.TrySetException(error))
+            base.Fail(error);
+    }
+
+    static TRequest[] Requests(IReadOnlyList<AskingMember<TDbContext>> members) => [.. members.Select(x => Same(x).Request)];
+
+    static AskingMember<TDbContext, TRequest, TResult> Same(AskingMember<TDbContext> member) => (AskingMember<TDbContext, TRequest, TResult>)member;
+
+    TRequest Request => request;
+}

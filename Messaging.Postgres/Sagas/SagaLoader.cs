@@ -1,0 +1,61 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Messaging.Postgres.Sagas;
+
+/// <summary>Loads the instances that are asked for while a query is in flight by one query after it; the first goes at once.</summary>
+sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceScopeFactory scopes) where TSaga : class, ISaga
+{
+    readonly Lock _lock = new();
+    readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
+    bool _loading;
+
+    /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>
+    public Task<TSaga?> Load(Guid correlationId)
+    {
+        var found = new TaskCompletionSource<TSaga?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            _waiting.Add((correlationId, found));
+            if (_loading)
+                return found.Task;
+            _loading = true;
+        }
+
+        _ = Task.Run(Run);
+        return found.Task;
+    }
+
+    async Task Run()
+    {
+        while (Take() is { Count: > 0 } asked)
+            try
+            {
+                await using var scope = scopes.CreateAsyncScope();
+                var db = options.GetDbContext(scope.ServiceProvider);
+                var instances = await options.FindByIds(db, [.. asked.Keys]).ConfigureAwait(false);
+                foreach (var (id, found) in asked)
+                    found.SetResult(instances.GetValueOrDefault(id));
+                if (options.OwnsDbContext)
+                    await db.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                foreach (var found in asked.Values)
+                    found.TrySetException(e);
+            }
+    }
+
+    /// <summary>All that wait, each instance once: two messages change two copies.</summary>
+    Dictionary<Guid, TaskCompletionSource<TSaga?>> Take()
+    {
+        lock (_lock)
+        {
+            var asked = new Dictionary<Guid, TaskCompletionSource<TSaga?>>();
+            _waiting.RemoveAll(x => asked.TryAdd(x.Id, x.Found));
+            _loading = asked.Count > 0;
+            return asked;
+        }
+    }
+}
