@@ -40,7 +40,8 @@ public static class MessagingExtensions
             x.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(builder.Configuration.GetConnectionString("RabbitMq")
-                    ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")));
+                    ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")),
+                    host => host.Heartbeat(TimeSpan.FromSeconds(10))); // a connection that is dead is noticed in half a minute
                 rabbit.ConfigureJsonSerializerOptions(json =>
                 {
                     json.WriteIndented = false;

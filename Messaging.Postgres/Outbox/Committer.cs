@@ -1,5 +1,4 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -31,6 +30,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
         else
         {
             var member = unit.Asked as GroupMember<TDbContext> ?? new GroupMember<TDbContext>(unit);
+            member.Look();
             if (unit.Asked is { } asked)
                 asked.Arrive();
             else
@@ -109,9 +109,9 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             for (var node = _waiting.First; node != null && group.Count < LargestGroup;)
             {
                 var next = node.Next;
-                if ((node.Value as AskingMember<TDbContext>)?.Step == step && Keys(node.Value.Unit) is var keys && !keys.Exists(taken.Contains))
+                if ((node.Value as AskingMember<TDbContext>)?.Step == step && node.Value.Keys is var keys && !keys.Any(taken.Contains))
                 {
-                    keys.ForEach(x => taken.Add(x));
+                    taken.UnionWith(keys);
                     group.Add(node.Value);
                     _waiting.Remove(node);
                 }
@@ -123,19 +123,6 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             return group;
         }
     }
-
-    static List<object> Keys(UnitOfWork<TDbContext> unit)
-    {
-        var keys = new List<object>();
-        if (unit.Consumed is { } consumed)
-            keys.Add((consumed.MessageId, consumed.ConsumerId));
-        foreach (var entry in Changed(unit))
-            keys.Add((entry.Metadata, string.Join('|', entry.Metadata.FindPrimaryKey()!.Properties.Select(x => entry.CurrentValues[x]))));
-        return keys;
-    }
-
-    static IEnumerable<EntityEntry> Changed(UnitOfWork<TDbContext> unit) =>
-        unit.DbContext.ChangeTracker.Entries().Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted);
 
     /// <summary>Never throws: everybody in the group is told how it ended.</summary>
     async Task CommitGroup(List<GroupMember<TDbContext>> group)
@@ -214,13 +201,13 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     }
 
     /// <summary>Brings the changes of all into one context, which saves them by one batch.</summary>
-    static Dictionary<object, GroupMember<TDbContext>> Merge(TDbContext db, List<GroupMember<TDbContext>> group)
+    static Dictionary<object, GroupMember<TDbContext>> Merge(TDbContext db, IReadOnlyList<GroupMember<TDbContext>> group)
     {
         db.Database.AutoSavepointsEnabled = false;
         db.ChangeTracker.AutoDetectChangesEnabled = false;
         var owners = new Dictionary<object, GroupMember<TDbContext>>(ReferenceEqualityComparer.Instance);
         foreach (var member in group)
-            foreach (var entry in Changed(member.Unit))
+            foreach (var entry in member.Changed)
             {
                 owners.Add(entry.Entity, member);
                 var copy = db.Entry(entry.Entity);
@@ -277,6 +264,12 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             if (ended.Contains(false))
                 throw new GroupBrokenException("A handler of the group has failed after the group had decided for it", null);
 
+            if (going.Exists(x => x.Changed.Count > 0))
+            {
+                Merge(db, going);
+                await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+            }
+
             FaultPoint.Reach(FaultPoint.BeforeCommit);
             await store.Commit(connection, going.ConvertAll(x => x.Unit), statements, [.. failed.Select(x => x.Unit)]).ConfigureAwait(false);
             FaultPoint.Reach(FaultPoint.AfterCommit);
@@ -287,7 +280,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             foreach (var member in group)
                 await CommitGroup([member]).ConfigureAwait(false);
         }
-        catch (Exception e) when (isTold && group.Count > 1 && e is PostgresException or TimeoutException)
+        catch (Exception e) when (isTold && group.Count > 1 && e is PostgresException or TimeoutException or DbUpdateException or InvalidOperationException && e is not GroupBrokenException)
         {
             group.ForEach(x => x.Fail(new GroupBrokenException("The group could not be committed", e)));
         }

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Npgsql;
 
 namespace Messaging.Postgres.Outbox;
@@ -13,6 +14,19 @@ sealed class RepeatedMessageException() : InvalidOperationException("The message
 class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : DbContext
 {
     readonly TaskCompletionSource _committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What the unit has changed.</summary>
+    public IReadOnlyList<EntityEntry> Changed { get; private set; } = [];
+
+    /// <summary>What no two members of a group may have in common: the message, a row.</summary>
+    public IReadOnlyList<object> Keys { get; private set; } = unit.Consumed is { } consumed ? [(consumed.MessageId, consumed.ConsumerId)] : [];
+
+    /// <summary>Takes note of the changes, when the handler has ended; on its own flow, for contexts are not to be shared.</summary>
+    public void Look()
+    {
+        Changed = [.. unit.DbContext.ChangeTracker.Entries().Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted)];
+        Keys = [.. Keys, .. Changed.Select(x => (object)(x.Metadata, string.Join('|', x.Metadata.FindPrimaryKey()!.Properties.Select(p => x.CurrentValues[p]))))];
+    }
 
     public UnitOfWork<TDbContext> Unit => unit;
     public Task Committed => _committed.Task;

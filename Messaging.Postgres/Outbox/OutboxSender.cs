@@ -77,7 +77,8 @@ sealed partial class OutboxSender<TDbContext>(
         timeout.CancelAfter(options.MessageDeliveryTimeout);
         try
         {
-            await transport.Send(message, clock.UtcNow, timeout.Token).ConfigureAwait(false);
+            // The transport may not hear of the timeout: a connection that its broker has upset can keep a send for ever.
+            await transport.Send(message, clock.UtcNow, timeout.Token).WaitAsync(timeout.Token).ConfigureAwait(false);
             _confirmed.Enqueue(message.Id);
             return null;
         }

@@ -72,12 +72,13 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
                 await ArrivesAsync($"{name} {i}");
         await OutboxIsEmptyAsync();
         Assert.That(await EffectsAsync(name), Is.EqualTo(57));
+        Assert.That(await EffectsAsync($"tracked {name}"), Is.EqualTo(57));
         Assert.That((await Servers.Rabbit.QueuesAsync(Name)).Contains("claim_error"));
     }
 
     public sealed record Claim(string Name, int Number, string Way);
 
-    public sealed class ClaimConsumer(IUnitOfWork<TestDbContext> unit) : IConsumer<Claim>
+    public sealed class ClaimConsumer(IUnitOfWork<TestDbContext> unit, TestDbContext db) : IConsumer<Claim>
     {
         static readonly ClaimStep Step = new();
         static readonly HashSet<(string, int)> Failed = [];
@@ -89,6 +90,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             lock (Failed)
                 if (claim.Way == "fails once" && Failed.Add((claim.Name, claim.Number)))
                     throw new TimeoutException("as asked");
+            db.Add(new Effect { Name = $"tracked {claim.Name}" });
             await context.Publish(new Pong($"{claim.Name} {claim.Number}"));
         }
     }
