@@ -38,33 +38,30 @@ public sealed class Account
     /// <summary>Adds money.</summary>
     public LedgerEntry Deposit(decimal amount, Guid? requestId, DateTime now)
     {
-        Available += amount;
-        return Entry(EntryKind.Deposit, amount, null, now, requestId);
+        return Become(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
     }
 
     internal LedgerEntry Hold(Guid orderId, decimal amount, DateTime now)
     {
-        (Available, Held) = (Available - amount, Held + amount);
-        return Entry(EntryKind.Hold, amount, orderId, now);
+        return Become(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
     }
 
     internal LedgerEntry Release(Guid orderId, decimal amount, DateTime now)
     {
-        (Available, Held) = (Available + amount, Held - amount);
-        return Entry(EntryKind.Release, amount, orderId, now);
+        return Become(Available + amount, Held - amount, Captured, EntryKind.Release, amount, orderId, now);
     }
 
     internal LedgerEntry Capture(Guid orderId, decimal amount, DateTime now)
     {
-        (Held, Captured) = (Held - amount, Captured + amount);
-        return Entry(EntryKind.Capture, amount, orderId, now);
+        return Become(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
     }
 
-    LedgerEntry Entry(EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
+    /// <summary>Takes the new balances, or throws and keeps the old ones.</summary>
+    LedgerEntry Become(decimal available, decimal held, decimal captured, EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
     {
-        if (Available < 0 || Held < 0)
+        if (available < 0 || held < 0)
             throw new InvalidOperationException($"account {AccountId} would go below zero by {kind} of {amount} for order {orderId}");
-        UpdateTime = now;
+        (Available, Held, Captured, UpdateTime) = (available, held, captured, now);
         return new LedgerEntry
         {
             AccountId = AccountId,

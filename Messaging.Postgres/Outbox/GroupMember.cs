@@ -7,8 +7,10 @@ namespace Messaging.Postgres.Outbox;
 /// <summary>The group that a unit of work committed with came apart; nothing of it is committed, and it is to be tried again.</summary>
 public sealed class GroupBrokenException(string message, Exception? innerException) : DbUpdateConcurrencyException(message, innerException);
 
-/// <summary>The message is in the inbox already.</summary>
-sealed class RepeatedMessageException() : InvalidOperationException("The message is consumed already");
+/// <summary>
+/// The message is in the inbox already. A conflict like any other: if the inbox cannot be asked then, it is tried again.
+/// </summary>
+sealed class RepeatedMessageException() : DbUpdateConcurrencyException("The message is consumed already");
 
 /// <summary>A unit of work on its way into a group that commits together.</summary>
 class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : DbContext

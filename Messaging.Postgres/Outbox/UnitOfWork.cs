@@ -109,6 +109,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         {
             db.AddRange(_messages);
             _messages.Clear();
+            Asked = null;
             throw;
         }
 

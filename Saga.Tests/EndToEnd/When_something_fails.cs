@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
@@ -118,17 +119,22 @@ public sealed class When_something_fails : SystemFixture
         await postgres.PauseAsync();
         try
         {
+            var asked = Stopwatch.StartNew();
             foreach (var replica in told)
                 replica.Send(Signal.Term);
             await Wait.UntilAsync(() => Task.FromResult(told.All(x => x.HasEnded)), TimeSpan.FromSeconds(10), () => "both to end by themselves");
+            await TestContext.Progress.WriteLineAsync($"ended after {asked.Elapsed.TotalSeconds:F1} s");
         }
         finally
         {
             await postgres.ContinueAsync();
+            foreach (var replica in told)
+            {
+                await replica.KillAsync();
+                replica.Start();
+            }
         }
 
-        foreach (var replica in told)
-            replica.Start();
         var placed = await Task.WhenAll(placing);
         Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
         await AuditAsync();
