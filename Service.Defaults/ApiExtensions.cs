@@ -17,12 +17,14 @@ public static class ApiExtensions
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
             .AddJsonTranscoding(o => o.TypeRegistry = TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor));
         builder.Services.AddGrpcReflection();
+        builder.Services.AddSingleton<ShutdownLimit>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: ["ready"]);
     }
 
     /// <summary>Maps reflection, gRPC health, <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapApi(this WebApplication app)
     {
+        app.Services.GetRequiredService<ShutdownLimit>().Watch();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });

@@ -133,6 +133,8 @@ public sealed class When_something_fails : SystemFixture
                 await replica.KillAsync();
                 replica.Start();
             }
+
+            await Task.WhenAll(told.Select(x => x.WaitUntilReadyAsync()));
         }
 
         var placed = await Task.WhenAll(placing);
