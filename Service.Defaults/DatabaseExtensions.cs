@@ -28,12 +28,9 @@ public static partial class DatabaseExtensions
         var given = configuration.GetConnectionString("Database")
             ?? throw new InvalidOperationException("ConnectionStrings:Database is not set: PostgreSQL's host, database, user and password");
         var all = new NpgsqlConnectionStringBuilder(given);
-        // To cancel a statement is to drop its connection: asking a server that stands still to cancel it would wait for the
-        // server, and hold up the end of the process.
-        all.CancellationTimeout = -1;
-        // Statements are prepared once a connection; connections keep nothing that would need a reset.
-        if (all.MaxAutoPrepare == 0)
-            (all.MaxAutoPrepare, all.AutoPrepareMinUsages, all.NoResetOnClose) = (100, 2, true);
+        // Connections keep nothing that would need a reset. Statements are not prepared: a connection whose batch was cut off can
+        // disagree with its server about what is prepared, and fails from then on.
+        all.NoResetOnClose = true;
         return all.ConnectionString;
     }
 

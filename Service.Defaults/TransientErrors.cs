@@ -23,7 +23,8 @@ public static class TransientErrors
     {
         PostgresException p => p.SqlState.StartsWith("08", StringComparison.Ordinal)
             || p.SqlState.StartsWith("57P", StringComparison.Ordinal)
-            || p.SqlState is PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.ObjectInUse,
+            || p.SqlState is PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.ObjectInUse
+                or "42P05" or "26000",
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,
     });
