@@ -150,8 +150,8 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     }
 
     /// <summary>
-    /// Commits units whose handlers have ended. Who is a repeat, or meets a row that has changed or a key that is there,
-    /// falls out; the others begin again without it.
+    /// Commits units whose handlers have ended. Who is a repeat, or meets a row that has changed, falls out; the others begin
+    /// again without it. Any other failure may name entries that have no part in it: then each is tried alone.
     /// </summary>
     async Task CommitTogether(List<GroupMember<TDbContext>> group)
     {
@@ -174,7 +174,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
                 {
                     await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
                 }
-                catch (DbUpdateException e) when (e.Entries.Select(x => owners.GetValueOrDefault(x.Entity)).OfType<GroupMember<TDbContext>>().ToHashSet() is { Count: > 0 } culprits)
+                catch (DbUpdateConcurrencyException e) when (e.Entries.Select(x => owners.GetValueOrDefault(x.Entity)).OfType<GroupMember<TDbContext>>().ToHashSet() is { Count: > 0 } culprits)
                 {
                     foreach (var culprit in culprits)
                     {

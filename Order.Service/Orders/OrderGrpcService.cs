@@ -29,7 +29,7 @@ sealed class OrderGrpcService(
             await unit.CommitAsync(context.CancellationToken);
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
-        catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) == OrderStateMap.RequestIdKey)
+        catch (DbUpdateException e) when (wanted.RequestId != null && TransientErrors.ViolatedKey(e) == OrderStateMap.RequestIdKey)
         {
             db.ChangeTracker.Clear();
             var first = await db.Orders.AsNoTracking().SingleAsync(x => x.RequestId == wanted.RequestId, context.CancellationToken);
