@@ -24,7 +24,7 @@ public static class TransientErrors
         PostgresException p => p.SqlState.StartsWith("08", StringComparison.Ordinal)
             || p.SqlState.StartsWith("57P", StringComparison.Ordinal)
             || p.SqlState is PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.ObjectInUse
-                or "42P05" or "26000",
+                or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,
     });

@@ -36,25 +36,17 @@ public sealed class Account
     public required DateTime UpdateTime { get; set; }
 
     /// <summary>Adds money.</summary>
-    public LedgerEntry Deposit(decimal amount, Guid? requestId, DateTime now)
-    {
-        return Become(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
-    }
+    public LedgerEntry Deposit(decimal amount, Guid? requestId, DateTime now) =>
+        Become(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
 
-    internal LedgerEntry Hold(Guid orderId, decimal amount, DateTime now)
-    {
-        return Become(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
-    }
+    internal LedgerEntry Hold(Guid orderId, decimal amount, DateTime now) =>
+        Become(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
 
-    internal LedgerEntry Release(Guid orderId, decimal amount, DateTime now)
-    {
-        return Become(Available + amount, Held - amount, Captured, EntryKind.Release, amount, orderId, now);
-    }
+    internal LedgerEntry Release(Guid orderId, decimal amount, DateTime now) =>
+        Become(Available + amount, Held - amount, Captured, EntryKind.Release, amount, orderId, now);
 
-    internal LedgerEntry Capture(Guid orderId, decimal amount, DateTime now)
-    {
-        return Become(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
-    }
+    internal LedgerEntry Capture(Guid orderId, decimal amount, DateTime now) =>
+        Become(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
 
     /// <summary>Takes the new balances, or throws and keeps the old ones.</summary>
     LedgerEntry Become(decimal available, decimal held, decimal captured, EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)

@@ -22,6 +22,9 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     /// <summary>The change of balances that the command made, or null if it made none.</summary>
     public LedgerEntry? Entry { get; private set; }
 
+    /// <summary>True if the command changed anything.</summary>
+    public bool HasChanged => IsNew || Entry != null;
+
     /// <summary>Decides a command; answers what is to be published, or null.</summary>
     /// <exception cref="InvalidOperationException">The command cannot be; nothing has changed.</exception>
     public object? Decide(FundsCommand command)

@@ -26,16 +26,13 @@ sealed class CaptureFundsConsumer(FundsDesk funds) : IConsumer<OrderConfirmed>
 /// <summary>Has a command decided, and publishes the answer if there is one.</summary>
 sealed class FundsDesk(IUnitOfWork<AccountDbContext> unit, FundsStep step)
 {
+    /// <summary>An order waits for each answer: one that no queue takes stays in the outbox until Order's is there.</summary>
+    static readonly IPipe<PublishContext> MustArrive = Pipe.Execute<PublishContext>(x => x.RequireQueue());
+
     public async Task Answer<T>(ConsumeContext<T> context) where T : class
     {
         var answer = await unit.AskAsync(step, FundsCommand.Of(context.Message), context.CancellationToken);
         if (answer != null)
-            await context.Publish(answer, answer.GetType(), FundsAnswer.MustArrive, context.CancellationToken);
+            await context.Publish(answer, answer.GetType(), MustArrive, context.CancellationToken);
     }
-}
-
-static class FundsAnswer
-{
-    /// <summary>An order waits for each answer: one that no queue takes stays in the outbox until Order's is there.</summary>
-    public static IPipe<PublishContext> MustArrive { get; } = Pipe.Execute<PublishContext>(x => x.RequireQueue());
 }

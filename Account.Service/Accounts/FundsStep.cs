@@ -47,7 +47,7 @@ public sealed class FundsStep(TimeProvider time) : ISetStep<FundsCommand, object
             {
                 var funds = new Funds(accounts.GetValueOrDefault(request.AccountId), reservations.GetValueOrDefault(request.OrderId), now);
                 results.Add((funds.Decide(request), null));
-                if (funds.Reservation is { } reservation && (funds.IsNew || funds.Entry != null))
+                if (funds.Reservation is { } reservation && funds.HasChanged)
                 {
                     reservations[request.OrderId] = reservation;
                     (funds.IsNew || made.ContainsKey(request.OrderId) ? made : changed)[request.OrderId] = reservation;

@@ -103,8 +103,7 @@ sealed class ContainerRabbit(RabbitMqContainer container, int port, int manageme
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
         await Engine.StartAsync(container, cancellationToken);
-        await Wait.UntilAsync(async () => await Ports.IsOpenAsync(Host, Port, cancellationToken) && await IsUpAsync(cancellationToken),
-            TimeSpan.FromSeconds(90), () => $"RabbitMQ at {Host}:{Port}", cancellationToken);
+        await Wait.UntilAsync(() => IsUpAsync(cancellationToken), TimeSpan.FromSeconds(90), () => $"RabbitMQ at {Host}:{Port}", cancellationToken);
     }
 
     public Task PauseAsync() => container.PauseAsync();

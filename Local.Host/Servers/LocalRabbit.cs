@@ -66,7 +66,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppable, IAsyncDisposable
         {
             if (_server.HasExited)
                 throw new InvalidOperationException($"RabbitMQ has ended:\n{_server.Tail()}");
-            return await Ports.IsOpenAsync(Host, Port, cancellationToken) && await IsUpAsync(cancellationToken);
+            return await IsUpAsync(cancellationToken);
         }, TimeSpan.FromSeconds(90), () => $"RabbitMQ at {Host}:{Port}:\n{_server.Tail()}", cancellationToken);
     }
 

@@ -81,9 +81,11 @@ public class RabbitServer : IDisposable
         return host.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("redeliver", out var count) ? count.GetInt64() : 0;
     }
 
-    /// <summary>Whether the management API answers.</summary>
+    /// <summary>Whether it takes connections and its management API answers.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {
+        if (!await Ports.IsOpenAsync(Host, Port, cancellationToken))
+            return false;
         try
         {
             using var answer = await _management.GetAsync("api/overview", cancellationToken);

@@ -1,5 +1,4 @@
 using Accounts.V1;
-using Google.Type;
 using Local.Host.Servers;
 using Orders.V1;
 using Spectre.Console;
@@ -23,7 +22,7 @@ public sealed class ThreeOrders(OrderService.OrderServiceClient orders, AccountS
     public async Task<bool> RunAsync()
     {
         var account = await accounts.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
-        await accounts.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Eur(100) }, cancellationToken: cancellationToken);
+        await accounts.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(100) }, cancellationToken: cancellationToken);
         console.MarkupLine($"account [cyan]{account.AccountId}[/] opened, 100 EUR deposited");
 
         var first = await PlaceAsync(account.AccountId, 30, "1. an order that the account can pay");
@@ -62,7 +61,7 @@ public sealed class ThreeOrders(OrderService.OrderServiceClient orders, AccountS
         var answer = await orders.CreateOrderAsync(new CreateOrderRequest
         {
             AccountId = accountId,
-            Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Eur(euros) } },
+            Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Euros.Of(euros) } },
         }, cancellationToken: cancellationToken);
         console.MarkupLine($"   order [cyan]{answer.OrderId}[/] over {euros} EUR: PENDING");
         return answer.OrderId;
@@ -92,6 +91,4 @@ public sealed class ThreeOrders(OrderService.OrderServiceClient orders, AccountS
 
     static string Name(OrderReason reason) =>
         string.Concat(reason.ToString().Select((c, i) => i > 0 && char.IsUpper(c) ? $"_{c}" : $"{c}")).ToUpperInvariant();
-
-    static Money Eur(long units) => new() { CurrencyCode = "EUR", Units = units };
 }

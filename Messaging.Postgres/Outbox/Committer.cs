@@ -1,5 +1,4 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -44,8 +43,8 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     public Task<TResult> Ask<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
         CancellationToken cancellationToken)
     {
-        if (unit.DbContext.Database.CurrentTransaction is { } open)
-            return AskAlone(unit, step, request, open, cancellationToken);
+        if (unit.DbContext.Database.CurrentTransaction != null)
+            return AskAlone(unit, step, request, cancellationToken);
         if (unit.Asked != null)
             throw new InvalidOperationException("A unit of work asks once: its group decides for all at one time");
         var member = new AskingMember<TDbContext, TRequest, TResult>(unit, step, request);
@@ -66,9 +65,9 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     }
 
     async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
-        IDbContextTransaction open, CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
-        await using var batch = new NpgsqlBatch((NpgsqlConnection)unit.DbContext.Database.GetDbConnection(), (NpgsqlTransaction)open.GetDbTransaction());
+        await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
         step.Load(batch, [request]);
         await using var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var decision = await step.Decide(rows, [request], cancellationToken).ConfigureAwait(false);
@@ -161,8 +160,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
                 await using var scope = scopes.CreateAsyncScope();
                 var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
                 await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
-                var connection = Connection(db);
-                var repeated = await store.InsertInbox(connection, [.. group.Select(x => x.Unit)]).ConfigureAwait(false);
+                var repeated = await store.InsertInbox(db, [.. group.Select(x => x.Unit)]).ConfigureAwait(false);
                 foreach (var member in group.Where(x => x.Unit.Consumed is { } c && repeated.Contains(c)).ToList())
                 {
                     group.Remove(member);
@@ -186,7 +184,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
                 }
 
                 FaultPoint.Reach(FaultPoint.BeforeCommit);
-                await store.Commit(connection, [.. group.Select(x => x.Unit)], [], []).ConfigureAwait(false);
+                await store.Commit(db, [.. group.Select(x => x.Unit)], [], []).ConfigureAwait(false);
                 FaultPoint.Reach(FaultPoint.AfterCommit);
                 group.ForEach(x => x.Succeed());
                 return;
@@ -241,11 +239,10 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             await using var scope = scopes.CreateAsyncScope();
             var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
             await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
-            var connection = Connection(db);
             IReadOnlyList<NpgsqlBatchCommand> statements;
             IReadOnlyList<AskingMember<TDbContext>> failed;
             List<AskingMember<TDbContext>> fresh;
-            await using (var batch = new NpgsqlBatch(connection.Connection, connection.Transaction))
+            await using (var batch = OutboxStore<TDbContext>.NewBatch(db))
             {
                 store.AddInbox(batch, [.. group.Select(x => x.Unit)]);
                 group[0].Load(batch, group);
@@ -271,7 +268,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             }
 
             FaultPoint.Reach(FaultPoint.BeforeCommit);
-            await store.Commit(connection, going.ConvertAll(x => x.Unit), statements, [.. failed.Select(x => x.Unit)]).ConfigureAwait(false);
+            await store.Commit(db, going.ConvertAll(x => x.Unit), statements, [.. failed.Select(x => x.Unit)]).ConfigureAwait(false);
             FaultPoint.Reach(FaultPoint.AfterCommit);
             going.ForEach(x => x.Succeed());
         }
@@ -285,7 +282,4 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
             group.ForEach(x => x.Fail(new GroupBrokenException("The group could not be committed", e)));
         }
     }
-
-    static (NpgsqlConnection Connection, NpgsqlTransaction Transaction) Connection(TDbContext db) =>
-        ((NpgsqlConnection)db.Database.GetDbConnection(), (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
 }

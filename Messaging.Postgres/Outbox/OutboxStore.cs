@@ -25,18 +25,10 @@ sealed class OutboxStore<TDbContext>(
     /// </summary>
     public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
-        var sql = For(unit.DbContext);
-        await using var batch = new NpgsqlBatch((NpgsqlConnection)unit.DbContext.Database.GetDbConnection(),
-            (NpgsqlTransaction)unit.DbContext.Database.CurrentTransaction!.GetDbTransaction());
-        foreach (var statement in unit.Statements)
-            batch.BatchCommands.Add(statement);
-        // Before the inserts: what is scheduled after it was unscheduled stays.
-        if (unit.Unscheduled.Count > 0)
-            batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unit.Unscheduled.ToArray() } } });
-        foreach (var message in unit.Messages)
-            batch.BatchCommands.Add(Insert(sql.InsertOutbox, message));
+        await using var batch = NewBatch(unit.DbContext);
+        AddUnits(batch, [unit], []);
         if (unit.Consumed is { } consumed)
-            batch.BatchCommands.Add(new(sql.InsertInbox)
+            batch.BatchCommands.Add(new(For(unit.DbContext).InsertInbox)
             {
                 Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
             });
@@ -44,10 +36,16 @@ sealed class OutboxStore<TDbContext>(
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>A batch in the context's open transaction.</summary>
+    public static NpgsqlBatch NewBatch(TDbContext db) =>
+        new((NpgsqlConnection)db.Database.GetDbConnection(), (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
+
     /// <summary>Inserts the inbox rows of all units, and answers which of them are there already.</summary>
-    public async Task<IReadOnlySet<InboxState>> InsertInbox((NpgsqlConnection, NpgsqlTransaction) connection, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    public async Task<IReadOnlySet<InboxState>> InsertInbox(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
-        await using var batch = new NpgsqlBatch(connection.Item1, connection.Item2);
+        if (units.All(x => x.Consumed == null))
+            return new HashSet<InboxState>();
+        await using var batch = NewBatch(db);
         AddInbox(batch, units);
         await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         var inserted = await ReadInbox(rows).ConfigureAwait(false);
@@ -79,29 +77,17 @@ sealed class OutboxStore<TDbContext>(
     }
 
     /// <summary>Writes what is left of a group's units, whose inbox rows are in, and commits; all in one round trip.</summary>
-    /// <param name="connection">The group's transaction.</param>
+    /// <param name="db">The context with the group's transaction.</param>
     /// <param name="units">The units.</param>
     /// <param name="statements">What a step decided for all of them.</param>
     /// <param name="failed">Units that have failed alone: their inbox rows go again.</param>
-    public async Task Commit((NpgsqlConnection, NpgsqlTransaction) connection, IReadOnlyList<UnitOfWork<TDbContext>> units,
-        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<UnitOfWork<TDbContext>> failed)
+    public async Task Commit(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements,
+        IReadOnlyList<UnitOfWork<TDbContext>> failed)
     {
-        await using var batch = new NpgsqlBatch(connection.Item1, connection.Item2);
-        foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
-            batch.BatchCommands.Add(statement);
-        if (units.Count > 0)
-        {
-            var sql = For(units[0].DbContext);
-            var unscheduled = units.SelectMany(x => x.Unscheduled).ToArray();
-            if (unscheduled.Length > 0)
-                batch.BatchCommands.Add(new(sql.Unschedule) { Parameters = { new() { Value = unscheduled } } });
-            var messages = units.SelectMany(x => x.Messages).ToList();
-            if (messages.Count > 0)
-                batch.BatchCommands.Add(InsertAll(sql.InsertOutboxes, messages));
-        }
-
+        await using var batch = NewBatch(db);
+        AddUnits(batch, units, statements);
         if (failed.Select(x => x.Consumed).OfType<InboxState>().ToList() is { Count: > 0 } undone)
-            batch.BatchCommands.Add(new(For(failed[0].DbContext).DeleteInboxes)
+            batch.BatchCommands.Add(new(For(db).DeleteInboxes)
             {
                 Parameters =
                 {
@@ -111,6 +97,17 @@ sealed class OutboxStore<TDbContext>(
             });
         batch.BatchCommands.Add(new("COMMIT"));
         await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }
+
+    void AddUnits(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements)
+    {
+        foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
+            batch.BatchCommands.Add(statement);
+        // Before the inserts: what is scheduled after it was unscheduled stays.
+        if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
+            batch.BatchCommands.Add(new(For(units[0].DbContext).Unschedule) { Parameters = { new() { Value = unscheduled } } });
+        if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
+            batch.BatchCommands.Add(InsertAll(For(units[0].DbContext).InsertOutbox, messages));
     }
 
     static NpgsqlBatchCommand InsertAll(string sql, List<OutboxMessage> messages)
@@ -188,14 +185,6 @@ sealed class OutboxStore<TDbContext>(
         return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
     }
 
-    static NpgsqlBatchCommand Insert(string sql, OutboxMessage message)
-    {
-        var command = new NpgsqlBatchCommand(sql);
-        foreach (var (_, type, value) in Columns)
-            command.Parameters.Add(new NpgsqlParameter { Value = value(message) ?? DBNull.Value, NpgsqlDbType = type });
-        return command;
-    }
-
     /// <summary>What a new row has; the others are empty in it.</summary>
     static readonly (string Property, NpgsqlDbType Type, Func<OutboxMessage, object?> Value)[] Columns =
     [
@@ -230,12 +219,8 @@ sealed class OutboxStore<TDbContext>(
             var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
                 o(nameof(OutboxMessage.Parked)));
 
-            InsertOutbox = $"""
-                insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
-                values ({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
-                """;
             var (messageId, consumerId, consumed) = (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
-            InsertOutboxes = $"""
+            InsertOutbox = $"""
                 insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
                 select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
                 """;
@@ -268,7 +253,6 @@ sealed class OutboxStore<TDbContext>(
         public string InsertOutbox { get; }
         public string InsertInbox { get; }
         public string InsertInboxes { get; }
-        public string InsertOutboxes { get; }
         public string DeleteInboxes { get; }
         public string Unschedule { get; }
         public string Claim { get; }

@@ -2,7 +2,6 @@ using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Services;
 using Orders.V1;
-using Money = Google.Type.Money;
 
 namespace Saga.Load.Attack;
 
@@ -67,7 +66,7 @@ sealed class Clients(OrderSystem system, History history, Random random)
                     {
                         AccountId = _accounts[Zipf()],
                         RequestId = Guid.NewGuid().ToString(),
-                        Items = { new OrderItem { Sku = "attack", Quantity = 1, UnitPrice = Eur(random.Next(1, 30)) } },
+                        Items = { new OrderItem { Sku = "attack", Quantity = 1, UnitPrice = Euros.Of(random.Next(1, 30)) } },
                     };
                     _requests.Add(request);
                     return CreateAsync(order, request);
@@ -81,7 +80,7 @@ sealed class Clients(OrderSystem system, History history, Random random)
     public async Task<TimeSpan?> ProbeAsync(TimeSpan patience)
     {
         var start = history.Now;
-        var request = new CreateOrderRequest { AccountId = _accounts[0], RequestId = Guid.NewGuid().ToString(), Items = { new OrderItem { Sku = "probe", Quantity = 1, UnitPrice = Eur(1) } } };
+        var request = new CreateOrderRequest { AccountId = _accounts[0], RequestId = Guid.NewGuid().ToString(), Items = { new OrderItem { Sku = "probe", Quantity = 1, UnitPrice = Euros.Of(1) } } };
         lock (_orders)
             _requests.Add(request);
         for (var i = 0; history.Now - start < patience.TotalSeconds; i++)
@@ -125,7 +124,7 @@ sealed class Clients(OrderSystem system, History history, Random random)
 
     Task DepositAsync(string account, long amount)
     {
-        var request = new DepositRequest { AccountId = account, Amount = Eur(amount), RequestId = Guid.NewGuid().ToString() };
+        var request = new DepositRequest { AccountId = account, Amount = Euros.Of(amount), RequestId = Guid.NewGuid().ToString() };
         var client = new AccountService.AccountServiceClient(system.Accounts[random.Next(system.Accounts.Count)].Channel);
         return RecordAsync(async () =>
         {
@@ -150,6 +149,4 @@ sealed class Clients(OrderSystem system, History history, Random random)
             history.Add(request with { At = at, Answer = refused ? Answer.Failed : Answer.Unknown, Detail = $"{e.StatusCode}: {e.Status.Detail}" });
         }
     }
-
-    static Money Eur(long units) => new() { CurrencyCode = "EUR", Units = units };
 }

@@ -1,9 +1,10 @@
 using Accounts.V1;
 using Grpc.Core;
+using Local.Host.Servers;
 using Local.Host.Services;
+using Orders;
 using Orders.V1;
 using Spectre.Console;
-using Money = Google.Type.Money;
 
 namespace Saga.Load.Compose;
 
@@ -54,7 +55,7 @@ sealed class ComposeSmoke(int orders)
         for (var i = 0; i < Accounts; i++)
         {
             var opened = await account.OpenAccountAsync(new() { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
-            await account.DepositAsync(new() { AccountId = opened.AccountId, Amount = Eur(Deposit) }, cancellationToken: cancellationToken);
+            await account.DepositAsync(new() { AccountId = opened.AccountId, Amount = Euros.Of(Deposit) }, cancellationToken: cancellationToken);
             accounts.Add(opened.AccountId);
         }
 
@@ -87,7 +88,7 @@ sealed class ComposeSmoke(int orders)
         {
             AccountId = account,
             RequestId = Guid.NewGuid().ToString(),
-            Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Eur(1) } },
+            Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Euros.Of(1) } },
         };
         var end = DateTime.UtcNow + Patience;
         for (var attempt = 0; ; attempt++)
@@ -104,17 +105,12 @@ sealed class ComposeSmoke(int orders)
 
     static async Task<OrderStatus> EndAsync(OrderService.OrderServiceClient client, string id, CancellationToken cancellationToken)
     {
-        var end = DateTime.UtcNow + Patience;
-        while (true)
+        var order = new Order();
+        await Wait.UntilAsync(async () =>
         {
-            var order = await client.GetOrderAsync(new GetOrderRequest { OrderId = id }, cancellationToken: cancellationToken);
-            if (order.Status is OrderStatus.Confirmed or OrderStatus.Rejected or OrderStatus.Cancelled)
-                return order.Status;
-            if (DateTime.UtcNow > end)
-                throw new TimeoutException($"order {id} is still {order.Status}");
-            await Task.Delay(200, cancellationToken);
-        }
+            order = await client.GetOrderAsync(new GetOrderRequest { OrderId = id }, cancellationToken: cancellationToken);
+            return order.Status.IsTerminal();
+        }, Patience, () => $"order {id} to end, which is {order.Status}", cancellationToken, pauseMilliseconds: 200);
+        return order.Status;
     }
-
-    static Money Eur(long units) => new() { CurrencyCode = "EUR", Units = units };
 }

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Accounts.V1;
-using Google.Type;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Local.Host.Services;
 using Orders.V1;
 using Saga.Load.Audit;
 using Spectre.Console;
@@ -82,7 +82,7 @@ sealed class RunCommand(RunOptions options)
             async (i, token) =>
             {
                 var account = await client.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: token);
-                await client.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Eur(1_000_000_000) }, cancellationToken: token);
+                await client.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: token);
                 ids[i] = account.AccountId;
             });
         return ids;
@@ -100,7 +100,7 @@ sealed class RunCommand(RunOptions options)
                 var answer = await clients[i % clients.Length].CreateOrderAsync(new CreateOrderRequest
                 {
                     AccountId = accounts[i % accounts.Length],
-                    Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Eur(1) } },
+                    Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Euros.Of(1) } },
                 }, cancellationToken: cancellationToken);
                 placed[i] = new Placed(Guid.Parse(answer.OrderId), called, Stopwatch.GetTimestamp());
                 times.Placed(answer.OrderId);
@@ -156,8 +156,6 @@ sealed class RunCommand(RunOptions options)
             await Task.Delay(500, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
-
-    static Money Eur(long units) => new() { CurrencyCode = "EUR", Units = units };
 }
 
 /// <summary>An order that was accepted, with the call's begin and end by <see cref="Stopwatch" />.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Grpc.Net.Client;
 using Npgsql;
+using Orders;
 using Orders.V1;
 
 namespace Saga.Load.Run;
@@ -63,7 +64,7 @@ sealed class TerminalTimes : IAsyncDisposable
     {
         using var watch = client.WatchOrder(new WatchOrderRequest { OrderId = orderId }, cancellationToken: _stop.Token);
         while (await watch.ResponseStream.MoveNext(_stop.Token))
-            if (watch.ResponseStream.Current.Status is OrderStatus.Confirmed or OrderStatus.Rejected or OrderStatus.Cancelled)
+            if (watch.ResponseStream.Current.Status.IsTerminal())
                 End(Guid.Parse(orderId), watch.ResponseStream.Current.Status.ToString().ToUpperInvariant());
     }
 

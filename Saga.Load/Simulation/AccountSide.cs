@@ -39,7 +39,7 @@ sealed class AccountDatabase(World world) : SimDatabase(world)
 
     public void Keep(SimUnit unit, Funds funds, object command)
     {
-        if (funds.Reservation is not { } reservation || (!funds.IsNew && funds.Entry == null))
+        if (funds.Reservation is not { } reservation || !funds.HasChanged)
             return;
         if (World.Mutant == Mutant.TombstoneOff && funds.IsNew && command is ReleaseFunds)
             return;

@@ -97,7 +97,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
         try
         {
             var found = await Database($"load {id:N} to cancel", () => orders.Find(id));
-            if (found is not var (order, version) || order.CurrentState is "Confirmed" or "Rejected" or "Cancelled")
+            if (found is not var (order, version) || OrderMapping.ToStatus(order.CurrentState).IsTerminal())
                 return;
             var before = OrderDatabase.Copy(order);
             var unit = new SimUnit();

@@ -80,7 +80,7 @@ public sealed class World
         try
         {
             var world = new World(seed, mutant, trace);
-            world.Live();
+            world.Play();
             return new SimulationResult(seed, world._violations, world._steps,
                 world._orders.All.GroupBy(x => x.CurrentState).ToDictionary(x => x.Key, x => x.Count()));
         }
@@ -139,7 +139,7 @@ public sealed class World
     /// <summary>What must hold at each change of an order.</summary>
     internal void OrderChanges(OrderState before, OrderState after)
     {
-        if (before.CurrentState is "Confirmed" or "Rejected" or "Cancelled" && before.CurrentState != after.CurrentState)
+        if (OrderMapping.ToStatus(before.CurrentState).IsTerminal() && before.CurrentState != after.CurrentState)
             Violation($"I5: order {before.CorrelationId:N} was {before.CurrentState} and becomes {after.CurrentState}");
         var fits = after.CurrentState switch
         {
@@ -174,7 +174,7 @@ public sealed class World
 
     ReservationStatus? Status(OrderState order) => _accounts.Reservations.GetValueOrDefault(order.CorrelationId)?.Status;
 
-    void Live()
+    void Play()
     {
         var accounts = Enumerable.Range(0, Random.Next(1, 5)).Select(_ => NewId()).ToList();
         foreach (var id in accounts)
@@ -368,7 +368,7 @@ public sealed class World
         foreach (var order in _orders.All)
         {
             var status = Status(order);
-            if (order.CurrentState is not ("Confirmed" or "Rejected" or "Cancelled"))
+            if (!OrderMapping.ToStatus(order.CurrentState).IsTerminal())
                 Violation($"I6: order {order.CorrelationId:N} is still {order.CurrentState}");
             else if (order.CurrentState == "Confirmed" != (status == ReservationStatus.Captured))
                 Violation($"I4: order {order.CorrelationId:N} is {order.CurrentState} and its reservation {status?.ToString() ?? "missing"}");
