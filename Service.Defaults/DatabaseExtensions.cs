@@ -31,6 +31,8 @@ public static partial class DatabaseExtensions
         // Connections keep nothing that would need a reset. Statements are not prepared: a connection whose batch was cut off can
         // disagree with its server about what is prepared, and fails from then on.
         all.NoResetOnClose = true;
+        // A replica that stands still in a transaction loses it, and nobody waits for its locks for long: who meets one tries again.
+        all.Options = $"-c idle_in_transaction_session_timeout=15s -c lock_timeout=3s {all.Options}".TrimEnd();
         return all.ConnectionString;
     }
 
@@ -50,13 +52,20 @@ public static partial class DatabaseExtensions
     static async Task Migrate<TDbContext>(IServiceProvider services, CancellationToken cancellationToken) where TDbContext : DbContext
     {
         var log = services.GetRequiredService<ILogger<TDbContext>>();
-        var wait = services.GetRequiredService<IConfiguration>().GetValue("Database:WaitAtStartup", TimeSpan.FromMinutes(2));
-        var giveUp = DateTime.UtcNow + wait;
+        var patience = services.GetRequiredService<IConfiguration>().GetValue("Database:WaitAtStartup", TimeSpan.FromMinutes(2));
+        var giveUp = DateTime.UtcNow + patience;
         while (true)
             try
             {
                 await using var turn = await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken);
-                await Execute(turn, "select pg_advisory_lock($1)");
+                await using (var wait = await turn.BeginTransactionAsync(cancellationToken))
+                {
+                    await using (var unlimited = new NpgsqlCommand("set local lock_timeout = 0", turn))
+                        await unlimited.ExecuteNonQueryAsync(cancellationToken);
+                    await Execute(turn, "select pg_advisory_lock($1)"); // the session's, beyond this transaction
+                    await wait.CommitAsync(cancellationToken);
+                }
+
                 try
                 {
                     await using var scope = services.CreateAsyncScope();
@@ -75,7 +84,7 @@ public static partial class DatabaseExtensions
 
                 return;
             }
-            catch (Exception e) when (TransientErrors.IsConnectionLost(e) && DateTime.UtcNow < giveUp)
+            catch (Exception e) when (TransientErrors.IsUnavailable(e) && DateTime.UtcNow < giveUp)
             {
                 LogWaiting(log, e.Message);
                 await Task.Delay(250, cancellationToken);

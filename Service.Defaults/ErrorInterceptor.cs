@@ -42,7 +42,7 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
         if (e is OperationCanceledException)
             return RpcErrors.Unavailable("the service is stopping; ask another one, or again", TimeSpan.FromSeconds(1));
-        if (TransientErrors.IsConnectionLost(e))
+        if (TransientErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
             return RpcErrors.Unavailable("the database cannot be reached; nothing is known to be done, try again", TimeSpan.FromSeconds(1));

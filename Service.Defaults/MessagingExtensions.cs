@@ -64,7 +64,7 @@ public static class MessagingExtensions
         // A database that is away is no fault of the message: it waits, however long that takes.
         endpoint.UseMessageRetry(r =>
         {
-            r.Handle<Exception>(TransientErrors.IsConnectionLost);
+            r.Handle<Exception>(TransientErrors.IsUnavailable);
             r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(200));
         });
         endpoint.UseMessageRetry(r =>

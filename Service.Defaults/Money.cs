@@ -11,6 +11,9 @@ public readonly partial record struct Money(decimal Amount, string Currency)
     /// <summary>The largest amount that the databases' numeric(19,4) keeps.</summary>
     public const decimal Max = 999_999_999_999_999.9999m;
 
+    /// <summary>Whether the databases keep the amount as it is.</summary>
+    public static bool IsAmount(decimal amount) => amount is >= 0 and <= Max && decimal.Round(amount, 4) == amount;
+
     /// <summary>Whether the text is three capital letters.</summary>
     public static bool IsCurrency(string? text) => text != null && Currencies().IsMatch(text);
 

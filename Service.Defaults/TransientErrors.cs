@@ -15,15 +15,17 @@ public static class TransientErrors
         or PostgresException
     {
         SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
-                or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.LockNotAvailable
+                or PostgresErrorCodes.UniqueViolation
     });
 
-    /// <summary>The database is away, starting, stopping or full of connections.</summary>
-    public static bool IsConnectionLost(Exception error) => Causes(error).Any(e => e switch
+    /// <summary>
+    /// The database is away, starting, stopping, out of connections, memory or disk, told to end the statement, or a lock in it
+    /// is held for long.
+    /// </summary>
+    public static bool IsUnavailable(Exception error) => Causes(error).Any(e => e switch
     {
-        PostgresException p => p.SqlState.StartsWith("08", StringComparison.Ordinal)
-            || p.SqlState.StartsWith("57P", StringComparison.Ordinal)
-            || p.SqlState is PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.ObjectInUse
+        PostgresException p => p.SqlState[..2] is "08" or "53" or "57"
+            || p.SqlState is IdleInTransaction or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
                 or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,
@@ -32,6 +34,8 @@ public static class TransientErrors
     /// <summary>The unique key that was violated, or null.</summary>
     public static string? ViolatedKey(Exception error) =>
         Causes(error).OfType<PostgresException>().FirstOrDefault(e => e.SqlState == PostgresErrorCodes.UniqueViolation)?.ConstraintName;
+
+    const string IdleInTransaction = "25P03";
 
     static IEnumerable<Exception> Causes(Exception? error)
     {

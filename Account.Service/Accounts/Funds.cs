@@ -1,4 +1,5 @@
 using Contracts;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -42,9 +43,11 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     }
 
     /// <summary>Holds the order's total, once; answers <see cref="FundsReserved" /> or <see cref="ReservationRejected" />.</summary>
-    /// <exception cref="InvalidOperationException">The order asked before, for another amount or account.</exception>
+    /// <exception cref="InvalidOperationException">It is no amount of money; or the order asked before, for another amount or account.</exception>
     public object Reserve(ReserveFunds command)
     {
+        if (!Money.IsAmount(command.Amount))
+            throw new InvalidOperationException($"order {command.OrderId} asks for {command.Amount}: an amount is 0 to {Money.Max}, with at most four decimals");
         if (Reservation is { Status: not ReservationStatus.Released } known
             && (known.AccountId, known.Amount, known.Currency) != (command.AccountId, command.Amount, command.Currency))
             throw new InvalidOperationException(

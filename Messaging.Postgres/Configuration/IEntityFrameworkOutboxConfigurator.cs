@@ -44,9 +44,9 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
 
     /// <summary>
     /// Units of work that wait while a commit is in flight share the next one. Handlers then run outside a transaction, and
-    /// their tracked changes are saved at their end; one that calls SaveChanges or begins a transaction itself commits alone,
-    /// in a transaction of its own from there. Statements that a handler runs by itself (ExecuteUpdate, raw SQL) must follow
-    /// one of the two. Only with read committed isolation. Default: false.
+    /// their tracked changes are saved at their end; one that calls SaveChanges, ExecuteUpdate, ExecuteDelete or ExecuteSql, or
+    /// begins a transaction itself, commits alone, in a transaction of its own from there. Only with read committed isolation,
+    /// and without an execution strategy that repeats; else as if it were false. Default: false.
     /// </summary>
     bool GroupCommits { set; }
 

@@ -1,6 +1,5 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
 
 namespace Messaging.Postgres.Outbox;
 
@@ -12,10 +11,17 @@ namespace Messaging.Postgres.Outbox;
 sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeFactory scopes) where TDbContext : DbContext
 {
     const int LargestGroup = 256;
-    static readonly TimeSpan LongestHandler = TimeSpan.FromSeconds(10);
+    const int LargestMemory = 10_000;
 
     readonly Lock _lock = new();
     readonly LinkedList<GroupMember<TDbContext>> _waiting = [];
+    readonly SemaphoreSlim _singles = new(8);
+
+    /// <summary>
+    /// Messages whose group could not commit, for a reason that may be theirs: from then on each is tried by itself, beside
+    /// the groups, so that one that cannot be committed, or waits for a lock, concerns nobody else.
+    /// </summary>
+    readonly HashSet<(Guid MessageId, Guid ConsumerId)> _suspects = [];
     bool _leading;
 
     /// <summary>
@@ -25,18 +31,21 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
         if (unit.DbContext.Database.CurrentTransaction != null)
-            await CommitOpen(unit, cancellationToken).ConfigureAwait(false);
-        else
         {
-            var member = unit.Asked as GroupMember<TDbContext> ?? new GroupMember<TDbContext>(unit);
-            member.Look();
-            if (unit.Asked is { } asked)
-                asked.Arrive();
-            else
-                Join(member);
-            await member.Committed.ConfigureAwait(false);
-            unit.DbContext.ChangeTracker.AcceptAllChanges();
+            if (unit.Asked != null)
+                throw new InvalidOperationException("A unit of work that has asked commits with its group: it cannot save, lock or begin a transaction by itself after that");
+            await GroupCommit<TDbContext>.CommitOpen(store, unit, cancellationToken).ConfigureAwait(false);
+            return;
         }
+
+        var member = unit.Asked ?? new GroupMember<TDbContext>(unit);
+        member.Look();
+        if (unit.Asked is { } asked)
+            asked.Arrive();
+        else
+            Join(member);
+        await member.Committed.ConfigureAwait(false);
+        unit.DbContext.ChangeTracker.AcceptAllChanges();
     }
 
     /// <summary>Asks a step that is taken for all units of the group; the unit is committed with that group, when its handler has ended.</summary>
@@ -53,18 +62,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
         return member.Told;
     }
 
-    async Task CommitOpen(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
-    {
-        var db = unit.DbContext;
-        db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
-        await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
-        FaultPoint.Reach(FaultPoint.BeforeCommit);
-        await store.Commit(unit, cancellationToken).ConfigureAwait(false);
-        FaultPoint.Reach(FaultPoint.AfterCommit);
-        db.ChangeTracker.AcceptAllChanges();
-    }
-
-    async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
+    static async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
         CancellationToken cancellationToken)
     {
         await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
@@ -82,6 +80,12 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     {
         lock (_lock)
         {
+            if (member.Message is { } message && _suspects.Contains(message))
+            {
+                _ = Task.Run(() => CommitSingle(member));
+                return;
+            }
+
             _waiting.AddLast(member);
             if (_leading)
                 return;
@@ -94,7 +98,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     async Task Lead()
     {
         while (Take() is { Count: > 0 } group)
-            await CommitGroup(group).ConfigureAwait(false);
+            await Commit(group).ConfigureAwait(false);
     }
 
     /// <summary>All who wait and fit together: the same step, no message and no row twice.</summary>
@@ -124,162 +128,54 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     }
 
     /// <summary>Never throws: everybody in the group is told how it ended.</summary>
-    async Task CommitGroup(List<GroupMember<TDbContext>> group)
+    async Task Commit(List<GroupMember<TDbContext>> group)
     {
+        var commit = new GroupCommit<TDbContext>(store, scopes, group);
         try
         {
-            if (group[0] is AskingMember<TDbContext>)
-                await CommitAsking(group.ConvertAll(x => (AskingMember<TDbContext>)x)).ConfigureAwait(false);
-            else if (group.Count == 1)
-                await CommitAlone(group[0]).ConfigureAwait(false);
-            else
-                await CommitTogether(group).ConfigureAwait(false);
+            await commit.Run().ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            group.ForEach(x => x.Fail(e));
+            var open = group.FindAll(x => !x.Committed.IsCompleted);
+            if (group.Count == 1 || !commit.MayBeOneMembers(e))
+                open.ForEach(x => x.Fail(e));
+            else
+                BreakUp(open, commit.IsTold, e);
         }
     }
 
-    async Task CommitAlone(GroupMember<TDbContext> member)
+    void BreakUp(List<GroupMember<TDbContext>> group, bool isTold, Exception reason)
     {
-        await using (await member.Unit.DbContext.Database.BeginTransactionAsync().ConfigureAwait(false))
-            await CommitOpen(member.Unit, CancellationToken.None).ConfigureAwait(false);
-        member.Succeed();
-    }
+        lock (_lock)
+        {
+            if (_suspects.Count > LargestMemory)
+                _suspects.Clear(); // those that never came back; who is one still is found again
+            _suspects.UnionWith(group.Select(x => x.Message).OfType<(Guid, Guid)>());
+        }
 
-    /// <summary>
-    /// Commits units whose handlers have ended. Who is a repeat, or meets a row that has changed, falls out; the others begin
-    /// again without it. Any other failure may name entries that have no part in it: then each is tried alone.
-    /// </summary>
-    async Task CommitTogether(List<GroupMember<TDbContext>> group)
-    {
-        while (group.Count > 0)
-            try
-            {
-                await using var scope = scopes.CreateAsyncScope();
-                var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
-                await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
-                var repeated = await store.InsertInbox(db, [.. group.Select(x => x.Unit)]).ConfigureAwait(false);
-                foreach (var member in group.Where(x => x.Unit.Consumed is { } c && repeated.Contains(c)).ToList())
-                {
-                    group.Remove(member);
-                    member.Fail(new RepeatedMessageException());
-                }
-
-                var owners = Merge(db, group);
-                try
-                {
-                    await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
-                }
-                catch (DbUpdateConcurrencyException e) when (e.Entries.Select(x => owners.GetValueOrDefault(x.Entity)).OfType<GroupMember<TDbContext>>().ToHashSet() is { Count: > 0 } culprits)
-                {
-                    foreach (var culprit in culprits)
-                    {
-                        group.Remove(culprit);
-                        culprit.Fail(e);
-                    }
-
-                    continue;
-                }
-
-                FaultPoint.Reach(FaultPoint.BeforeCommit);
-                await store.Commit(db, [.. group.Select(x => x.Unit)], [], []).ConfigureAwait(false);
-                FaultPoint.Reach(FaultPoint.AfterCommit);
-                group.ForEach(x => x.Succeed());
-                return;
-            }
-            catch (Exception e) when (group.Count > 1 && e is PostgresException or DbUpdateException)
-            {
-                // A statement that cannot be laid to one of them: each is tried alone.
-                foreach (var member in group)
-                    await CommitGroup([member]).ConfigureAwait(false);
-                return;
-            }
-    }
-
-    /// <summary>Brings the changes of all into one context, which saves them by one batch.</summary>
-    static Dictionary<object, GroupMember<TDbContext>> Merge(TDbContext db, IReadOnlyList<GroupMember<TDbContext>> group)
-    {
-        db.Database.AutoSavepointsEnabled = false;
-        db.ChangeTracker.AutoDetectChangesEnabled = false;
-        var owners = new Dictionary<object, GroupMember<TDbContext>>(ReferenceEqualityComparer.Instance);
         foreach (var member in group)
-            foreach (var entry in member.Changed)
-            {
-                owners.Add(entry.Entity, member);
-                var copy = db.Entry(entry.Entity);
-                if (entry.State == EntityState.Added)
-                {
-                    copy.State = EntityState.Added;
-                    continue;
-                }
-
-                copy.State = EntityState.Unchanged;
-                copy.OriginalValues.SetValues(entry.OriginalValues);
-                if (entry.State == EntityState.Deleted)
-                    copy.State = EntityState.Deleted;
-                else
-                    foreach (var property in entry.Properties.Where(x => x.IsModified))
-                        copy.Property(property.Metadata.Name).IsModified = true;
-            }
-
-        return owners;
+            if (isTold)
+                member.Fail(new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {reason.Message}"));
+            else
+                _ = Task.Run(() => CommitSingle(member));
     }
 
-    /// <summary>
-    /// Decides for all who ask, has their handlers go on, and commits when the last has ended. The inbox's rows are
-    /// inserted with the load: a repeat decides nothing.
-    /// </summary>
-    async Task CommitAsking(List<AskingMember<TDbContext>> group)
+    /// <summary>Never throws. Nobody waits for it but its member.</summary>
+    async Task CommitSingle(GroupMember<TDbContext> member)
     {
-        var isTold = false;
+        await _singles.WaitAsync().ConfigureAwait(false);
         try
         {
-            await using var scope = scopes.CreateAsyncScope();
-            var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
-            await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
-            IReadOnlyList<NpgsqlBatchCommand> statements;
-            IReadOnlyList<AskingMember<TDbContext>> failed;
-            List<AskingMember<TDbContext>> fresh;
-            await using (var batch = OutboxStore<TDbContext>.NewBatch(db))
-            {
-                store.AddInbox(batch, [.. group.Select(x => x.Unit)]);
-                group[0].Load(batch, group);
-                await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
-                var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
-                fresh = group.FindAll(x => x.Unit.Consumed is not { } c || inserted.Contains((c.MessageId, c.ConsumerId)));
-                (statements, failed) = await group[0].Decide(rows, fresh, CancellationToken.None).ConfigureAwait(false);
-            }
-
-            isTold = true;
-            foreach (var repeat in group.Except(fresh))
-                repeat.Fail(new RepeatedMessageException());
-            fresh.ForEach(x => x.Tell());
-            var going = fresh.Except(failed).ToList();
-            var ended = await Task.WhenAll(going.Select(x => x.Arrived)).WaitAsync(LongestHandler).ConfigureAwait(false);
-            if (ended.Contains(false))
-                throw new GroupBrokenException("A handler of the group has failed after the group had decided for it", null);
-
-            if (going.Exists(x => x.Changed.Count > 0))
-            {
-                Merge(db, going);
-                await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
-            }
-
-            FaultPoint.Reach(FaultPoint.BeforeCommit);
-            await store.Commit(db, going.ConvertAll(x => x.Unit), statements, [.. failed.Select(x => x.Unit)]).ConfigureAwait(false);
-            FaultPoint.Reach(FaultPoint.AfterCommit);
-            going.ForEach(x => x.Succeed());
+            await Commit([member]).ConfigureAwait(false);
         }
-        catch (PostgresException) when (!isTold && group.Count > 1)
+        finally
         {
-            foreach (var member in group)
-                await CommitGroup([member]).ConfigureAwait(false);
+            _singles.Release();
         }
-        catch (Exception e) when (isTold && group.Count > 1 && e is PostgresException or TimeoutException or DbUpdateException or InvalidOperationException && e is not GroupBrokenException)
-        {
-            group.ForEach(x => x.Fail(new GroupBrokenException("The group could not be committed", e)));
-        }
+
+        if (member.Message is { } message && member.Committed.IsCompletedSuccessfully)
+            lock (_lock)
+                _suspects.Remove(message);
     }
 }

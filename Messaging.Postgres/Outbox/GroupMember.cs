@@ -4,9 +4,6 @@ using Npgsql;
 
 namespace Messaging.Postgres.Outbox;
 
-/// <summary>The group that a unit of work committed with came apart; nothing of it is committed, and it is to be tried again.</summary>
-public sealed class GroupBrokenException(string message, Exception? innerException) : DbUpdateConcurrencyException(message, innerException);
-
 /// <summary>
 /// The message is in the inbox already. A conflict like any other: if the inbox cannot be asked then, it is tried again.
 /// </summary>
@@ -19,6 +16,9 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
 
     /// <summary>What the unit has changed.</summary>
     public IReadOnlyList<EntityEntry> Changed { get; private set; } = [];
+
+    /// <summary>The message that the unit consumes, by its consumer; or null.</summary>
+    public (Guid MessageId, Guid ConsumerId)? Message { get; } = unit.Consumed is { } consumed ? (consumed.MessageId, consumed.ConsumerId) : null;
 
     /// <summary>What no two members of a group may have in common: the message, a row.</summary>
     public IReadOnlyList<object> Keys { get; private set; } = unit.Consumed is { } consumed ? [(consumed.MessageId, consumed.ConsumerId)] : [];
@@ -92,10 +92,12 @@ sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> 
             _told.TrySetResult(_result.Value!);
     }
 
+    /// <summary>Also for a handler that goes on in spite of what it was told.</summary>
     public override void Fail(Exception error)
     {
-        if (!_told.TrySetException(error))
-            base.Fail(error);
+        _told.TrySetException(error);
+        base.Fail(error);
+        _ = (_told.Task.Exception, Committed.Exception); // one of them nobody may wait for
     }
 
     static TRequest[] Requests(IReadOnlyList<AskingMember<TDbContext>> members) => [.. members.Select(x => Same(x).Request)];

@@ -1,8 +1,10 @@
 using System.Data.Common;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Messaging.Postgres.Outbox;
 
@@ -10,13 +12,13 @@ namespace Messaging.Postgres.Outbox;
 /// Watches SaveChanges and hands new outbox rows to the relay when they are durable: after SaveChanges where it had a
 /// transaction of its own, after the commit where the caller opened one. What it misses, recovery finds.
 /// </summary>
-sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveChangesInterceptor, IDbTransactionInterceptor
+sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveChangesInterceptor, IDbTransactionInterceptor, IDbCommandInterceptor
     where TDbContext : DbContext
 {
     readonly ConditionalWeakTable<DbContext, Batch> _batches = [];
     readonly ConditionalWeakTable<DbContext, object> _grouped = [];
 
-    /// <summary>From here on a SaveChanges of the context is part of a consumer's unit, and not durable before it.</summary>
+    /// <summary>From here on what the context changes in the database is part of a consumer's unit, and not durable before it.</summary>
     public void Enter(DbContext db) => _grouped.AddOrUpdate(db, this);
 
     /// <summary>The consumer has ended.</summary>
@@ -24,8 +26,8 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
-        if (eventData.Context is { Database.CurrentTransaction: null } db && _grouped.TryGetValue(db, out _))
-            db.Database.BeginTransaction();
+        if (NeedsTransaction(eventData.Context))
+            eventData.Context.Database.BeginTransaction();
         Collect(eventData.Context);
         return result;
     }
@@ -33,11 +35,30 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
     public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData,
         InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
-        if (eventData.Context is { Database.CurrentTransaction: null } db && _grouped.TryGetValue(db, out _))
-            await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        if (NeedsTransaction(eventData.Context))
+            await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         Collect(eventData.Context);
         return result;
     }
+
+    /// <summary>ExecuteUpdate, ExecuteDelete and SQL of the handler's own.</summary>
+    public InterceptionResult<int> NonQueryExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<int> result)
+    {
+        if (NeedsTransaction(eventData.Context))
+            command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
+        return result;
+    }
+
+    /// <inheritdoc cref="NonQueryExecuting" />
+    public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command, CommandEventData eventData, InterceptionResult<int> result,
+        CancellationToken cancellationToken = default)
+    {
+        if (NeedsTransaction(eventData.Context))
+            command.Transaction = (await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
+        return result;
+    }
+
+    bool NeedsTransaction([NotNullWhen(true)] DbContext? db) => db is { Database.CurrentTransaction: null } && _grouped.TryGetValue(db, out _);
 
     public override int SavedChanges(SaveChangesCompletedEventData eventData, int result)
     {

@@ -107,7 +107,12 @@ sealed class OutboxStore<TDbContext>(
         if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
             batch.BatchCommands.Add(new(For(units[0].DbContext).Unschedule) { Parameters = { new() { Value = unscheduled } } });
         if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
+        {
+            // The lease begins here: a unit may have waited.
+            foreach (var message in messages.Where(x => !x.IsDelayed))
+                message.EnqueueTime = clock.UtcNow + options.DeliveryLease;
             batch.BatchCommands.Add(InsertAll(For(units[0].DbContext).InsertOutbox, messages));
+        }
     }
 
     static NpgsqlBatchCommand InsertAll(string sql, List<OutboxMessage> messages)

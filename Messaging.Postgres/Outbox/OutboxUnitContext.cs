@@ -1,4 +1,3 @@
-using System.Data;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.EntityFrameworkCoreIntegration;
@@ -73,8 +72,7 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
-    public Task HandleAndCommit() =>
-        _options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted } ? HandleInGroup() : HandleInTransaction();
+    public Task HandleAndCommit() => _unit.Groups ? HandleInGroup() : HandleInTransaction();
 
     async Task HandleInGroup()
     {

@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
@@ -21,11 +22,13 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     /// <summary>
     /// Asks a step that is taken once for all units that commit together; this one is then committed with that group.
     /// Once in a unit. In a DbContext with an open transaction the step is taken for this unit alone, there.
+    /// The group's locks are held until the last handler of it has ended: what follows is to be quick.
     /// </summary>
+    /// <exception cref="GroupBrokenException">The group could not commit; nothing is done, and it is to be tried again.</exception>
     Task<TResult> AskAsync<TRequest, TResult>(ISetStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken);
 
     /// <summary>Commits outside a consumer, and hands the messages to the relay. After a failure it can be called again.</summary>
-    /// <exception cref="InvalidOperationException">The scope's DbContext has a transaction already.</exception>
+    /// <exception cref="InvalidOperationException">The scope's DbContext has a transaction already, or consumes a message.</exception>
     /// <exception cref="DbUpdateException">SaveChanges failed; nothing is committed.</exception>
     /// <exception cref="PostgresException">A statement failed; nothing is committed.</exception>
     Task CommitAsync(CancellationToken cancellationToken);
@@ -33,7 +36,7 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
 
 sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer, OutboxRelay<TDbContext> relay,
     OutboxOptions<TDbContext> options)
-    : IUnitOfWork<TDbContext>
+    : IUnitOfWork<TDbContext>, IDisposable
     where TDbContext : DbContext
 {
     readonly List<OutboxMessage> _messages = [];
@@ -44,6 +47,10 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
     /// <summary>The message that is being consumed, or null.</summary>
     public InboxState? Consumed { get; set; }
+
+    /// <summary>Whether it may commit with others: not in an isolation of its own, nor where the execution strategy repeats transactions.</summary>
+    public bool Groups => options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted }
+        && !db.Database.CreateExecutionStrategy().RetriesOnFailure;
 
     /// <summary>What this unit asked for, or null.</summary>
     public AskingMember<TDbContext>? Asked { get; set; }
@@ -85,6 +92,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
+        if (Consumed != null)
+            throw new InvalidOperationException("A message is being consumed: the consumer's end commits its unit of work");
         if (db.Database.CurrentTransaction != null)
             throw new InvalidOperationException("The scope's DbContext has a transaction already: who opened it commits it");
 
@@ -97,7 +106,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
         try
         {
-            if (options.GroupCommits)
+            if (Groups)
                 await committer.Commit(this, cancellationToken).ConfigureAwait(false);
             else await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
             {
@@ -115,6 +124,11 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
         relay.Post(_messages);
         _messages.Clear();
+        _unscheduled.Clear();
         _statements.Clear();
+        Asked = null;
     }
+
+    /// <summary>A unit that was never committed does not keep its group waiting.</summary>
+    public void Dispose() => Asked?.Abandon();
 }

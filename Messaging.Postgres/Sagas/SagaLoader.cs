@@ -9,7 +9,15 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
 {
     readonly Lock _lock = new();
     readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
+    bool? _fits;
     bool _loading;
+
+    /// <summary>
+    /// Whether an instance can change contexts: not one with values that only its context knows, or with related entities, nor
+    /// one whose query is the user's own.
+    /// </summary>
+    public bool Fits(DbContext db) => _fits ??= options.Customization == null && db.Model.FindEntityType(typeof(TSaga)) is { } saga
+        && !saga.GetNavigations().Any() && !saga.GetSkipNavigations().Any() && !saga.GetProperties().Any(x => x.IsShadowProperty());
 
     /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>
     public Task<TSaga?> Load(Guid correlationId)

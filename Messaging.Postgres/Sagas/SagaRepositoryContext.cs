@@ -63,7 +63,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
 
         // In a unit that commits with others, it is loaded with others too; unless the context has it, or another of its kind.
-        if (loader == null || options.IsPessimistic || db.Database.CurrentTransaction != null || db.ChangeTracker.Entries<TSaga>().Any())
+        if (loader?.Fits(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null || db.ChangeTracker.Entries<TSaga>().Any())
             return await Query(correlationId, cancellationToken).ConfigureAwait(false);
         var instance = await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (instance != null)

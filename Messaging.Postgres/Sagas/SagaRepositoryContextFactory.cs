@@ -25,11 +25,9 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
         ? _findById(db, correlationId, cancellationToken)
         : Customize(db.Set<TSaga>()).AsTracking().SingleOrDefaultAsync(x => x.CorrelationId == correlationId, cancellationToken);
 
-    /// <summary>Loads many, untracked and without locks.</summary>
+    /// <summary>Loads many, untracked, without locks and without the customization.</summary>
     public async Task<Dictionary<Guid, TSaga>> FindByIds(DbContext db, Guid[] ids)
     {
-        if (Customization != null)
-            return await Customize(db.Set<TSaga>()).AsNoTracking().Where(x => ids.Contains(x.CorrelationId)).ToDictionaryAsync(x => x.CorrelationId).ConfigureAwait(false);
         var found = new Dictionary<Guid, TSaga>(ids.Length);
         await foreach (var instance in _findByIds(db, ids).ConfigureAwait(false))
             found.Add(instance.CorrelationId, instance);

@@ -111,6 +111,24 @@ public sealed class When_orders_are_placed : SystemFixture
     }
 
     [Test]
+    public async Task Should_spare_the_orders_that_commit_together_with_a_repeat()
+    {
+        var account = await OpenAsync(1000);
+        var request = Guid.NewGuid().ToString();
+        var first = (await Orders.CreateOrderAsync(NewOrder(account, 1, requestId: request))).OrderId;
+
+        // The repeats are called first, and their orders' ids are the smallest.
+        var repeats = Enumerable.Range(0, 8).Select(_ => Orders.CreateOrderAsync(NewOrder(account, 1, requestId: request)).ResponseAsync).ToList();
+        var others = Enumerable.Range(0, 64).Select(_ => Orders.CreateOrderAsync(NewOrder(account, 1, requestId: Guid.NewGuid().ToString())).ResponseAsync).ToList();
+
+        Assert.That((await Task.WhenAll(repeats)).Select(x => x.OrderId), Has.All.EqualTo(first));
+        var orders = await Task.WhenAll((await Task.WhenAll(others)).Select(x => EndAsync(x.OrderId)));
+        Assert.That(orders.Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(64));
+        Assert.That(orders, Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
+        await AuditAsync();
+    }
+
+    [Test]
     public async Task Should_refuse_other_content_for_the_same_request()
     {
         var account = await OpenAsync(100);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
+using Npgsql;
 using Orders.V1;
 
 namespace Saga.Tests.EndToEnd;
@@ -102,6 +103,30 @@ public sealed class When_something_fails : SystemFixture
 
         var orders = await Task.WhenAll(before.Select(EndAsync));
         Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_go_on_with_the_other_accounts_while_one_is_locked()
+    {
+        var locked = await OpenAsync(1000);
+        var others = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => OpenAsync(1000)));
+        await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(System.AccountDatabase));
+        await connection.OpenAsync();
+        var waiting = new List<string>();
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await using var command = new NpgsqlCommand("select from accounts where account_id = $1 for update", connection) { Parameters = { new() { Value = Guid.Parse(locked) } } };
+            await command.ExecuteNonQueryAsync();
+            for (var i = 0; i < 5; i++)
+                waiting.Add(await PlaceAsync(locked, 1));
+            var orders = await Task.WhenAll(others.SelectMany(x => new[] { PlaceAsync(x, 1), PlaceAsync(x, 1) }));
+
+            await Task.WhenAll(orders.Select(EndAsync)); // with the lock held
+            Assert.That(IsTerminal((await GetAsync(waiting[0])).Status), Is.False);
+        }
+
+        Assert.That(await Task.WhenAll(waiting.Select(EndAsync)), Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
         await AuditAsync();
     }
 

@@ -17,6 +17,7 @@ public sealed class TestDbContext(DbContextOptions<TestDbContext> options) : Sag
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         base.OnModelCreating(modelBuilder);
+        modelBuilder.Entity<Effect>().Property<string>("Note");
         modelBuilder.AddInboxStateEntity();
         modelBuilder.AddOutboxMessageEntity();
         modelBuilder.AddOutboxStateEntity();
@@ -43,8 +44,6 @@ public sealed class Tally : SagaStateMachineInstance
     public int Count { get; set; }
 
     public Guid? ReminderToken { get; set; }
-
-    public uint Version { get; set; }
 }
 
 sealed class TallyMap : SagaClassMap<Tally>
@@ -52,7 +51,7 @@ sealed class TallyMap : SagaClassMap<Tally>
     protected override void Configure(EntityTypeBuilder<Tally> entity, ModelBuilder model)
     {
         entity.Property(x => x.CurrentState).HasMaxLength(64);
-        entity.Property(x => x.Version).IsRowVersion();
+        entity.Property<uint>("Version").IsRowVersion(); // known to its context only
     }
 }
 
@@ -121,6 +120,9 @@ public sealed class PingConsumer(TestDbContext db, IPublishEndpoint publisher) :
                 throw new InvalidOperationException("as asked");
             case "save and fail":
                 await db.SaveChangesAsync();
+                await db.Effects.Where(x => x.Name == ping.Name).ExecuteUpdateAsync(x => x.SetProperty(e => e.Name, "changed"));
+                throw new InvalidOperationException("as asked");
+            case "update and fail":
                 await db.Effects.Where(x => x.Name == ping.Name).ExecuteUpdateAsync(x => x.SetProperty(e => e.Name, "changed"));
                 throw new InvalidOperationException("as asked");
             case "save":

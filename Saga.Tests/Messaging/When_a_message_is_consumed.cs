@@ -3,6 +3,7 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Saga.Tests.Messaging;
 
@@ -22,6 +23,24 @@ public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(
         await ArrivesAsync(name);
         Assert.That(await EffectsAsync(name), Is.EqualTo(1));
         await OutboxIsEmptyAsync();
+    }
+
+    [Test]
+    public async Task Should_leave_as_it_was_what_a_failing_handler_updated()
+    {
+        var replica = await StartReplicaAsync();
+        var name = Unique("update and fail");
+        await InScopeAsync(replica, (db, _) =>
+        {
+            db.Add(new Effect { Name = name });
+            return db.SaveChangesAsync();
+        });
+
+        await PublishAsync(replica, new Ping(name, "update and fail"), NewId.NextGuid());
+
+        await ArriveAfterAllAsync(replica);
+        await Wait.UntilAsync(() => Task.FromResult(Log.Contains(LogLevel.Error, "as asked")), Patience, () => "the handler to fail");
+        Assert.That(await EffectsAsync(name), Is.EqualTo(1));
     }
 
     [TestCase("fail after publishing")]

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using Local.Host.Servers;
 using MassTransit;
 using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Saga.Tests.Messaging;
@@ -76,33 +78,134 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         Assert.That((await Servers.Rabbit.QueuesAsync(Name)).Contains("claim_error"));
     }
 
+    [TestCase("impossible", TestName = "Should_try_what_the_database_refuses_by_itself")]
+    [TestCase("breaks the step", TestName = "Should_try_what_the_step_cannot_decide_by_itself")]
+    [TestCase("saves", TestName = "Should_fail_what_saves_after_it_asked")]
+    [TestCase("same row", TestName = "Should_try_what_tracks_the_same_row_by_itself")]
+    public async Task Should_spare_the_others(string way)
+    {
+        var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>());
+        var name = Unique(way);
+        var bus = replica.Services.GetRequiredService<IBus>();
+
+        await Task.WhenAll(Enumerable.Range(0, 60).Select(i => bus.Publish(new Claim(name, i, i % 20 == 7 ? way : ""))));
+
+        for (var i = 0; i < 60; i++)
+            if (i % 20 != 7)
+                await ArrivesAsync($"{name} {i}");
+        Assert.That(await EffectsAsync(name), Is.GreaterThanOrEqualTo(57));
+        Assert.That(ClaimConsumer.Runs.Where(x => x.Key.Name == name && x.Key.Number % 20 != 7).Max(x => x.Value), Is.LessThanOrEqualTo(3));
+    }
+
+    [Test]
+    public async Task Should_not_wait_for_a_unit_that_was_given_up()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("given up");
+        var failures = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => InScopeAsync(replica, async (_, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
+            if (i == 7)
+                return;
+            await unit.CommitAsync(default);
+        }).ContinueWith(x => x.Exception?.InnerException)));
+        Assert.That(failures.Where(x => x != null), Has.All.InstanceOf<GroupBrokenException>().And.All.Message.Contains("handler of the group has failed"));
+        Assert.That(await EffectsAsync(name), Is.EqualTo(19 - failures.Count(x => x != null)));
+    }
+
+    [Test]
+    public async Task Should_commit_one_scopes_units_one_after_the_other()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("again");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            for (var i = 0; i < 3; i++)
+            {
+                await unit.AskAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
+                await unit.CommitAsync(default);
+            }
+        });
+        Assert.That(await EffectsAsync(name), Is.EqualTo(3));
+    }
+
+    [Test]
+    public async Task Should_give_back_the_keys_that_the_database_made_and_keep_shadow_values()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("keys");
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            var effect = new Effect { Name = name };
+            db.Add(effect).Property("Note").CurrentValue = $"first {i}";
+            await unit.CommitAsync(default);
+            Assert.That(effect.Id, Is.GreaterThan(0));
+            var entry = db.Entry(effect);
+            Assert.That((entry.State, entry.Property("Note").CurrentValue), Is.EqualTo((EntityState.Unchanged, (object)$"first {i}")));
+            entry.Property("Note").CurrentValue = $"second {effect.Id}";
+            await unit.CommitAsync(default);
+        })));
+        var notes = await QueryAsync(db => db.Effects.Where(x => x.Name == name).Select(x => new { x.Id, Note = EF.Property<string>(x, "Note") }).ToListAsync());
+        Assert.That(notes, Has.Count.EqualTo(50));
+        Assert.That(notes.Where(x => x.Note != $"second {x.Id}"), Is.Empty);
+    }
+
+    [Test]
+    public async Task Should_refuse_to_commit_what_the_consumers_end_commits()
+    {
+        var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>());
+        var name = Unique("commits");
+        await replica.Services.GetRequiredService<IBus>().Publish(new Claim(name, 0, "commits"));
+        await Wait.UntilAsync(() => Task.FromResult(Log.Contains(LogLevel.Error, "the consumer's end commits")), Patience, () => "the claim to be refused");
+        Assert.That(await EffectsAsync(name) + await EffectsAsync($"tracked {name}"), Is.Zero);
+    }
+
     public sealed record Claim(string Name, int Number, string Way);
 
     public sealed class ClaimConsumer(IUnitOfWork<TestDbContext> unit, TestDbContext db) : IConsumer<Claim>
     {
-        static readonly ClaimStep Step = new();
+        internal static readonly ClaimStep Step = new();
         static readonly HashSet<(string, int)> Failed = [];
+
+        /// <summary>How often each was handled.</summary>
+        public static ConcurrentDictionary<(string Name, int Number), int> Runs { get; } = new();
 
         public async Task Consume(ConsumeContext<Claim> context)
         {
             var claim = context.Message;
+            Runs.AddOrUpdate((claim.Name, claim.Number), 1, (_, n) => n + 1);
+            if (claim.Way == "commits")
+            {
+                db.Add(new Effect { Name = $"tracked {claim.Name}" });
+                await unit.CommitAsync(context.CancellationToken);
+            }
+
             await unit.AskAsync(Step, claim, context.CancellationToken);
             lock (Failed)
                 if (claim.Way == "fails once" && Failed.Add((claim.Name, claim.Number)))
                     throw new TimeoutException("as asked");
+            if (claim.Way == "same row")
+                db.Add(new Tally { CorrelationId = new Guid(1, 2, 3, new byte[8]), CurrentState = "Counting" });
             db.Add(new Effect { Name = $"tracked {claim.Name}" });
+            if (claim.Way == "saves")
+                await db.SaveChangesAsync(context.CancellationToken);
             await context.Publish(new Pong($"{claim.Name} {claim.Number}"));
         }
     }
 
-    sealed class ClaimStep : ISetStep<Claim, int>
+    internal sealed class ClaimStep : ISetStep<Claim, int>
     {
         public void Load(NpgsqlBatch batch, IReadOnlyList<Claim> requests) => batch.BatchCommands.Add(new("select 1"));
 
         public Task<SetDecision<int>> Decide(NpgsqlDataReader rows, IReadOnlyList<Claim> requests, CancellationToken cancellationToken)
         {
+            if (requests.Any(x => x.Way == "breaks the step"))
+                throw new ArgumentException("as asked");
             var results = requests.Select(x => (x.Number, x.Way == "refused" ? new InvalidOperationException("as asked") : (Exception?)null)).ToList();
-            var names = requests.Where(x => x.Way != "refused").Select(x => x.Name).ToArray();
+            var names = requests.Where(x => x.Way != "refused").Select(x => x.Way == "impossible" ? null : x.Name).ToArray();
             return Task.FromResult(new SetDecision<int>(results,
                 [new("""insert into "Effects" ("Name") select * from unnest($1)""") { Parameters = { new() { Value = names } } }]));
         }

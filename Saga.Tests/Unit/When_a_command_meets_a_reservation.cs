@@ -41,6 +41,16 @@ public sealed class When_a_command_meets_a_reservation
         Assert.That(funds.Reservation!.Reason, Is.EqualTo(reason));
     }
 
+    [TestCase(-1)]
+    [TestCase(1.00001)]
+    [TestCase(1e15)]
+    public void Should_fault_on_what_is_no_amount_of_money(decimal amount)
+    {
+        var (account, funds) = Given(null);
+        Assert.That(() => funds.Reserve(Command(amount)), Throws.InvalidOperationException);
+        Assert.That((account.Available, account.Held, funds.Reservation), Is.EqualTo((100m, 0m, (Reservation?)null)));
+    }
+
     [Test]
     public void Should_refuse_without_an_account()
     {

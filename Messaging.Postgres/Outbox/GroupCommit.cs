@@ -1,0 +1,150 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>
+/// One try to commit units of work in one transaction. Who is a repeat, is refused, or meets a row that has changed, falls
+/// out; the others commit without it.
+/// </summary>
+sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeFactory scopes, IReadOnlyList<GroupMember<TDbContext>> group)
+    where TDbContext : DbContext
+{
+    /// <summary>How long the handlers of a group may take after its decision: its locks are held meanwhile.</summary>
+    static readonly TimeSpan LongestHandler = TimeSpan.FromSeconds(10);
+
+    /// <summary>Classes of PostgreSQL's errors: connection, resources, operator intervention.</summary>
+    static readonly string[] AboutTheServer = ["08", "53", "57"];
+
+    bool _isCommitting;
+
+    /// <summary>The handlers know what was decided for them: they cannot be tried again from here.</summary>
+    public bool IsTold { get; private set; }
+
+    /// <summary>
+    /// Whether a failure may be one member's alone, and nothing of the group can be committed: what the database has refused,
+    /// and what failed before it was told to commit. A connection that is lost says nothing about any member.
+    /// </summary>
+    public bool MayBeOneMembers(Exception error)
+    {
+        for (var cause = error; cause != null; cause = cause.InnerException)
+            if (cause is PostgresException refused)
+                return !AboutTheServer.Contains(refused.SqlState[..2]);
+            else if (cause is NpgsqlException)
+                return false;
+        return !_isCommitting;
+    }
+
+    /// <exception cref="Exception">Nothing is committed, or that is not known; those that have not fallen out are not told yet.</exception>
+    public Task Run() => group switch
+    {
+        [AskingMember<TDbContext>, ..] => Decide([.. group.Cast<AskingMember<TDbContext>>()]),
+        [var alone] => CommitAlone(alone),
+        _ => CommitTogether([.. group]),
+    };
+
+    /// <summary>Commits a unit whose DbContext has a transaction.</summary>
+    public static async Task CommitOpen(OutboxStore<TDbContext> store, UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
+    {
+        var db = unit.DbContext;
+        db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
+        await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.BeforeCommit);
+        await store.Commit(unit, cancellationToken).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.AfterCommit);
+        db.ChangeTracker.AcceptAllChanges();
+    }
+
+    async Task CommitAlone(GroupMember<TDbContext> member)
+    {
+        await using (await member.Unit.DbContext.Database.BeginTransactionAsync().ConfigureAwait(false))
+            await CommitOpen(store, member.Unit, CancellationToken.None).ConfigureAwait(false);
+        member.Succeed();
+    }
+
+    /// <summary>Commits units whose handlers have ended; begins again without those whose rows have changed.</summary>
+    async Task CommitTogether(List<GroupMember<TDbContext>> left)
+    {
+        while (left.Count > 0)
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+            await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
+            var repeated = await store.InsertInbox(db, [.. left.Select(x => x.Unit)]).ConfigureAwait(false);
+            FallOut(left, [.. left.Where(x => x.Unit.Consumed is { } c && repeated.Contains(c))], new RepeatedMessageException());
+
+            var merged = new MergedChanges<TDbContext>(db, left);
+            try
+            {
+                await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+            }
+            catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
+            {
+                FallOut(left, owners, e);
+                continue;
+            }
+
+            await Commit(db, merged, left, [], []).ConfigureAwait(false);
+            return;
+        }
+    }
+
+    /// <summary>
+    /// Decides for all who ask, has their handlers go on, and commits when the last has ended. The inbox's rows are
+    /// inserted with the load: a repeat decides nothing.
+    /// </summary>
+    async Task Decide(List<AskingMember<TDbContext>> asking)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
+        IReadOnlyList<NpgsqlBatchCommand> statements;
+        IReadOnlyList<AskingMember<TDbContext>> refused;
+        List<AskingMember<TDbContext>> fresh;
+        await using (var batch = OutboxStore<TDbContext>.NewBatch(db))
+        {
+            store.AddInbox(batch, [.. asking.Select(x => x.Unit)]);
+            asking[0].Load(batch, asking);
+            await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+            var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
+            fresh = asking.FindAll(x => x.Unit.Consumed is not { } c || inserted.Contains((c.MessageId, c.ConsumerId)));
+            (statements, refused) = await asking[0].Decide(rows, fresh, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        IsTold = true;
+        foreach (var repeat in asking.Except(fresh))
+            repeat.Fail(new RepeatedMessageException());
+        fresh.ForEach(x => x.Tell());
+        var going = fresh.Except(refused).ToList<GroupMember<TDbContext>>();
+        var ended = await Task.WhenAll(going.Select(x => ((AskingMember<TDbContext>)x).Arrived)).WaitAsync(LongestHandler).ConfigureAwait(false);
+        if (ended.Contains(false))
+            throw new GroupBrokenException("A handler of the group has failed after the group had decided for it");
+
+        var merged = new MergedChanges<TDbContext>(db, going);
+        if (!merged.IsEmpty)
+            await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+        await Commit(db, merged, going, statements, refused).ConfigureAwait(false);
+    }
+
+    async Task Commit(TDbContext db, MergedChanges<TDbContext> merged, IReadOnlyList<GroupMember<TDbContext>> members,
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<GroupMember<TDbContext>> refused)
+    {
+        FaultPoint.Reach(FaultPoint.BeforeCommit);
+        _isCommitting = true;
+        await store.Commit(db, [.. members.Select(x => x.Unit)], statements, [.. refused.Select(x => x.Unit)]).ConfigureAwait(false);
+        FaultPoint.Reach(FaultPoint.AfterCommit);
+        merged.Accept();
+        foreach (var member in members)
+            member.Succeed();
+    }
+
+    static void FallOut(List<GroupMember<TDbContext>> left, IReadOnlyCollection<GroupMember<TDbContext>> members, Exception reason)
+    {
+        foreach (var member in members)
+        {
+            left.Remove(member);
+            member.Fail(reason);
+        }
+    }
+}
