@@ -8,7 +8,7 @@ namespace Messaging.Postgres.Outbox;
 /// row, messages and schedule in one transaction. Units that wait while a commit is in flight share the next one; nobody
 /// waits by a clock, and a unit that finds nothing in flight commits at once.
 /// </summary>
-sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeFactory scopes) where TDbContext : DbContext
+sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes) where TDbContext : DbContext
 {
     const int LargestGroup = 256;
     const int LargestMemory = 10_000;
@@ -130,7 +130,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeF
     /// <summary>Never throws: everybody in the group is told how it ended.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group)
     {
-        var commit = new GroupCommit<TDbContext>(store, scopes, group);
+        var commit = new GroupCommit<TDbContext>(store, sets, scopes, group);
         try
         {
             await commit.Run().ConfigureAwait(false);

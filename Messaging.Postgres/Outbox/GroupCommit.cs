@@ -8,7 +8,8 @@ namespace Messaging.Postgres.Outbox;
 /// One try to commit units of work in one transaction. Who is a repeat, is refused, or meets a row that has changed, falls
 /// out; the others commit without it.
 /// </summary>
-sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, IServiceScopeFactory scopes, IReadOnlyList<GroupMember<TDbContext>> group)
+sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes,
+    IReadOnlyList<GroupMember<TDbContext>> group)
     where TDbContext : DbContext
 {
     /// <summary>How long the handlers of a group may take after its decision: its locks are held meanwhile.</summary>
@@ -29,20 +30,66 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, IServiceScop
     public bool MayBeOneMembers(Exception error)
     {
         for (var cause = error; cause != null; cause = cause.InnerException)
-            if (cause is PostgresException refused)
-                return !AboutTheServer.Contains(refused.SqlState[..2]);
-            else if (cause is NpgsqlException)
-                return false;
+            if (cause is NpgsqlException)
+                return IsRefusal(cause);
         return !_isCommitting;
     }
 
+    static bool IsRefusal(Exception error) => error is PostgresException refused && !AboutTheServer.Contains(refused.SqlState[..2]);
+
     /// <exception cref="Exception">Nothing is committed, or that is not known; those that have not fallen out are not told yet.</exception>
-    public Task Run() => group switch
+    public async Task Run()
     {
-        [AskingMember<TDbContext>, ..] => Decide([.. group.Cast<AskingMember<TDbContext>>()]),
-        [var alone] => CommitAlone(alone),
-        _ => CommitTogether([.. group]),
-    };
+        if (group[0] is AskingMember<TDbContext>)
+            await Decide([.. group.Cast<AskingMember<TDbContext>>()]).ConfigureAwait(false);
+        else if (await TryAtOnce().ConfigureAwait(false))
+            return;
+        else if (group is [var alone])
+            await CommitAlone(alone).ConfigureAwait(false);
+        else
+            await CommitTogether([.. group]).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Commits units whose handlers have ended, in one round trip that is the transaction: if any statement fails, nothing is
+    /// committed, and the slower way finds out why.
+    /// </summary>
+    /// <returns>False if nothing is committed.</returns>
+    async Task<bool> TryAtOnce()
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        await db.Database.OpenConnectionAsync().ConfigureAwait(false);
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
+        IReadOnlyList<UnitOfWork<TDbContext>> units = [.. group.Select(x => x.Unit)];
+        var entries = group.SelectMany(x => x.Changed).ToList();
+        batch.BatchCommands.Add(new("select pg_current_xact_id()::xid"));
+        store.AddNewInbox(batch, db, units);
+        if (!sets.TryAdd(batch, db, entries))
+            return false;
+        store.AddUnits(batch, db, units, []);
+        FaultPoint.Reach(FaultPoint.BeforeCommit);
+        try
+        {
+            _isCommitting = true;
+            await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+            await rows.ReadAsync().ConfigureAwait(false);
+            sets.SetVersion(entries, rows.GetFieldValue<uint>(0));
+            while (await rows.NextResultAsync().ConfigureAwait(false))
+            {
+            }
+        }
+        catch (PostgresException e) when (IsRefusal(e))
+        {
+            _isCommitting = false;
+            return false;
+        }
+
+        FaultPoint.Reach(FaultPoint.AfterCommit);
+        foreach (var member in group)
+            member.Succeed();
+        return true;
+    }
 
     /// <summary>Commits a unit whose DbContext has a transaction.</summary>
     public static async Task CommitOpen(OutboxStore<TDbContext> store, UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)

@@ -26,7 +26,7 @@ sealed class OutboxStore<TDbContext>(
     public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
         await using var batch = NewBatch(unit.DbContext);
-        AddUnits(batch, [unit], []);
+        AddUnits(batch, unit.DbContext, [unit], []);
         if (unit.Consumed is { } consumed)
             batch.BatchCommands.Add(new(For(unit.DbContext).InsertInbox)
             {
@@ -53,18 +53,26 @@ sealed class OutboxStore<TDbContext>(
     }
 
     /// <summary>Adds one statement that inserts all inbox rows which are not there, and returns their keys.</summary>
-    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
+
+    /// <summary>Adds one statement that inserts all inbox rows, and fails if one is there; none if there is no message.</summary>
+    public void AddNewInbox(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
-        var consumed = units.Select(x => x.Consumed).OfType<InboxState>().ToList();
-        batch.BatchCommands.Add(new(For(units[0].DbContext).InsertInboxes)
-        {
-            Parameters =
-            {
-                new() { Value = consumed.Select(x => x.MessageId).ToArray() },
-                new() { Value = consumed.Select(x => x.ConsumerId).ToArray() },
-            },
-        });
+        if (Consumed(units) is { Count: > 0 } consumed)
+            batch.BatchCommands.Add(OnKeys(For(db).InsertNewInboxes, consumed));
     }
+
+    static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) => [.. units.Select(x => x.Consumed).OfType<InboxState>()];
+
+    static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
+    {
+        Parameters =
+        {
+            new() { Value = consumed.Select(x => x.MessageId).ToArray() },
+            new() { Value = consumed.Select(x => x.ConsumerId).ToArray() },
+        },
+    };
 
     /// <summary>Reads what that statement returned, and goes on to the next result.</summary>
     public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
@@ -85,33 +93,31 @@ sealed class OutboxStore<TDbContext>(
         IReadOnlyList<UnitOfWork<TDbContext>> failed)
     {
         await using var batch = NewBatch(db);
-        AddUnits(batch, units, statements);
-        if (failed.Select(x => x.Consumed).OfType<InboxState>().ToList() is { Count: > 0 } undone)
-            batch.BatchCommands.Add(new(For(db).DeleteInboxes)
-            {
-                Parameters =
-                {
-                    new() { Value = undone.Select(x => x.MessageId).ToArray() },
-                    new() { Value = undone.Select(x => x.ConsumerId).ToArray() },
-                },
-            });
+        AddUnits(batch, db, units, statements);
+        if (Consumed(failed) is { Count: > 0 } undone)
+            batch.BatchCommands.Add(OnKeys(For(db).DeleteInboxes, undone));
         batch.BatchCommands.Add(new("COMMIT"));
         await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 
-    void AddUnits(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements)
+    /// <summary>Adds what the units have beside their tracked changes and their inbox rows.</summary>
+    /// <param name="batch">In the transaction.</param>
+    /// <param name="db">A context of the model.</param>
+    /// <param name="units">The units.</param>
+    /// <param name="statements">What a step decided for all of them.</param>
+    public void AddUnits(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements)
     {
         foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
             batch.BatchCommands.Add(statement);
         // Before the inserts: what is scheduled after it was unscheduled stays.
         if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
-            batch.BatchCommands.Add(new(For(units[0].DbContext).Unschedule) { Parameters = { new() { Value = unscheduled } } });
+            batch.BatchCommands.Add(new(For(db).Unschedule) { Parameters = { new() { Value = unscheduled } } });
         if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
         {
             // The lease begins here: a unit may have waited.
             foreach (var message in messages.Where(x => !x.IsDelayed))
                 message.EnqueueTime = clock.UtcNow + options.DeliveryLease;
-            batch.BatchCommands.Add(InsertAll(For(units[0].DbContext).InsertOutbox, messages));
+            batch.BatchCommands.Add(InsertAll(For(db).InsertOutbox, messages));
         }
     }
 
@@ -230,11 +236,11 @@ sealed class OutboxStore<TDbContext>(
                 select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
                 """;
             // In the order of the keys: two replicas that meet the same messages wait for each other one way.
-            InsertInboxes = $"""
+            InsertNewInboxes = $"""
                 insert into {inbox} ({messageId}, {consumerId}, {consumed})
                 select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
-                on conflict do nothing returning {messageId}, {consumerId}
                 """;
+            InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {messageId}, {consumerId}";
             DeleteInboxes = $"delete from {inbox} where ({messageId}, {consumerId}) in (select * from unnest($1, $2))";
             InsertInbox = $"""
                 insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})
@@ -257,6 +263,7 @@ sealed class OutboxStore<TDbContext>(
 
         public string InsertOutbox { get; }
         public string InsertInbox { get; }
+        public string InsertNewInboxes { get; }
         public string InsertInboxes { get; }
         public string DeleteInboxes { get; }
         public string Unschedule { get; }

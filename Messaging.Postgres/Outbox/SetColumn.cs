@@ -1,0 +1,56 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Storage;
+using Npgsql;
+using Npgsql.EntityFrameworkCore.PostgreSQL.Storage.Internal.Mapping;
+using NpgsqlTypes;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>A property's column, whose values go to the database as an array.</summary>
+sealed class SetColumn
+{
+    readonly Type _element;
+    readonly Func<object?, object?>? _convert;
+    readonly NpgsqlDbType _type;
+
+    SetColumn(IProperty property, string name, bool isVersion, RelationalTypeMapping mapping, NpgsqlDbType type)
+    {
+        (Property, Name, IsVersion, _convert, _type) = (property, name, isVersion, mapping.Converter?.ConvertToProvider, type);
+        var stored = mapping.Converter?.ProviderClrType ?? property.ClrType;
+        _element = stored.IsValueType && Nullable.GetUnderlyingType(stored) == null ? typeof(Nullable<>).MakeGenericType(stored) : stored;
+    }
+
+    public IProperty Property { get; }
+
+    /// <summary>Delimited.</summary>
+    public string Name { get; }
+
+    /// <summary>PostgreSQL's own; never written.</summary>
+    public bool IsVersion { get; }
+
+    /// <returns>Null if the database makes the values, or no array of them can be sent.</returns>
+    public static SetColumn? For(IProperty property, ISqlGenerationHelper quote)
+    {
+        if (property.GetTableColumnMappings().ToList() is not [{ Column: var column, TypeMapping: var mapping }]
+            || mapping is not INpgsqlTypeMapping { NpgsqlDbType: var type } || type.HasFlag(NpgsqlDbType.Array) || type == NpgsqlDbType.Unknown)
+            return null;
+        var isVersion = column.Name == "xmin" && property.IsConcurrencyToken;
+        var isOwn = property.ValueGenerated == ValueGenerated.Never
+            || property is { ValueGenerated: ValueGenerated.OnAdd } && property.ClrType == typeof(Guid) && property.GetDefaultValueSql() == null;
+        return isVersion || isOwn ? new SetColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;
+    }
+
+    public NpgsqlParameter Values(IReadOnlyList<EntityEntry> rows, Func<EntityEntry, PropertyValues> values)
+    {
+        var array = Array.CreateInstance(_element, rows.Count);
+        for (var i = 0; i < rows.Count; i++)
+        {
+            var value = values(rows[i])[Property];
+            array.SetValue(value == null || _convert == null ? value : _convert(value), i);
+        }
+
+        return new NpgsqlParameter { Value = array, NpgsqlDbType = NpgsqlDbType.Array | _type };
+    }
+}
