@@ -14,7 +14,9 @@ builder.AddMessaging<OrderDbContext>(x => x
         r.UsePostgres();
     }));
 builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga").ValidateDataAnnotations().ValidateOnStart();
+builder.Services.AddOptions<AdmissionOptions>().BindConfiguration("Admission").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSagaEvents<OrderState>();
+builder.Services.AddSingleton<Admission>().AddHostedService(x => x.GetRequiredService<Admission>());
 builder.Services.AddSingleton<OrderWatcher>().AddHostedService(x => x.GetRequiredService<OrderWatcher>());
 
 var app = builder.Build();

@@ -10,6 +10,9 @@ var clients = new Option<int>("--clients") { Description = "How many clients pla
 var rate = new Option<double>("--rate") { Description = "Orders a second, placed on time whatever the answers; 0 for as fast as the clients can.", DefaultValueFactory = _ => 0 };
 var accounts = new Option<int>("--accounts") { Description = "How many accounts pay, in turn.", DefaultValueFactory = _ => 1000 };
 var warmup = new Option<int>("--warmup") { Description = "How many orders to place first, which are not measured: a service that has just started compiles itself.", DefaultValueFactory = _ => 500 };
+var repeat = new Option<int>("--repeat") { Description = "How often to measure; the figures are the medians then.", DefaultValueFactory = _ => 1 };
+var grow = new Option<int>("--grow") { Description = "How many orders that have ended to put into the databases first." };
+var refused = new Option<double>("--refused") { Description = "Which part of the orders is placed on accounts without money, 0 to 1." };
 var json = new Option<FileInfo?>("--json") { Description = "Writes the figures to this file." };
 var order = Address("--order", "Order's gRPC address; without it, servers and services are started and stopped.");
 var account = Address("--account", "Account's gRPC address.");
@@ -19,7 +22,7 @@ var amqp = Address("--rabbitmq", "The broker's address, with user, password and 
 var management = Address("--management", "The address of the broker's management UI.");
 var settle = new Option<TimeSpan>("--settle") { Description = "How long the audit waits for things to become quiet.", DefaultValueFactory = _ => TimeSpan.FromSeconds(30) };
 
-foreach (var count in new[] { orders, clients, accounts })
+foreach (var count in new[] { orders, clients, accounts, repeat })
     count.Validators.Add(result =>
     {
         if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 1)
@@ -30,18 +33,40 @@ rate.Validators.Add(result =>
     if (result.Tokens.Count > 0 && result.GetValueOrDefault<double>() < 0)
         result.AddError("--rate is at least 0");
 });
+refused.Validators.Add(result =>
+{
+    if (result.Tokens.Count > 0 && result.GetValueOrDefault<double>() is < 0 or > 1)
+        result.AddError("--refused is 0 to 1");
+});
 
 var run = new Command("run", "Places orders, measures, and audits the result.")
-    { orders, clients, rate, accounts, warmup, json, order, account, orderDatabase, accountDatabase, amqp, management };
-run.Validators.Add(result =>
+    { orders, clients, rate, accounts, warmup, repeat, grow, refused, json, order, account, orderDatabase, accountDatabase, amqp, management };
+run.SetAction((parsed, cancellationToken) => new RunCommand(ReadOptions(parsed)).RunAsync(cancellationToken));
+
+var rates = new Option<double[]>("--rates")
 {
-    if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
-        result.AddError("--order and --account go together");
-});
-run.SetAction((parsed, cancellationToken) => new RunCommand(new RunOptions(
-    parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(warmup),
-    parsed.GetValue(json), parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
-    parsed.GetValue(amqp), parsed.GetValue(management))).RunAsync(cancellationToken));
+    Description = "The rates to offer, one after the other, until one is too much.",
+    AllowMultipleArgumentsPerToken = true,
+    DefaultValueFactory = _ => [50, 100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000],
+};
+var seconds = new Option<double>("--seconds") { Description = "How long each rate is offered.", DefaultValueFactory = _ => 15 };
+var picture = new Option<FileInfo>("--picture") { Description = "Where the picture goes: .svg or .png.", DefaultValueFactory = _ => new FileInfo("artifacts/sweep.svg") };
+var sweep = new Command("sweep", "Offers rising rates until the system does not keep up, and draws latency against throughput.")
+    { rates, seconds, picture, clients, accounts, warmup, grow, refused, json, order, account, orderDatabase, accountDatabase, amqp, management };
+sweep.SetAction((parsed, cancellationToken) => new SweepCommand(ReadOptions(parsed), parsed.GetValue(rates)!, TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(picture)!)
+    .RunAsync(cancellationToken));
+foreach (var command in new[] { run, sweep })
+    command.Validators.Add(result =>
+    {
+        if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
+            result.AddError("--order and --account go together");
+    });
+
+var (fileA, fileB) = (new Argument<FileInfo>("A.json"), new Argument<FileInfo>("B.json"));
+foreach (var file in new[] { fileA, fileB })
+    file.AcceptExistingOnly();
+var compare = new Command("compare", "Shows two files of figures side by side.") { fileA, fileB };
+compare.SetAction((parsed, cancellationToken) => CompareCommand.RunAsync(parsed.GetValue(fileA)!, parsed.GetValue(fileB)!, cancellationToken));
 
 var audit = new Command("audit", "Checks the invariants on both databases; exit code 1 on any violation.")
     { orderDatabase, accountDatabase, amqp, management, settle };
@@ -89,7 +114,13 @@ var attack = new Command("attack", "Starts everything, lets go wrong what can, a
 attack.SetAction((parsed, cancellationToken) =>
     new AttackCommand(parsed.GetValue(minutes), parsed.GetValue(plan), parsed.GetValue(offered), parsed.GetValue(folder)!).RunAsync(cancellationToken));
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
+
+RunOptions ReadOptions(ParseResult parsed) => new(
+    parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(warmup),
+    Math.Max(1, parsed.GetValue(repeat)), parsed.GetValue(grow), parsed.GetValue(refused),
+    parsed.GetValue(json), parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
+    parsed.GetValue(amqp), parsed.GetValue(management));
 
 static Option<Uri?> Address(string name, string description) => new(name)
 {

@@ -37,6 +37,10 @@ public static class RpcErrors
     public static RpcException Unavailable(string message, TimeSpan retryAfter) =>
         Error(Code.Unavailable, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
 
+    /// <summary>Nothing was done, because too much is under way; the same request may succeed later.</summary>
+    public static RpcException ResourceExhausted(string message, TimeSpan retryAfter) =>
+        Error(Code.ResourceExhausted, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
+
     /// <summary>Nothing was done, because another request was in the way.</summary>
     public static RpcException Aborted(string message) =>
         Error(Code.Aborted, message, new ErrorInfo { Domain = Domain, Reason = "CONFLICT" });

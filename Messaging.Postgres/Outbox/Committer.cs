@@ -92,7 +92,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
             _leading = true;
         }
 
-        _ = Task.Run(Lead);
+        _ = Lead(); // on this flow as far as the database
     }
 
     async Task Lead()

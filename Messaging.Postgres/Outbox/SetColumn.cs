@@ -3,7 +3,6 @@ using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
-using Npgsql.EntityFrameworkCore.PostgreSQL.Storage.Internal.Mapping;
 using NpgsqlTypes;
 
 namespace Messaging.Postgres.Outbox;
@@ -33,8 +32,11 @@ sealed class SetColumn
     /// <returns>Null if the database makes the values, or no array of them can be sent.</returns>
     public static SetColumn? For(IProperty property, ISqlGenerationHelper quote)
     {
-        if (property.GetTableColumnMappings().ToList() is not [{ Column: var column, TypeMapping: var mapping }]
-            || mapping is not INpgsqlTypeMapping { NpgsqlDbType: var type } || type.HasFlag(NpgsqlDbType.Array) || type == NpgsqlDbType.Unknown)
+        if (property.GetTableColumnMappings().ToList() is not [{ Column: var column, TypeMapping: var mapping }])
+            return null;
+        using var command = new NpgsqlCommand();
+        var type = ((NpgsqlParameter)mapping.CreateParameter(command, "p", null, nullable: true)).NpgsqlDbType;
+        if (type == NpgsqlDbType.Unknown || type.HasFlag(NpgsqlDbType.Array))
             return null;
         var isVersion = column.Name == "xmin" && property.IsConcurrencyToken;
         var isOwn = property.ValueGenerated == ValueGenerated.Never

@@ -31,7 +31,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
             _loading = true;
         }
 
-        _ = Task.Run(Run);
+        _ = Run(); // on this flow as far as the database
         return found.Task;
     }
 

@@ -14,12 +14,14 @@ sealed class OrderGrpcService(
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderWatcher watcher,
+    Admission admission,
     IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
 {
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var wanted = NewOrder.Read(request);
+        admission.Admit();
         var order = wanted.ToOrder(time.UtcNow());
         try
         {

@@ -11,6 +11,9 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
     /// <summary>The unique key that makes a repeated request find its order.</summary>
     public const string RequestIdKey = "ix_orders_request_id";
 
+    /// <summary>Of an order that has not ended.</summary>
+    public const string IsOpen = "current_state in ('Initial', 'Reserving', 'Cancelling')";
+
     protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
     {
         entity.ToTable("orders");
@@ -26,6 +29,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
+        entity.HasIndex(x => x.CreateTime).HasFilter(IsOpen).HasDatabaseName("ix_orders_open");
         entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
     }
 }

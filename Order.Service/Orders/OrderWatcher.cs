@@ -64,13 +64,19 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
             }
     }
 
+    /// <summary>A line for each change.</summary>
     void Publish(string payload)
     {
-        var parts = payload.Split('|');
-        var change = new OrderChange(parts[1], parts[2], DateTime.Parse(parts[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal));
-        lock (_watched)
-            if (_watched.TryGetValue(Guid.Parse(parts[0]), out var all))
-                all.ForEach(x => x.Post(change));
+        foreach (var line in payload.Split('\n'))
+        {
+            var parts = line.Split('|');
+            lock (_watched)
+                if (_watched.TryGetValue(Guid.Parse(parts[0]), out var all))
+                {
+                    var change = new OrderChange(parts[1], parts[2], DateTime.Parse(parts[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal));
+                    all.ForEach(x => x.Post(change));
+                }
+        }
     }
 
     /// <summary>Has every subscriber read its order again: notifications may have been missed.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using HdrHistogram;
 using Spectre.Console;
 
@@ -22,7 +23,8 @@ sealed record Latency(double P50, double P90, double P99, double Max)
 /// <summary>What a run measured; the JSON file has these keys.</summary>
 sealed record Figures
 {
-    static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    /// <summary>How the keys are written.</summary>
+    public static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public required int Orders { get; init; }
     public required int Clients { get; init; }
@@ -32,6 +34,13 @@ sealed record Figures
 
     /// <summary>Calls that failed, and orders that did not end.</summary>
     public required int Errors { get; init; }
+
+    /// <summary>Calls that were told to come again later, and did.</summary>
+    public required int SentAway { get; init; }
+
+    /// <summary>Least and most of each figure, if this is the median of several runs.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, double[]>? Spread { get; init; }
 
     /// <summary>From the first call to the last terminal status.</summary>
     public required double OrdersPerSecond { get; init; }
@@ -55,7 +64,7 @@ sealed record Figures
     public required IReadOnlyDictionary<string, double> MemoryMb { get; init; }
 
     public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, Meters before, Meters after,
-        IReadOnlyDictionary<string, double> memory, int failedCalls)
+        IReadOnlyDictionary<string, double> memory, int failedCalls, int sentAway)
     {
         var accepted = placed.OfType<Placed>().ToList();
         var ended = accepted.Select(x => (Placed: x, End: times.Of(x.OrderId))).Where(x => x.End != null)
@@ -70,6 +79,7 @@ sealed record Figures
             Rate = options.Rate,
             Warmup = options.Warmup,
             Errors = failedCalls + accepted.Count - ended.Count,
+            SentAway = sentAway,
             OrdersPerSecond = Math.Round(ended.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start, last).TotalSeconds), 1),
             RpcMs = Latency.From(accepted.Select(x => x.Answered - x.Called)),
             TerminalMs = Latency.From(ended.Select(x => x.At - x.Placed.Called)),
@@ -80,25 +90,58 @@ sealed record Figures
         };
     }
 
+    /// <summary>The median of each figure on its own, with the least and the most.</summary>
+    public static Figures Median(IReadOnlyList<Figures> runs)
+    {
+        var spread = new Dictionary<string, double[]>();
+        double Of(string name, Func<Figures, double> figure)
+        {
+            var sorted = runs.Select(figure).Order().ToArray();
+            spread[name] = [sorted[0], sorted[^1]];
+            return sorted[sorted.Length / 2];
+        }
+
+        Latency LatencyOf(string name, Func<Figures, Latency> figure) => new(
+            Of($"{name}.p50", x => figure(x).P50), Of($"{name}.p90", x => figure(x).P90), Of($"{name}.p99", x => figure(x).P99), Of($"{name}.max", x => figure(x).Max));
+        Dictionary<string, double> PartsOf(string name, Func<Figures, IReadOnlyDictionary<string, double>> figure) =>
+            figure(runs[0]).Keys.ToDictionary(key => key, key => Of($"{name}.{key}", x => figure(x)[key]));
+        return runs[^1] with
+        {
+            Errors = runs.Sum(x => x.Errors),
+            SentAway = runs.Sum(x => x.SentAway),
+            OrdersPerSecond = Of("orders_per_second", x => x.OrdersPerSecond),
+            RpcMs = LatencyOf("rpc_ms", x => x.RpcMs),
+            TerminalMs = LatencyOf("terminal_ms", x => x.TerminalMs),
+            CommitsPerOrder = runs[0].CommitsPerOrder == null ? null : Of("commits_per_order", x => x.CommitsPerOrder ?? double.NaN),
+            CpuMsPerOrder = PartsOf("cpu_ms_per_order", x => x.CpuMsPerOrder),
+            MemoryMb = PartsOf("memory_mb", x => x.MemoryMb),
+            Spread = spread,
+        };
+    }
+
     public Task WriteAsync(FileInfo file, CancellationToken cancellationToken) =>
         File.WriteAllTextAsync(file.FullName, JsonSerializer.Serialize(this, Json), cancellationToken);
 
     public void Print()
     {
         static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
-        static string Spread(Latency x) => $"p50 {Text(x.P50)}  p90 {Text(x.P90)}  p99 {Text(x.P99)}  max {Text(x.Max)}";
+        static string Percentiles(Latency x) => $"p50 {Text(x.P50)}  p90 {Text(x.P90)}  p99 {Text(x.P99)}  max {Text(x.Max)}";
         static string Parts<T>(IReadOnlyDictionary<string, T> parts) where T : IFormattable =>
             string.Join("  ", parts.Select(x => $"{x.Key} {Text(x.Value)}"));
 
         var table = new Table().Title($"{Orders} orders, {Clients} clients, {Accounts} accounts").AddColumns("figure", "value").RoundedBorder();
         table.AddRow("orders a second, to the terminal status", Text(OrdersPerSecond));
         table.AddRow("errors", Text(Errors));
-        table.AddRow("CreateOrder, ms", Spread(RpcMs));
-        table.AddRow("CreateOrder to terminal, ms", Spread(TerminalMs));
+        if (SentAway > 0)
+            table.AddRow("calls told to come again", Text(SentAway));
+        table.AddRow("CreateOrder, ms", Percentiles(RpcMs));
+        table.AddRow("CreateOrder to terminal, ms", Percentiles(TerminalMs));
         table.AddRow("outcomes", Parts(Outcomes));
         table.AddRow("commits an order", CommitsPerOrder is { } commits ? Text(commits) : "not known");
         table.AddRow("CPU an order, ms", Parts(CpuMsPerOrder));
         table.AddRow("memory, MB", Parts(MemoryMb));
+        foreach (var (figure, spread) in Spread ?? new Dictionary<string, double[]>())
+            table.AddRow($"{figure}, least and most", $"{Text(spread[0])} to {Text(spread[1])}");
         AnsiConsole.Write(table);
     }
 }

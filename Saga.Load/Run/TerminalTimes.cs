@@ -35,9 +35,9 @@ sealed class TerminalTimes : IAsyncDisposable
         await times._connection.OpenAsync(cancellationToken);
         times._connection.Notification += (_, e) =>
         {
-            var parts = e.Payload.Split('|');
-            if (parts[1] is "Confirmed" or "Rejected" or "Cancelled")
-                times.End(Guid.Parse(parts[0]), parts[1].ToUpperInvariant());
+            foreach (var line in e.Payload.Split('\n'))
+                if (line.Split('|') is [var id, ("Confirmed" or "Rejected" or "Cancelled") and var state, ..])
+                    times.End(Guid.Parse(id), state.ToUpperInvariant());
         };
         await using (var listen = new NpgsqlCommand("listen order_changed", times._connection))
             await listen.ExecuteNonQueryAsync(cancellationToken);

@@ -24,11 +24,13 @@ public abstract class SystemFixture
 
     protected virtual OrderSystemOptions Options => new();
 
+    protected virtual IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>();
+
     [OneTimeSetUp]
     public async Task StartAsync() => System = await OrderSystem.StartAsync(await TestServers.GetAsync(), Options with
     {
         Suffix = TestServers.NewName("_e2e"),
-        Settings = new Dictionary<string, string> { ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c") },
+        Settings = new Dictionary<string, string>(Settings) { ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c") },
     });
 
     [OneTimeTearDown]

@@ -154,6 +154,42 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
     }
 
     [Test]
+    public async Task Should_fail_only_who_changes_what_has_changed()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var ids = Enumerable.Range(0, 40).Select(_ => Guid.NewGuid()).ToArray();
+        await InScopeAsync(replica, (db, _) =>
+        {
+            db.AddRange(ids.Select(x => new Tally { CorrelationId = x, CurrentState = "Counting", Name = "it's \"quoted\"" }));
+            return db.SaveChangesAsync();
+        });
+        var (loaded, changed) = (new CountdownEvent(ids.Length), new TaskCompletionSource());
+
+        var running = ids.Select((id, i) => InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            var tally = await db.Tallies.SingleAsync(x => x.CorrelationId == id);
+            loaded.Signal();
+            await changed.Task;
+            tally.Count = i;
+            await unit.CommitAsync(default);
+            (tally.Count, tally.ReminderToken) = (tally.Count + 1000, id);
+            await unit.CommitAsync(default); // with the version that the first has made
+        }).ContinueWith(x => x.Exception?.InnerException)).ToList();
+        await Wait.UntilAsync(() => Task.FromResult(loaded.IsSet), Patience, () => "all to be loaded");
+        await QueryAsync(db => db.Tallies.Where(x => x.CorrelationId == ids[7]).ExecuteUpdateAsync(x => x.SetProperty(t => t.Count, -1)));
+        changed.SetResult();
+        var failures = await Task.WhenAll(running);
+
+        Assert.That(failures[7], Is.InstanceOf<DbUpdateConcurrencyException>());
+        Assert.That(failures.Where((_, i) => i != 7), Has.All.Null);
+        var tallies = await QueryAsync(db => db.Tallies.Where(x => ids.Contains(x.CorrelationId)).ToDictionaryAsync(x => x.CorrelationId));
+        Assert.That(ids.Select(x => tallies[x].Count), Is.EqualTo(ids.Select((_, i) => i == 7 ? -1 : i + 1000)));
+        Assert.That(ids.Select(x => tallies[x].ReminderToken), Is.EqualTo(ids.Select((x, i) => i == 7 ? null : (Guid?)x)));
+        Assert.That(tallies.Values.Select(x => x.Name), Has.All.EqualTo("it's \"quoted\""));
+    }
+
+    [Test]
     public async Task Should_refuse_to_commit_what_the_consumers_end_commits()
     {
         var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>());

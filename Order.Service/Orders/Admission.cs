@@ -1,0 +1,91 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>Section <c>Admission</c> of the configuration: past these, CreateOrder answers RESOURCE_EXHAUSTED.</summary>
+public sealed class AdmissionOptions
+{
+    /// <summary>How many orders may be open: accepted and not ended, over all replicas. Default: 5,000.</summary>
+    [Range(1, int.MaxValue)]
+    public int MaxOpenOrders { get; set; } = 5000;
+
+    /// <summary>How long the oldest message of the outbox may wait for the broker. Default: five minutes.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan MaxUnsentAge { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>When a client that is refused is told to come again. Default: one second.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
+    public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>
+/// Refuses orders while too much is under way: what is accepted ends soon, and what is refused has cost next to nothing.
+/// Looks at the database twice a second, and counts what this replica has admitted since.
+/// </summary>
+sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOptions> options, ILogger<Admission> log) : BackgroundService
+{
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+
+    Reading _last = new(0, TimeSpan.Zero);
+    int _admitted;
+
+    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
+    public void Admit()
+    {
+        var last = _last;
+        if (last.Open + Volatile.Read(ref _admitted) >= options.Value.MaxOpenOrders)
+            throw RpcErrors.ResourceExhausted($"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
+        if (last.Unsent > options.Value.MaxUnsentAge)
+            throw RpcErrors.ResourceExhausted($"messages have waited for the broker for {last.Unsent:c}; try again later", options.Value.RetryDelay);
+        Interlocked.Increment(ref _admitted);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                // What is admitted while the count is read may be counted twice, but never not at all.
+                var before = Volatile.Read(ref _admitted);
+                var reading = await Read(stoppingToken);
+                if (reading.IsFull(options.Value) && !_last.IsFull(options.Value))
+                    LogFull(reading.Open, reading.Unsent);
+                _last = reading;
+                Interlocked.Add(ref _admitted, -before);
+            }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogNotRead(e.Message);
+            }
+
+            await Task.Delay(Pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    async Task<Reading> Read(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand($"""
+            select (select count(*) from (select from orders where {OrderStateMap.IsOpen} limit $1) as o),
+                coalesce(now() - (select min(sent_time) from outbox_message where token_id is null and parked is null), '0')
+            """);
+        command.Parameters.Add(new() { Value = options.Value.MaxOpenOrders });
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        await row.ReadAsync(cancellationToken);
+        return new Reading(row.GetInt64(0), row.GetTimeSpan(1));
+    }
+
+    sealed record Reading(long Open, TimeSpan Unsent)
+    {
+        public bool IsFull(AdmissionOptions limits) => Open >= limits.MaxOpenOrders || Unsent > limits.MaxUnsentAge;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} are under way, and the oldest unsent message has waited for {Unsent}")]
+    partial void LogFull(long open, TimeSpan unsent);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "How much is under way could not be read: {Reason}")]
+    partial void LogNotRead(string reason);
+}

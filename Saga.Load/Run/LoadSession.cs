@@ -1,0 +1,209 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Accounts.V1;
+using Google.Rpc;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Local.Host.Services;
+using Orders.V1;
+using Saga.Load.Audit;
+using Spectre.Console;
+
+namespace Saga.Load.Run;
+
+/// <summary>A system with accounts and clients, on which one measurement after the other is made.</summary>
+sealed class LoadSession : IAsyncDisposable
+{
+    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    readonly RunOptions _options;
+    readonly Target _target;
+    readonly GrpcChannel[] _channels;
+    readonly OrderService.OrderServiceClient[] _clients;
+    readonly string[] _rich;
+    readonly string[] _poor;
+    readonly ConcurrentDictionary<string, int> _errors = new();
+    int _sentAway;
+
+    LoadSession(RunOptions options, Target target, string[] rich, string[] poor)
+    {
+        (_options, _target, _rich, _poor) = (options, target, rich, poor);
+        _channels = Target.Connect(target.Order, options.Clients);
+        _clients = [.. _channels.Select(x => new OrderService.OrderServiceClient(x))];
+    }
+
+    /// <summary>Starts what is to be started, fills the databases if asked to, opens the accounts, and warms up.</summary>
+    public static async Task<LoadSession> StartAsync(RunOptions options, CancellationToken cancellationToken)
+    {
+        var target = await Target.StartAsync(options, cancellationToken);
+        try
+        {
+            await Growth.FillAsync(target, options.Grow, cancellationToken);
+            var session = new LoadSession(options, target,
+                await OpenAccountsAsync(target, options.Accounts, canPay: true, cancellationToken),
+                options.Refused > 0 ? await OpenAccountsAsync(target, options.Accounts, canPay: false, cancellationToken) : []);
+            await session.WarmUpAsync(cancellationToken);
+            return session;
+        }
+        catch
+        {
+            await target.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Places orders, waits for their ends, and says how fast and at what cost.</summary>
+    /// <param name="orders">How many.</param>
+    /// <param name="rate">A second; 0 for as fast as the clients can.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<Figures> MeasureAsync(int orders, double rate, CancellationToken cancellationToken)
+    {
+        _errors.Clear();
+        _sentAway = 0;
+        await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
+        var before = await Meters.ReadAsync(_target, cancellationToken);
+        var placed = new Placed?[orders];
+        var start = Stopwatch.GetTimestamp();
+        await AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
+            .StartAsync(async progress =>
+            {
+                var sent = progress.AddTask("placed", maxValue: orders);
+                var ended = progress.AddTask("ended", maxValue: orders);
+                using var stop = new CancellationTokenSource();
+                var showing = ShowAsync(() => (sent.Value, ended.Value) = (placed.Count(x => x != null), times.Count), stop.Token);
+                await PlaceAllAsync(placed, rate, times, cancellationToken);
+                await EndedAsync(placed, times, cancellationToken);
+                await stop.CancelAsync();
+                await showing;
+                (sent.Value, ended.Value) = (orders, times.Count);
+            });
+
+        var after = await Meters.ReadAsync(_target, cancellationToken);
+        var memory = _target.Services.ToDictionary(x => x.Key, x => Math.Round(Meters.MemoryMegabytes(x.Value), 1));
+        foreach (var (error, count) in _errors)
+            AnsiConsole.MarkupLineInterpolated($"[red]{count} calls failed: {error}[/]");
+        return Figures.From(_options with { Orders = orders, Rate = rate }, placed, times, start, before, after, memory, _errors.Values.Sum(), _sentAway);
+    }
+
+    /// <summary>Checks the invariants; null if the databases are not known.</summary>
+    public async Task<AuditReport?> AuditAsync(CancellationToken cancellationToken) =>
+        _target is { OrderDatabase: { } orders, AccountDatabase: { } money }
+            ? await new Auditor(orders, money, _target.Broker).AuditAsync(TimeSpan.FromSeconds(30), cancellationToken)
+            : null;
+
+    async Task WarmUpAsync(CancellationToken cancellationToken)
+    {
+        if (_options.Warmup <= 0)
+            return;
+        Console.WriteLine($"warm-up: {_options.Warmup} orders, not measured");
+        await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
+        var placed = new Placed?[_options.Warmup];
+        await PlaceAllAsync(placed, 0, times, cancellationToken);
+        await EndedAsync(placed, times, cancellationToken);
+    }
+
+    /// <summary>Opens accounts that can pay, or cannot.</summary>
+    static async Task<string[]> OpenAccountsAsync(Target target, int count, bool canPay, CancellationToken cancellationToken)
+    {
+        using var channel = GrpcChannel.ForAddress(target.Account);
+        var client = new AccountService.AccountServiceClient(channel);
+        var ids = new string[count];
+        await Parallel.ForAsync(0, ids.Length, new ParallelOptions { MaxDegreeOfParallelism = 32, CancellationToken = cancellationToken },
+            async (i, token) =>
+            {
+                var account = await client.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: token);
+                if (canPay)
+                    await client.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: token);
+                ids[i] = account.AccountId;
+            });
+        return ids;
+    }
+
+    async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, CancellationToken cancellationToken)
+    {
+        if (rate == 0)
+        {
+            var next = -1;
+            await Task.WhenAll(Enumerable.Range(0, _options.Clients).Select(async _ =>
+            {
+                for (int i; (i = Interlocked.Increment(ref next)) < placed.Length;)
+                    await PlaceAsync(i, placed, times, cancellationToken);
+            }));
+            return;
+        }
+
+        var calls = new List<Task>(placed.Length);
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; i < placed.Length; i++)
+        {
+            var early = TimeSpan.FromSeconds(i / rate) - Stopwatch.GetElapsedTime(start);
+            if (early > TimeSpan.FromMilliseconds(0.5))
+                await Task.Delay(early, cancellationToken);
+            calls.Add(PlaceAsync(i, placed, times, cancellationToken));
+        }
+
+        await Task.WhenAll(calls);
+    }
+
+    /// <summary>Places an order; comes again when it is told to.</summary>
+    async Task PlaceAsync(int i, Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
+    {
+        var account = i * _options.Refused % 1 + _options.Refused >= 1 ? _poor[i % _poor.Length] : _rich[i % _rich.Length];
+        while (true)
+        {
+            var called = Stopwatch.GetTimestamp();
+            try
+            {
+                var answer = await _clients[i % _clients.Length].CreateOrderAsync(new CreateOrderRequest
+                {
+                    AccountId = account,
+                    Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Euros.Of(1) } },
+                }, cancellationToken: cancellationToken);
+                placed[i] = new Placed(Guid.Parse(answer.OrderId), called, Stopwatch.GetTimestamp());
+                times.Placed(answer.OrderId);
+                return;
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } delay })
+            {
+                Interlocked.Increment(ref _sentAway);
+                await Task.Delay(delay.ToTimeSpan(), cancellationToken);
+            }
+            catch (RpcException e)
+            {
+                _errors.AddOrUpdate($"{e.StatusCode}: {e.Status.Detail}", 1, (_, n) => n + 1);
+                return;
+            }
+        }
+    }
+
+    /// <summary>Waits until every placed order has ended, or nothing has for a while.</summary>
+    static async Task EndedAsync(Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
+    {
+        var expected = placed.Count(x => x != null);
+        var (last, since) = (-1, Stopwatch.StartNew());
+        while (times.Count < expected && since.Elapsed < Patience)
+        {
+            if (times.Count != last)
+                (last, since) = (times.Count, Stopwatch.StartNew());
+            await Task.Delay(20, cancellationToken);
+        }
+    }
+
+    static async Task ShowAsync(Action show, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            show();
+            await Task.Delay(500, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var channel in _channels)
+            channel.Dispose();
+        await _target.DisposeAsync();
+    }
+}
+
+/// <summary>An order that was accepted, with the call's begin and end by <see cref="Stopwatch" />.</summary>
+sealed record Placed(Guid OrderId, long Called, long Answered);

@@ -1,0 +1,62 @@
+using Google.Rpc;
+using Grpc.Core;
+using Local.Host.Services;
+using Orders.V1;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_too_much_is_under_way : SystemFixture
+{
+    const int MaxOpen = 20;
+
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
+        ["Admission__RetryDelay"] = "00:00:00.2",
+    };
+
+    [Test]
+    public async Task Should_send_clients_away_until_orders_have_ended()
+    {
+        var account = await OpenAsync(1000);
+        await System.Accounts[0].KillAsync();
+        var placed = new List<string>();
+        RpcException? refusal = null;
+        while (refusal == null && placed.Count <= 10 * MaxOpen)
+            try
+            {
+                placed.Add(await PlaceAsync(account, 1));
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
+            {
+                refusal = e;
+            }
+
+        Assert.That(placed, Has.Count.EqualTo(MaxOpen));
+        Assert.That(refusal?.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay.ToTimeSpan(), Is.EqualTo(TimeSpan.FromMilliseconds(200)));
+        Assert.That((await GetAsync(placed[0])).Status, Is.Not.EqualTo(OrderStatus.Unspecified), "what is there can be read all the same");
+
+        System.Accounts[0].Start();
+        await System.Accounts[0].WaitUntilReadyAsync();
+        await Task.WhenAll(placed.Select(EndAsync));
+        var later = await UntilAdmittedAsync(() => PlaceAsync(account, 1));
+        Assert.That((await EndAsync(later)).Status, Is.EqualTo(OrderStatus.Confirmed));
+        await AuditAsync();
+    }
+
+    /// <summary>Calls as a client does that comes again when it is told to.</summary>
+    static async Task<T> UntilAdmittedAsync<T>(Func<Task<T>> call)
+    {
+        var end = DateTime.UtcNow + Patience;
+        while (true)
+            try
+            {
+                return await call();
+            }
+            catch (RpcException e) when (DateTime.UtcNow < end && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
+            {
+                await Task.Delay(retry.RetryDelay.ToTimeSpan());
+            }
+    }
+}
