@@ -84,9 +84,9 @@ public sealed class ServiceReplica : IAsyncDisposable
                 using var answer = await http.GetAsync("/health/ready", cancellationToken);
                 return answer.IsSuccessStatusCode;
             }
-            catch (HttpRequestException)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
             {
-                return false; // not yet
+                return false; // not yet, or not in time: it may wait for a database that has just come back
             }
         }, TimeSpan.FromSeconds(90), () => $"{Name} to be ready:\n{_process!.Tail()}", cancellationToken);
     }

@@ -74,10 +74,12 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             _isCommitting = true;
             await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
             await rows.ReadAsync().ConfigureAwait(false);
-            sets.SetVersion(entries, rows.GetFieldValue<uint>(0));
+            var version = rows.GetFieldValue<uint>(0);
             while (await rows.NextResultAsync().ConfigureAwait(false))
             {
             }
+
+            sets.SetVersion(entries, version);
         }
         catch (PostgresException e) when (IsRefusal(e))
         {
