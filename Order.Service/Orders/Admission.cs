@@ -30,17 +30,32 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     Reading _last = new(0, TimeSpan.Zero);
-    int _admitted;
+    int _inFlight;
+    int _ended; // since the last look began
 
+    /// <summary>Admits a call until what is returned is disposed.</summary>
     /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
-    public void Admit()
+    public Admitted Admit()
     {
         var last = _last;
-        if (last.Open + Volatile.Read(ref _admitted) >= options.Value.MaxOpenOrders)
+        if (last.Open + Volatile.Read(ref _ended) + Volatile.Read(ref _inFlight) >= options.Value.MaxOpenOrders)
             throw RpcErrors.ResourceExhausted($"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
         if (last.Unsent > options.Value.MaxUnsentAge)
             throw RpcErrors.ResourceExhausted($"messages have waited for the broker for {last.Unsent:c}; try again later", options.Value.RetryDelay);
-        Interlocked.Increment(ref _admitted);
+        Interlocked.Increment(ref _inFlight);
+        return new Admitted(this);
+    }
+
+    /// <summary>A call that was admitted.</summary>
+    public readonly struct Admitted(Admission admission) : IDisposable
+    {
+        /// <summary>The call has ended, its order committed or not.</summary>
+        public void Dispose()
+        {
+            // In this order: it may be counted twice in between, but never not at all.
+            Interlocked.Increment(ref admission._ended);
+            Interlocked.Decrement(ref admission._inFlight);
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -49,13 +64,13 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         {
             try
             {
-                // What is admitted while the count is read may be counted twice, but never not at all.
-                var before = Volatile.Read(ref _admitted);
+                // What ended before is committed, and in the count; what ends while it is read may be counted twice until the next look.
+                var before = Volatile.Read(ref _ended);
                 var reading = await Read(stoppingToken);
                 if (reading.IsFull(options.Value) && !_last.IsFull(options.Value))
                     LogFull(reading.Open, reading.Unsent);
                 _last = reading;
-                Interlocked.Add(ref _admitted, -before);
+                Interlocked.Add(ref _ended, -before);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {

@@ -21,7 +21,7 @@ sealed class OrderGrpcService(
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var wanted = NewOrder.Read(request);
-        admission.Admit();
+        using var admitted = admission.Admit();
         var order = wanted.ToOrder(time.UtcNow());
         try
         {
