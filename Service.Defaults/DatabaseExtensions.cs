@@ -27,7 +27,8 @@ public static partial class DatabaseExtensions
     {
         var given = configuration.GetConnectionString("Database")
             ?? throw new InvalidOperationException("ConnectionStrings:Database is not set: PostgreSQL's host, database, user and password");
-        var all = new NpgsqlConnectionStringBuilder(given);
+        // A connection that leads to a server that was demoted in a failover does not stay for ever.
+        var all = new NpgsqlConnectionStringBuilder($"Connection Lifetime=300;{given}");
         // Connections keep nothing that would need a reset. Statements are not prepared: a connection whose batch was cut off can
         // disagree with its server about what is prepared, and fails from then on.
         all.NoResetOnClose = true;

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
@@ -19,13 +20,12 @@ public static class TransientErrors
     });
 
     /// <summary>
-    /// The database is away, starting, stopping, out of connections, memory or disk, told to end the statement, or a lock in it
-    /// is held for long.
+    /// The database is away, starting, stopping, read-only, out of connections, memory or disk, told to end the statement, or a lock
+    /// in it is held for long.
     /// </summary>
     public static bool IsUnavailable(Exception error) => Causes(error).Any(e => e switch
     {
-        PostgresException p => p.SqlState[..2] is "08" or "53" or "57"
-            || p.SqlState is IdleInTransaction or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
+        PostgresException p => PostgresConditions.IsAboutTheServer(p) || p.SqlState is IdleInTransaction or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
                 or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,

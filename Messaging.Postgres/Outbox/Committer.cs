@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Messaging.Postgres.Outbox;
 
@@ -8,7 +9,9 @@ namespace Messaging.Postgres.Outbox;
 /// row, messages and schedule in one transaction. Units that wait while a commit is in flight share the next one; nobody
 /// waits by a clock, and a unit that finds nothing in flight commits at once.
 /// </summary>
-sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes) where TDbContext : DbContext
+sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes,
+    ILogger<Committer<TDbContext>> log)
+    where TDbContext : DbContext
 {
     const int LargestGroup = 256;
     const int LargestMemory = 10_000;
@@ -18,8 +21,8 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
     readonly SemaphoreSlim _singles = new(8);
 
     /// <summary>
-    /// Messages whose group could not commit, for a reason that may be theirs: from then on each is tried by itself, beside
-    /// the groups, so that one that cannot be committed, or waits for a lock, concerns nobody else.
+    /// Messages of groups that met a lock, or failed after their handlers had been told: from then on each is tried by itself,
+    /// beside the groups, so that one that cannot be committed, or waits for a lock, concerns nobody else.
     /// </summary>
     readonly HashSet<(Guid MessageId, Guid ConsumerId)> _suspects = [];
     bool _leading;
@@ -92,13 +95,21 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
             _leading = true;
         }
 
-        _ = Lead(); // on this flow as far as the database
+        Flow.StartClean(Lead); // on this thread as far as the database
     }
 
     async Task Lead()
     {
-        while (Take() is { Count: > 0 } group)
+        for (List<GroupMember<TDbContext>> ended = []; ;)
+        {
+            var group = Take();
+            for (var i = ended.Count - 1; i >= 0; i--)
+                ended[i].Tell(here: i == 0 && group.Count == 0); // where nobody waits for this thread, one of them goes on here
+            if (group.Count == 0)
+                return;
             await Commit(group).ConfigureAwait(false);
+            ended = group;
+        }
     }
 
     /// <summary>All who wait and fit together: the same step, no message and no row twice.</summary>
@@ -127,7 +138,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
         }
     }
 
-    /// <summary>Never throws: everybody in the group is told how it ended.</summary>
+    /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group)
     {
         var commit = new GroupCommit<TDbContext>(store, sets, scopes, group);
@@ -137,15 +148,23 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
         }
         catch (Exception e)
         {
-            var open = group.FindAll(x => !x.Committed.IsCompleted);
-            if (group.Count == 1 || !commit.MayBeOneMembers(e))
+            var open = group.FindAll(x => !x.HasEnded);
+            if (open.Count == 0)
+                LogAfterCommit(e);
+            else if (group.Count == 1 || !GroupCommit<TDbContext>.MayBeOneMembers(e))
                 open.ForEach(x => x.Fail(e));
+            else if (commit.IsTold)
+                Suspect(open).ForEach(x => x.Fail(
+                    new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
+            else if (PostgresConditions.IsLocked(e))
+                Suspect(open).ForEach(x => _ = Task.Run(() => CommitSingle(x)));
             else
-                BreakUp(open, commit.IsTold, e);
+                foreach (var half in open.Chunk((open.Count + 1) / 2))
+                    await Commit([.. half]).ConfigureAwait(false);
         }
     }
 
-    void BreakUp(List<GroupMember<TDbContext>> group, bool isTold, Exception reason)
+    List<GroupMember<TDbContext>> Suspect(List<GroupMember<TDbContext>> group)
     {
         lock (_lock)
         {
@@ -154,11 +173,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
             _suspects.UnionWith(group.Select(x => x.Message).OfType<(Guid, Guid)>());
         }
 
-        foreach (var member in group)
-            if (isTold)
-                member.Fail(new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {reason.Message}"));
-            else
-                _ = Task.Run(() => CommitSingle(member));
+        return group;
     }
 
     /// <summary>Never throws. Nobody waits for it but its member.</summary>
@@ -174,8 +189,12 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbC
             _singles.Release();
         }
 
-        if (member.Message is { } message && member.Committed.IsCompletedSuccessfully)
+        member.Tell(here: false);
+        if (member is { HasSucceeded: true, Message: { } message })
             lock (_lock)
                 _suspects.Remove(message);
     }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and their own contexts could not be told what is stored")]
+    partial void LogAfterCommit(Exception error);
 }

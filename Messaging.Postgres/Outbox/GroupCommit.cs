@@ -15,29 +15,22 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
     /// <summary>How long the handlers of a group may take after its decision: its locks are held meanwhile.</summary>
     static readonly TimeSpan LongestHandler = TimeSpan.FromSeconds(10);
 
-    /// <summary>Classes of PostgreSQL's errors: connection, resources, operator intervention.</summary>
-    static readonly string[] AboutTheServer = ["08", "53", "57"];
-
-    bool _isCommitting;
-
     /// <summary>The handlers know what was decided for them: they cannot be tried again from here.</summary>
     public bool IsTold { get; private set; }
 
     /// <summary>
-    /// Whether a failure may be one member's alone, and nothing of the group can be committed: what the database has refused,
-    /// and what failed before it was told to commit. A connection that is lost says nothing about any member.
+    /// Whether a failure may be one member's alone, and nothing of those that have not ended is committed: what the database has
+    /// refused, and what could not be sent to it. A connection that is lost says nothing about any member.
     /// </summary>
-    public bool MayBeOneMembers(Exception error)
+    public static bool MayBeOneMembers(Exception error)
     {
         for (var cause = error; cause != null; cause = cause.InnerException)
             if (cause is NpgsqlException)
-                return IsRefusal(cause);
-        return !_isCommitting;
+                return cause is PostgresException refused && !PostgresConditions.IsAboutTheServer(refused);
+        return true;
     }
 
-    static bool IsRefusal(Exception error) => error is PostgresException refused && !AboutTheServer.Contains(refused.SqlState[..2]);
-
-    /// <exception cref="Exception">Nothing is committed, or that is not known; those that have not fallen out are not told yet.</exception>
+    /// <exception cref="Exception">Nothing is committed of those that have not ended, or that is not known.</exception>
     public async Task Run()
     {
         if (group[0] is AskingMember<TDbContext>)
@@ -52,14 +45,25 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
 
     /// <summary>
     /// Commits units whose handlers have ended, in one round trip that is the transaction: if any statement fails, nothing is
-    /// committed, and the slower way finds out why.
+    /// committed.
     /// </summary>
-    /// <returns>False if nothing is committed.</returns>
+    /// <returns>False if nothing is committed, and the slower way can tell why, or who.</returns>
     async Task<bool> TryAtOnce()
     {
-        await using var scope = scopes.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        var db = group[0].Unit.DbContext; // whose flow waits
         await db.Database.OpenConnectionAsync().ConfigureAwait(false);
+        try
+        {
+            return await TryAtOnce(db).ConfigureAwait(false);
+        }
+        finally
+        {
+            await db.Database.CloseConnectionAsync().ConfigureAwait(false);
+        }
+    }
+
+    async Task<bool> TryAtOnce(TDbContext db)
+    {
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
         IReadOnlyList<UnitOfWork<TDbContext>> units = [.. group.Select(x => x.Unit)];
         var entries = group.SelectMany(x => x.Changed).ToList();
@@ -69,25 +73,23 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             return false;
         store.AddUnits(batch, db, units, []);
         FaultPoint.Reach(FaultPoint.BeforeCommit);
+        uint version;
         try
         {
-            _isCommitting = true;
             await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
             await rows.ReadAsync().ConfigureAwait(false);
-            var version = rows.GetFieldValue<uint>(0);
+            version = rows.GetFieldValue<uint>(0);
             while (await rows.NextResultAsync().ConfigureAwait(false))
             {
             }
-
-            sets.SetVersion(entries, version);
         }
-        catch (PostgresException e) when (IsRefusal(e))
+        catch (Exception e) when (MayBeOneMembers(e) && (group.Count == 1 || store.IsRepeat(e)))
         {
-            _isCommitting = false;
             return false;
         }
 
         FaultPoint.Reach(FaultPoint.AfterCommit);
+        sets.SetVersion(entries, version);
         foreach (var member in group)
             member.Succeed();
         return true;
@@ -164,11 +166,18 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         IsTold = true;
         foreach (var repeat in asking.Except(fresh))
             repeat.Fail(new RepeatedMessageException());
-        fresh.ForEach(x => x.Tell());
+        fresh.ForEach(x => x.Answer(here: fresh.Count == 1));
         var going = fresh.Except(refused).ToList<GroupMember<TDbContext>>();
-        var ended = await Task.WhenAll(going.Select(x => ((AskingMember<TDbContext>)x).Arrived)).WaitAsync(LongestHandler).ConfigureAwait(false);
-        if (ended.Contains(false))
-            throw new GroupBrokenException("A handler of the group has failed after the group had decided for it");
+        try
+        {
+            var arrived = await Task.WhenAll(going.Select(x => ((AskingMember<TDbContext>)x).Arrived)).WaitAsync(LongestHandler).ConfigureAwait(false);
+            if (arrived.Contains(false))
+                throw new GroupBrokenException("A handler of the group has failed after the group had decided for it");
+        }
+        catch (TimeoutException) when (asking.Count == 1)
+        {
+            throw new InvalidOperationException($"The handler went on for more than {LongestHandler} after it had asked: what it asked for was locked all that time");
+        }
 
         var merged = new MergedChanges<TDbContext>(db, going);
         if (!merged.IsEmpty)
@@ -180,12 +189,11 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<GroupMember<TDbContext>> refused)
     {
         FaultPoint.Reach(FaultPoint.BeforeCommit);
-        _isCommitting = true;
         await store.Commit(db, [.. members.Select(x => x.Unit)], statements, [.. refused.Select(x => x.Unit)]).ConfigureAwait(false);
-        FaultPoint.Reach(FaultPoint.AfterCommit);
-        merged.Accept();
         foreach (var member in members)
             member.Succeed();
+        FaultPoint.Reach(FaultPoint.AfterCommit);
+        merged.Accept();
     }
 
     static void FallOut(List<GroupMember<TDbContext>> left, IReadOnlyCollection<GroupMember<TDbContext>> members, Exception reason)

@@ -12,7 +12,9 @@ sealed class RepeatedMessageException() : DbUpdateConcurrencyException("The mess
 /// <summary>A unit of work on its way into a group that commits together.</summary>
 class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : DbContext
 {
-    readonly TaskCompletionSource _committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource _committed = new();
+    Exception? _error;
+    volatile bool _hasEnded;
 
     /// <summary>What the unit has changed.</summary>
     public IReadOnlyList<EntityEntry> Changed { get; private set; } = [];
@@ -33,9 +35,23 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     public UnitOfWork<TDbContext> Unit => unit;
     public Task Committed => _committed.Task;
 
-    public void Succeed() => _committed.TrySetResult();
+    /// <summary>It is known how it ended.</summary>
+    public bool HasEnded => _hasEnded;
 
-    public virtual void Fail(Exception error) => _committed.TrySetException(error);
+    /// <summary>It is committed.</summary>
+    public bool HasSucceeded => _hasEnded && _error == null;
+
+    public void Succeed() => _hasEnded = true;
+
+    public virtual void Fail(Exception error) => (_error, _hasEnded) = (error, true);
+
+    /// <summary>Lets the one who waits go on, if it is known how it ended.</summary>
+    /// <param name="here">On this thread, before the call returns; else on one of the pool.</param>
+    public void Tell(bool here)
+    {
+        if (_hasEnded)
+            Flow.GoOn(here, () => _ = _error == null ? _committed.TrySetResult() : _committed.TrySetException(_error));
+    }
 }
 
 /// <summary>One that asks something of a step that is taken for the whole group, before its handler can go on.</summary>
@@ -59,15 +75,16 @@ abstract class AskingMember<TDbContext>(UnitOfWork<TDbContext> unit) : GroupMemb
     public abstract Task<(IReadOnlyList<NpgsqlBatchCommand> Statements, IReadOnlyList<AskingMember<TDbContext>> Failed)> Decide(
         NpgsqlDataReader rows, IReadOnlyList<AskingMember<TDbContext>> fresh, CancellationToken cancellationToken);
 
-    /// <summary>Tells the handler its result.</summary>
-    public abstract void Tell();
+    /// <summary>Gives the handler its result.</summary>
+    /// <inheritdoc cref="GroupMember{TDbContext}.Tell" path="/param" />
+    public abstract void Answer(bool here);
 }
 
 sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request)
     : AskingMember<TDbContext>(unit)
     where TDbContext : DbContext
 {
-    readonly TaskCompletionSource<TResult> _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    readonly TaskCompletionSource<TResult> _told = new();
     (TResult? Value, Exception? Error) _result;
 
     public override object Step => step;
@@ -84,20 +101,21 @@ sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> 
         return (decision.Statements, [.. fresh.Where(x => Same(x)._result.Error != null)]);
     }
 
-    public override void Tell()
+    public override void Answer(bool here)
     {
         if (_result.Error is { } error)
             Fail(error);
         else
-            _told.TrySetResult(_result.Value!);
+            Flow.GoOn(here, () => _told.TrySetResult(_result.Value!));
     }
 
     /// <summary>Also for a handler that goes on in spite of what it was told.</summary>
     public override void Fail(Exception error)
     {
-        _told.TrySetException(error);
         base.Fail(error);
-        _ = (_told.Task.Exception, Committed.Exception); // one of them nobody may wait for
+        _ = Committed.ContinueWith(x => x.Exception, TaskContinuationOptions.ExecuteSynchronously); // nobody may wait for it
+        Flow.GoOn(here: false, () => _told.TrySetException(error));
+        _ = _told.Task.ContinueWith(x => x.Exception, TaskContinuationOptions.ExecuteSynchronously);
     }
 
     static TRequest[] Requests(IReadOnlyList<AskingMember<TDbContext>> members) => [.. members.Select(x => Same(x).Request)];

@@ -58,6 +58,23 @@ sealed class OutboxHandOver<TDbContext>(OutboxRelay<TDbContext> relay) : SaveCha
         return result;
     }
 
+    /// <summary>Queries of the handler's own may lock or change rows as well.</summary>
+    public InterceptionResult<DbDataReader> ReaderExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result)
+    {
+        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
+            command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
+        return result;
+    }
+
+    /// <inheritdoc cref="ReaderExecuting" />
+    public async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
+        InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+    {
+        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
+            command.Transaction = (await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
+        return result;
+    }
+
     bool NeedsTransaction([NotNullWhen(true)] DbContext? db) => db is { Database.CurrentTransaction: null } && _grouped.TryGetValue(db, out _);
 
     public override int SavedChanges(SaveChangesCompletedEventData eventData, int result)

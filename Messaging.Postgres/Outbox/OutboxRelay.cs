@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
@@ -7,8 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace Messaging.Postgres.Outbox;
 
 /// <summary>
-/// Sends what was committed outside a consumer, at once and many at a time, and deletes the rows of everything that
-/// the broker has confirmed. Holds no promise of its own: what it loses in a crash, recovery finds in the table.
+/// Sends what was committed outside a consumer, at once, and deletes the rows of everything that the broker has confirmed.
+/// Holds no promise of its own: what it loses in a crash, recovery finds in the table.
 /// </summary>
 sealed partial class OutboxRelay<TDbContext>(
     OutboxSender<TDbContext> sender,
@@ -16,41 +15,42 @@ sealed partial class OutboxRelay<TDbContext>(
     ILogger<OutboxRelay<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
-    const int Lanes = 4;
     static readonly TimeSpan DeletePause = TimeSpan.FromMilliseconds(200);
 
-    // A full channel drops the hand-over, not the message: its row is there.
-    readonly Channel<OutboxMessage> _committed = Channel.CreateBounded<OutboxMessage>(
-        new BoundedChannelOptions(20_000) { FullMode = BoundedChannelFullMode.DropWrite });
+    readonly SemaphoreSlim _room = new(20_000);
+    readonly CancellationTokenSource _stopping = new();
 
-    /// <summary>Takes over messages whose commit has succeeded. Never waits.</summary>
+    /// <summary>Takes over messages whose commit has succeeded. Never waits: those for which there is no room are left to recovery.</summary>
     public void Post(IEnumerable<OutboxMessage> committed)
     {
         if (!options.Deliver)
             return;
         foreach (var message in committed)
-            if (!message.IsDelayed)
-                _committed.Writer.TryWrite(message);
+            if (!message.IsDelayed && _room.Wait(0))
+                _ = Send(message); // its failure is logged, and the message left in its row
     }
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll([DeleteConfirmed(stoppingToken), .. Enumerable.Range(0, Lanes).Select(_ => Send(stoppingToken))]);
-
-    async Task Send(CancellationToken stoppingToken)
+    async Task Send(OutboxMessage message)
     {
-        var limit = Math.Max(1, options.MessageDeliveryLimit / Lanes);
-        var batch = new List<OutboxMessage>(limit);
-        while (await _committed.Reader.WaitToReadAsync(stoppingToken).ConfigureAwait(false))
+        try
         {
-            batch.Clear();
-            while (batch.Count < limit && _committed.Reader.TryRead(out var message))
-                batch.Add(message);
-            await sender.SendAll(batch, stoppingToken).ConfigureAwait(false);
+            await sender.SendAll([message], _stopping.Token).ConfigureAwait(false);
             FaultPoint.Reach(FaultPoint.InRelay);
+        }
+        finally
+        {
+            _room.Release();
         }
     }
 
-    async Task DeleteConfirmed(CancellationToken stoppingToken)
+    /// <summary>What the broker has not confirmed by now is left to recovery.</summary>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {

@@ -63,6 +63,10 @@ sealed class OutboxStore<TDbContext>(
             batch.BatchCommands.Add(OnKeys(For(db).InsertNewInboxes, consumed));
     }
 
+    /// <summary>An inbox row was there already.</summary>
+    public bool IsRepeat(Exception error) =>
+        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } refused && refused.TableName == _statements?.InboxTable;
+
     static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) => [.. units.Select(x => x.Consumed).OfType<InboxState>()];
 
     static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
@@ -227,6 +231,7 @@ sealed class OutboxStore<TDbContext>(
             var quote = db.GetService<ISqlGenerationHelper>();
             var (outbox, o) = Names<OutboxMessage>(db.Model, quote);
             var (inbox, i) = Names<InboxState>(db.Model, quote);
+            InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
             var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
                 o(nameof(OutboxMessage.Parked)));
 
@@ -261,6 +266,7 @@ sealed class OutboxStore<TDbContext>(
                 """;
         }
 
+        public string InboxTable { get; }
         public string InsertOutbox { get; }
         public string InsertInbox { get; }
         public string InsertNewInboxes { get; }

@@ -38,7 +38,7 @@ sealed class SetColumn
         var type = ((NpgsqlParameter)mapping.CreateParameter(command, "p", null, nullable: true)).NpgsqlDbType;
         if (type == NpgsqlDbType.Unknown || type.HasFlag(NpgsqlDbType.Array))
             return null;
-        var isVersion = column.Name == "xmin" && property.IsConcurrencyToken;
+        var isVersion = column.Name == "xmin" && property.IsConcurrencyToken && property.ClrType == typeof(uint) && mapping.Converter == null;
         var isOwn = property.ValueGenerated == ValueGenerated.Never
             || property is { ValueGenerated: ValueGenerated.OnAdd } && property.ClrType == typeof(Guid) && property.GetDefaultValueSql() == null;
         return isVersion || isOwn ? new SetColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;

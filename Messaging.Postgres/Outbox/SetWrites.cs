@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Reflection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
@@ -54,8 +55,12 @@ sealed class SetWrites<TDbContext> where TDbContext : DbContext
                 entry.Property(version.Name).CurrentValue = transactionId;
     }
 
-    /// <summary>Somebody's own SaveChanges, or interceptor of it, is to be called.</summary>
+    static readonly FieldInfo?[] Events = [.. new[] { nameof(DbContext.SavingChanges), nameof(DbContext.SavedChanges), nameof(DbContext.SaveChangesFailed) }
+        .Select(x => typeof(DbContext).GetField(x, BindingFlags.Instance | BindingFlags.NonPublic))];
+
+    /// <summary>Somebody's own SaveChanges, interceptor of it or handler of its events is to be called.</summary>
     static bool IsHeard(TDbContext db) =>
+        Events.Any(x => x == null || x.GetValue(db) != null) ||
         db.GetService<IInterceptors>().Aggregate<ISaveChangesInterceptor>() is not OutboxHandOver<TDbContext>
         || typeof(TDbContext).GetMethods().Any(x => x.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync)
             && x.DeclaringType != typeof(DbContext));

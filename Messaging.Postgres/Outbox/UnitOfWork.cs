@@ -28,7 +28,7 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     Task<TResult> AskAsync<TRequest, TResult>(ISetStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken);
 
     /// <summary>Commits outside a consumer, and hands the messages to the relay. After a failure it can be called again.</summary>
-    /// <exception cref="InvalidOperationException">The scope's DbContext has a transaction already, or consumes a message.</exception>
+    /// <exception cref="InvalidOperationException">There is a transaction already, the DbContext's or an ambient one; or a message is being consumed.</exception>
     /// <exception cref="DbUpdateException">SaveChanges failed; nothing is committed.</exception>
     /// <exception cref="PostgresException">A statement failed; nothing is committed.</exception>
     Task CommitAsync(CancellationToken cancellationToken);
@@ -96,6 +96,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
             throw new InvalidOperationException("A message is being consumed: the consumer's end commits its unit of work");
         if (db.Database.CurrentTransaction != null)
             throw new InvalidOperationException("The scope's DbContext has a transaction already: who opened it commits it");
+        if (System.Transactions.Transaction.Current != null)
+            throw new InvalidOperationException("An ambient transaction is open: the unit of work is a transaction of its own, and may share it with others");
 
         // Written in the last batch instead of by SaveChanges, which is dearer.
         foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
@@ -118,6 +120,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         {
             db.AddRange(_messages);
             _messages.Clear();
+            Asked?.Abandon();
             Asked = null;
             throw;
         }

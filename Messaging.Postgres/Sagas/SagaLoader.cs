@@ -1,4 +1,5 @@
 using MassTransit;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -22,7 +23,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
     /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>
     public Task<TSaga?> Load(Guid correlationId)
     {
-        var found = new TaskCompletionSource<TSaga?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var found = new TaskCompletionSource<TSaga?>();
         lock (_lock)
         {
             _waiting.Add((correlationId, found));
@@ -31,28 +32,39 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
             _loading = true;
         }
 
-        _ = Run(); // on this flow as far as the database
+        Flow.StartClean(Run); // on this thread as far as the database
         return found.Task;
     }
 
     async Task Run()
     {
-        while (Take() is { Count: > 0 } asked)
-            try
-            {
-                await using var scope = scopes.CreateAsyncScope();
-                var db = options.GetDbContext(scope.ServiceProvider);
-                var instances = await options.FindByIds(db, [.. asked.Keys]).ConfigureAwait(false);
-                foreach (var (id, found) in asked)
-                    found.SetResult(instances.GetValueOrDefault(id));
-                if (options.OwnsDbContext)
-                    await db.DisposeAsync().ConfigureAwait(false);
-            }
-            catch (Exception e)
-            {
-                foreach (var found in asked.Values)
-                    found.TrySetException(e);
-            }
+        List<Action> loaded = [];
+        while (true)
+        {
+            var asked = Take();
+            for (var i = loaded.Count - 1; i >= 0; i--)
+                Flow.GoOn(here: i == 0 && asked.Count == 0, loaded[i]); // where nobody waits for this thread, one of them goes on here
+            if (asked.Count == 0)
+                return;
+            loaded = await Load(asked).ConfigureAwait(false);
+        }
+    }
+
+    async Task<List<Action>> Load(Dictionary<Guid, TaskCompletionSource<TSaga?>> asked)
+    {
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var db = options.GetDbContext(scope.ServiceProvider);
+            var instances = await options.FindByIds(db, [.. asked.Keys]).ConfigureAwait(false);
+            if (options.OwnsDbContext)
+                await db.DisposeAsync().ConfigureAwait(false);
+            return [.. asked.Select(x => (Action)(() => x.Value.SetResult(instances.GetValueOrDefault(x.Key))))];
+        }
+        catch (Exception e)
+        {
+            return [.. asked.Values.Select(x => (Action)(() => x.SetException(e)))];
+        }
     }
 
     /// <summary>All that wait, each instance once: two messages change two copies.</summary>

@@ -8,7 +8,10 @@ namespace Orders;
 /// <summary>Section <c>Admission</c> of the configuration: past these, CreateOrder answers RESOURCE_EXHAUSTED.</summary>
 public sealed class AdmissionOptions
 {
-    /// <summary>How many orders may be open: accepted and not ended, over all replicas. Default: 5,000.</summary>
+    /// <summary>
+    /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
+    /// each may admit up to it. Default: 5,000.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxOpenOrders { get; set; } = 5000;
 
@@ -28,8 +31,9 @@ public sealed class AdmissionOptions
 sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOptions> options, ILogger<Admission> log) : BackgroundService
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+    const int LooksPerAge = 10; // the oldest message is dearer to find, and minutes are what matters
 
-    Reading _last = new(0, TimeSpan.Zero);
+    volatile Reading _last = new(0, TimeSpan.Zero);
     int _inFlight;
     int _ended; // since the last look began
 
@@ -37,13 +41,15 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
     public Admitted Admit()
     {
+        // In this order, itself included: what moves from one to the next meanwhile is counted twice, but never not at all.
+        var open = Interlocked.Increment(ref _inFlight) + Volatile.Read(ref _ended);
         var last = _last;
-        if (last.Open + Volatile.Read(ref _ended) + Volatile.Read(ref _inFlight) >= options.Value.MaxOpenOrders)
-            throw RpcErrors.ResourceExhausted($"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
-        if (last.Unsent > options.Value.MaxUnsentAge)
-            throw RpcErrors.ResourceExhausted($"messages have waited for the broker for {last.Unsent:c}; try again later", options.Value.RetryDelay);
-        Interlocked.Increment(ref _inFlight);
-        return new Admitted(this);
+        if (last.Open + open <= options.Value.MaxOpenOrders && last.Unsent <= options.Value.MaxUnsentAge)
+            return new Admitted(this);
+        Interlocked.Decrement(ref _inFlight);
+        throw RpcErrors.ResourceExhausted(last.Unsent > options.Value.MaxUnsentAge
+            ? $"messages have waited for the broker for {last.Unsent:c}; try again later"
+            : $"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
     }
 
     /// <summary>A call that was admitted.</summary>
@@ -52,7 +58,6 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         /// <summary>The call has ended, its order committed or not.</summary>
         public void Dispose()
         {
-            // In this order: it may be counted twice in between, but never not at all.
             Interlocked.Increment(ref admission._ended);
             Interlocked.Decrement(ref admission._inFlight);
         }
@@ -60,13 +65,13 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        for (var look = 0; !stoppingToken.IsCancellationRequested; look++)
         {
             try
             {
                 // What ended before is committed, and in the count; what ends while it is read may be counted twice until the next look.
                 var before = Volatile.Read(ref _ended);
-                var reading = await Read(stoppingToken);
+                var reading = new Reading(await CountOpen(stoppingToken), look % LooksPerAge == 0 ? await FindUnsentAge(stoppingToken) : _last.Unsent);
                 if (reading.IsFull(options.Value) && !_last.IsFull(options.Value))
                     LogFull(reading.Open, reading.Unsent);
                 _last = reading;
@@ -81,16 +86,19 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         }
     }
 
-    async Task<Reading> Read(CancellationToken cancellationToken)
+    async Task<long> CountOpen(CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand($"""
-            select (select count(*) from (select from orders where {OrderStateMap.IsOpen} limit $1) as o),
-                coalesce(now() - (select min(sent_time) from outbox_message where token_id is null and parked is null), '0')
-            """);
+        await using var command = database.CreateCommand($"select count(*) from (select from orders where {OrderStateMap.IsOpen} limit $1) as o");
         command.Parameters.Add(new() { Value = options.Value.MaxOpenOrders });
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        await row.ReadAsync(cancellationToken);
-        return new Reading(row.GetInt64(0), row.GetTimeSpan(1));
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>Of messages that wait for the broker: one that is refused for a reason of its own holds up nobody.</summary>
+    async Task<TimeSpan> FindUnsentAge(CancellationToken cancellationToken)
+    {
+        await using var command = database.CreateCommand(
+            "select coalesce(now() - min(sent_time), '0') from outbox_message where token_id is null and parked is null and attempts = 0");
+        return (TimeSpan)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     sealed record Reading(long Open, TimeSpan Unsent)

@@ -125,6 +125,9 @@ public sealed class PingConsumer(TestDbContext db, IPublishEndpoint publisher) :
             case "update and fail":
                 await db.Effects.Where(x => x.Name == ping.Name).ExecuteUpdateAsync(x => x.SetProperty(e => e.Name, "changed"));
                 throw new InvalidOperationException("as asked");
+            case "update by a query and fail":
+                await db.Database.SqlQueryRaw<int>("""update "Effects" set "Name" = 'changed' where "Name" = {0} returning 1 as "Value" """, ping.Name).ToListAsync();
+                throw new InvalidOperationException("as asked");
             case "save":
                 await db.SaveChangesAsync();
                 await publisher.Publish(new Pong(ping.Name));

@@ -25,18 +25,19 @@ public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(
         await OutboxIsEmptyAsync();
     }
 
-    [Test]
-    public async Task Should_leave_as_it_was_what_a_failing_handler_updated()
+    [TestCase("update and fail")]
+    [TestCase("update by a query and fail")]
+    public async Task Should_leave_as_it_was_what_a_failing_handler_updated(string way)
     {
         var replica = await StartReplicaAsync();
-        var name = Unique("update and fail");
+        var name = Unique(way);
         await InScopeAsync(replica, (db, _) =>
         {
             db.Add(new Effect { Name = name });
             return db.SaveChangesAsync();
         });
 
-        await PublishAsync(replica, new Ping(name, "update and fail"), NewId.NextGuid());
+        await PublishAsync(replica, new Ping(name, way), NewId.NextGuid());
 
         await ArriveAfterAllAsync(replica);
         await Wait.UntilAsync(() => Task.FromResult(Log.Contains(LogLevel.Error, "as asked")), Patience, () => "the handler to fail");

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Transactions;
 using Local.Host.Servers;
 using MassTransit;
 using Messaging.Postgres;
@@ -95,6 +96,51 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
                 await ArrivesAsync($"{name} {i}");
         Assert.That(await EffectsAsync(name), Is.GreaterThanOrEqualTo(57));
         Assert.That(ClaimConsumer.Runs.Where(x => x.Key.Name == name && x.Key.Number % 20 != 7).Max(x => x.Value), Is.LessThanOrEqualTo(3));
+    }
+
+    [Test]
+    public async Task Should_spare_the_others_of_what_cannot_be_sent_to_the_database()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var failures = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => InScopeAsync(replica, async (db, scope) =>
+        {
+            db.Add(new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Counting", Name = i % 20 == 7 ? "half a letter: \ud83d" : "fine" });
+            await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default);
+        }).ContinueWith(x => x.Exception?.InnerException)));
+        Assert.That(failures.Where((_, i) => i % 20 == 7), Has.All.Not.Null);
+        Assert.That(failures.Where((_, i) => i % 20 != 7), Has.All.Null);
+    }
+
+    [Test]
+    public async Task Should_not_carry_what_flows_with_one_into_the_work_for_all()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("flow");
+        await InScopeAsync(replica, async (_, scope) =>
+        {
+            Tenant.Value = "mine";
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, 0, "notes the tenant"), default);
+            Assert.That(Tenant.Value, Is.EqualTo("mine"));
+            await unit.CommitAsync(default);
+            Assert.That(Tenant.Value, Is.EqualTo("mine"));
+        });
+        Assert.That(await EffectsAsync($"{name}, tenant: "), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_refuse_to_commit_in_an_ambient_transaction()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("ambient");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            using var ambient = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+            db.Add(new Effect { Name = name });
+            Assert.That(() => scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default),
+                Throws.InvalidOperationException.With.Message.Contains("ambient"));
+        });
+        Assert.That(await EffectsAsync(name), Is.Zero);
     }
 
     [Test]
@@ -199,6 +245,8 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         Assert.That(await EffectsAsync(name) + await EffectsAsync($"tracked {name}"), Is.Zero);
     }
 
+    static readonly AsyncLocal<string?> Tenant = new();
+
     public sealed record Claim(string Name, int Number, string Way);
 
     public sealed class ClaimConsumer(IUnitOfWork<TestDbContext> unit, TestDbContext db) : IConsumer<Claim>
@@ -241,7 +289,12 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             if (requests.Any(x => x.Way == "breaks the step"))
                 throw new ArgumentException("as asked");
             var results = requests.Select(x => (x.Number, x.Way == "refused" ? new InvalidOperationException("as asked") : (Exception?)null)).ToList();
-            var names = requests.Where(x => x.Way != "refused").Select(x => x.Way == "impossible" ? null : x.Name).ToArray();
+            var names = requests.Where(x => x.Way != "refused").Select(x => x.Way switch
+            {
+                "impossible" => null,
+                "notes the tenant" => $"{x.Name}, tenant: {Tenant.Value}",
+                _ => x.Name,
+            }).ToArray();
             return Task.FromResult(new SetDecision<int>(results,
                 [new("""insert into "Effects" ("Name") select * from unnest($1)""") { Parameters = { new() { Value = names } } }]));
         }
