@@ -55,7 +55,14 @@ var sweep = new Command("sweep", "Offers rising rates until the system does not 
     { rates, seconds, picture, clients, accounts, warmup, grow, refused, json, order, account, orderDatabase, accountDatabase, amqp, management };
 sweep.SetAction((parsed, cancellationToken) => new SweepCommand(ReadOptions(parsed), parsed.GetValue(rates)!, TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(picture)!)
     .RunAsync(cancellationToken));
-foreach (var command in new[] { run, sweep })
+
+var factor = new Option<double>("--factor") { Description = "How many times what it can do is offered.", DefaultValueFactory = _ => 2 };
+var lasts = new Option<double>("--seconds") { Description = "How long too much is offered.", DefaultValueFactory = _ => 300 };
+var overload = new Command("overload", "Offers more than the system can do, for long, and measures what it does meanwhile, and its latency afterwards.")
+    { orders, factor, lasts, clients, accounts, warmup, grow, refused, order, account, orderDatabase, accountDatabase, amqp, management };
+overload.SetAction((parsed, cancellationToken) =>
+    new OverloadCommand(ReadOptions(parsed), parsed.GetValue(factor), TimeSpan.FromSeconds(parsed.GetValue(lasts))).RunAsync(cancellationToken));
+foreach (var command in new[] { run, sweep, overload })
     command.Validators.Add(result =>
     {
         if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
@@ -106,6 +113,11 @@ simulate.SetAction(parsed => parsed.GetValue(seed) is { } one
 var mutants = new Command("mutants", "Switches each guarantee off in turn, and says what finds it.");
 mutants.SetAction(_ => MutantHunt.Print());
 
+var steady = new Option<double>("--rate") { Description = "Orders a second.", DefaultValueFactory = _ => 500 };
+var times = new Option<int>("--repeat") { Description = "How often each is killed or restarted.", DefaultValueFactory = _ => 3 };
+var recovery = new Command("recovery", "Kills each service and restarts the broker while orders come in: how long until the first is confirmed?") { steady, times };
+recovery.SetAction((parsed, cancellationToken) => new RecoveryCommand(parsed.GetValue(steady), parsed.GetValue(times)).RunAsync(cancellationToken));
+
 var minutes = new Option<double>("--minutes") { Description = "How long it takes, healing included.", DefaultValueFactory = _ => 2 };
 var plan = new Option<int>("--seed") { Description = "Decides the plan of faults.", DefaultValueFactory = _ => 1 };
 var offered = new Option<double>("--rate") { Description = "Orders a second.", DefaultValueFactory = _ => 30 };
@@ -114,7 +126,7 @@ var attack = new Command("attack", "Starts everything, lets go wrong what can, a
 attack.SetAction((parsed, cancellationToken) =>
     new AttackCommand(parsed.GetValue(minutes), parsed.GetValue(plan), parsed.GetValue(offered), parsed.GetValue(folder)!).RunAsync(cancellationToken));
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
+return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, overload, recovery, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
 
 RunOptions ReadOptions(ParseResult parsed) => new(
     parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(warmup),

@@ -84,6 +84,54 @@ sealed class LoadSession : IAsyncDisposable
         return Figures.From(_options with { Orders = orders, Rate = rate }, placed, times, start, before, after, memory, _errors.Values.Sum(), _sentAway);
     }
 
+    /// <summary>
+    /// Calls at a rate, whatever the answers. Who is sent away comes again when it is told to, and is called then in place of a new order;
+    /// when the time is over, those that are left are called until they are accepted.
+    /// </summary>
+    public async Task<Overload> OverloadAsync(double rate, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        _errors.Clear();
+        _sentAway = 0;
+        await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
+        var again = new ConcurrentQueue<(int Order, long Due)>(); // all are told to wait for the same time: in the order of their times
+        var placed = new ConcurrentDictionary<int, Placed>();
+        var calls = new List<Task>();
+        var (start, orders, inTime) = (Stopwatch.GetTimestamp(), 0, 0);
+        for (var call = 0; ; call++)
+        {
+            var early = TimeSpan.FromSeconds(call / rate) - Stopwatch.GetElapsedTime(start);
+            if (early > TimeSpan.FromMilliseconds(0.5))
+                await Task.Delay(early, cancellationToken);
+            var isOver = Stopwatch.GetElapsedTime(start) > duration;
+            if (isOver && inTime == 0)
+                inTime = times.Count;
+            if (again.TryPeek(out var next) && next.Due <= Stopwatch.GetTimestamp() && again.TryDequeue(out next))
+                calls.Add(CallAsync(next.Order));
+            else if (!isOver)
+                calls.Add(CallAsync(orders++));
+            else if (calls.TrueForAll(x => x.IsCompleted) && again.IsEmpty)
+                break;
+            if (calls.Count > 100_000)
+                calls.RemoveAll(x => x.IsCompletedSuccessfully);
+        }
+
+        await Task.WhenAll(calls);
+        await EndedAsync([.. placed.Values], times, cancellationToken);
+        return new Overload(inTime / duration.TotalSeconds, _sentAway, _errors.Values.Sum() + placed.Count - times.Count);
+
+        async Task CallAsync(int order)
+        {
+            var outcome = await CallOnceAsync(order, cancellationToken);
+            if (outcome.Placed is { } done)
+            {
+                placed[order] = done;
+                times.Placed(done.OrderId.ToString());
+            }
+            else if (outcome.Delay is { } delay)
+                again.Enqueue((order, Stopwatch.GetTimestamp() + (long)(delay.TotalSeconds * Stopwatch.Frequency)));
+        }
+    }
+
     /// <summary>Checks the invariants; null if the databases are not known.</summary>
     public async Task<AuditReport?> AuditAsync(CancellationToken cancellationToken) =>
         _target is { OrderDatabase: { } orders, AccountDatabase: { } money }
@@ -147,31 +195,44 @@ sealed class LoadSession : IAsyncDisposable
     /// <summary>Places an order; comes again when it is told to.</summary>
     async Task PlaceAsync(int i, Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
     {
-        var account = i * _options.Refused % 1 + _options.Refused >= 1 ? _poor[i % _poor.Length] : _rich[i % _rich.Length];
         while (true)
         {
-            var called = Stopwatch.GetTimestamp();
-            try
+            var outcome = await CallOnceAsync(i, cancellationToken);
+            if (outcome.Placed is { } done)
             {
-                var answer = await _clients[i % _clients.Length].CreateOrderAsync(new CreateOrderRequest
-                {
-                    AccountId = account,
-                    Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Euros.Of(1) } },
-                }, cancellationToken: cancellationToken);
-                placed[i] = new Placed(Guid.Parse(answer.OrderId), called, Stopwatch.GetTimestamp());
-                times.Placed(answer.OrderId);
+                placed[i] = done;
+                times.Placed(done.OrderId.ToString());
+            }
+
+            if (outcome.Delay is not { } delay)
                 return;
-            }
-            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } delay })
+            await Task.Delay(delay, cancellationToken);
+        }
+    }
+
+    /// <summary>Calls CreateOrder: it is placed, or is to come again after a delay, or has failed.</summary>
+    async Task<(Placed? Placed, TimeSpan? Delay)> CallOnceAsync(int i, CancellationToken cancellationToken)
+    {
+        var account = i * _options.Refused % 1 + _options.Refused >= 1 ? _poor[i % _poor.Length] : _rich[i % _rich.Length];
+        var called = Stopwatch.GetTimestamp();
+        try
+        {
+            var answer = await _clients[i % _clients.Length].CreateOrderAsync(new CreateOrderRequest
             {
-                Interlocked.Increment(ref _sentAway);
-                await Task.Delay(delay.ToTimeSpan(), cancellationToken);
-            }
-            catch (RpcException e)
-            {
-                _errors.AddOrUpdate($"{e.StatusCode}: {e.Status.Detail}", 1, (_, n) => n + 1);
-                return;
-            }
+                AccountId = account,
+                Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Euros.Of(1) } },
+            }, cancellationToken: cancellationToken);
+            return (new Placed(Guid.Parse(answer.OrderId), called, Stopwatch.GetTimestamp()), null);
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } delay })
+        {
+            Interlocked.Increment(ref _sentAway);
+            return (null, delay.ToTimeSpan());
+        }
+        catch (RpcException e)
+        {
+            _errors.AddOrUpdate($"{e.StatusCode}: {e.Status.Detail}", 1, (_, n) => n + 1);
+            return (null, null);
         }
     }
 
