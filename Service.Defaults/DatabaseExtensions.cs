@@ -11,6 +11,7 @@ namespace Service.Defaults;
 /// <summary>The database as both services have it.</summary>
 public static partial class DatabaseExtensions
 {
+    const int ConnectionsAtStart = 6;
     const long MigrationLock = 0x4F53_4147_41; // any number that nobody else takes: "OSAGA"
 
     /// <summary>Adds a pooled DbContext on <c>ConnectionStrings:Database</c>.</summary>
@@ -83,6 +84,7 @@ public static partial class DatabaseExtensions
                     await Execute(turn, "select pg_advisory_unlock($1)");
                 }
 
+                await WarmUp(services, cancellationToken);
                 return;
             }
             catch (Exception e) when (TransientErrors.IsUnavailable(e) && DateTime.UtcNow < giveUp)
@@ -95,6 +97,22 @@ public static partial class DatabaseExtensions
         {
             await using var command = new NpgsqlCommand(sql, connection) { Parameters = { new() { Value = MigrationLock } }, CommandTimeout = 0 };
             await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Opens the connections that the first requests would have to wait for, each a login of some milliseconds.</summary>
+    static async Task WarmUp(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var opened = new List<NpgsqlConnection>();
+        try
+        {
+            while (opened.Count < ConnectionsAtStart)
+                opened.Add(await services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync(cancellationToken));
+        }
+        finally
+        {
+            foreach (var connection in opened)
+                await connection.DisposeAsync();
         }
     }
 
