@@ -19,16 +19,24 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
     {
         await using var orders = NpgsqlDataSource.Create(orderDatabase);
         await using var accounts = NpgsqlDataSource.Create(accountDatabase);
-        await QuietAsync(orders, accounts, settle, cancellationToken);
-        await MoneyAsync(accounts, cancellationToken);
-        await FatesAsync(orders, accounts, cancellationToken);
-        return new AuditReport(_counts, _violations);
+        var end = DateTime.UtcNow + settle;
+        while (true)
+        {
+            await QuietAsync(orders, accounts, end, cancellationToken);
+            await MoneyAsync(accounts, cancellationToken);
+            await FatesAsync(orders, accounts, cancellationToken);
+            if (_violations.Count == 0 || _violations.Exists(x => !x.StartsWith("I4", StringComparison.Ordinal)) || DateTime.UtcNow > end)
+                return new AuditReport(_counts, _violations);
+
+            // No queue counts a message that its consumer has and has not acknowledged yet: what it does is waited for, and looked at again.
+            _violations.Clear();
+            await Task.Delay(200, cancellationToken);
+        }
     }
 
     /// <summary>I6 and I9: every order is terminal, outboxes and queues are empty, nothing is parked.</summary>
-    async Task QuietAsync(NpgsqlDataSource orders, NpgsqlDataSource accounts, TimeSpan settle, CancellationToken cancellationToken)
+    async Task QuietAsync(NpgsqlDataSource orders, NpgsqlDataSource accounts, DateTime end, CancellationToken cancellationToken)
     {
-        var end = DateTime.UtcNow + settle;
         while (true)
         {
             var left = new List<string>();

@@ -30,7 +30,11 @@ public abstract class SystemFixture
     public async Task StartAsync() => System = await OrderSystem.StartAsync(await TestServers.GetAsync(), Options with
     {
         Suffix = TestServers.NewName("_e2e"),
-        Settings = new Dictionary<string, string>(Settings) { ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c") },
+        Settings = new Dictionary<string, string>(Settings)
+        {
+            ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
+            ["DOTNET_TieredPGO"] = "0", // it pays after minutes, and costs at the start: here all services have just started
+        },
     });
 
     [OneTimeTearDown]
