@@ -96,13 +96,11 @@ sealed class LoadSession : IAsyncDisposable
         var again = new ConcurrentQueue<(int Order, long Due)>(); // all are told to wait for the same time: in the order of their times
         var placed = new ConcurrentDictionary<int, Placed>();
         var calls = new List<Task>();
-        var (start, orders, inTime) = (Stopwatch.GetTimestamp(), 0, 0);
+        var (pace, orders, inTime) = (new Pace(rate), 0, 0);
         for (var call = 0; ; call++)
         {
-            var early = TimeSpan.FromSeconds(call / rate) - Stopwatch.GetElapsedTime(start);
-            if (early > TimeSpan.FromMilliseconds(0.5))
-                await Task.Delay(early, cancellationToken);
-            var isOver = Stopwatch.GetElapsedTime(start) > duration;
+            await pace.UntilAsync(call, cancellationToken);
+            var isOver = pace.Elapsed > duration;
             if (isOver && inTime == 0)
                 inTime = times.Count;
             if (again.TryPeek(out var next) && next.Due <= Stopwatch.GetTimestamp() && again.TryDequeue(out next))
@@ -180,12 +178,10 @@ sealed class LoadSession : IAsyncDisposable
         }
 
         var calls = new List<Task>(placed.Length);
-        var start = Stopwatch.GetTimestamp();
+        var pace = new Pace(rate);
         for (var i = 0; i < placed.Length; i++)
         {
-            var early = TimeSpan.FromSeconds(i / rate) - Stopwatch.GetElapsedTime(start);
-            if (early > TimeSpan.FromMilliseconds(0.5))
-                await Task.Delay(early, cancellationToken);
+            await pace.UntilAsync(i, cancellationToken);
             calls.Add(PlaceAsync(i, placed, times, cancellationToken));
         }
 

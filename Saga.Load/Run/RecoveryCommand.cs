@@ -125,12 +125,10 @@ sealed class RecoveryCommand(double rate, int repeat)
     {
         var account = await system.AccountClient.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: stop);
         await system.AccountClient.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: stop);
-        var start = Stopwatch.GetTimestamp();
+        var pace = new Pace(rate);
         for (var i = 0; !stop.IsCancellationRequested; i++)
         {
-            var early = TimeSpan.FromSeconds(i / rate) - Stopwatch.GetElapsedTime(start);
-            if (early > TimeSpan.FromMilliseconds(0.5))
-                await Task.Delay(early, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await pace.UntilAsync(i, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             _ = PlaceOneAsync();
         }
 
