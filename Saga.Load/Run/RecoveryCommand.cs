@@ -5,7 +5,6 @@ using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
-using Npgsql;
 using Orders.V1;
 using Saga.Load.Audit;
 using Spectre.Console;
@@ -21,8 +20,7 @@ sealed class RecoveryCommand(double rate, int repeat)
     static readonly TimeSpan Down = TimeSpan.FromSeconds(1);
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    long _restarted; // by the clock of the order ids, in milliseconds
-    long _confirmed; // by Stopwatch; 0 while none was
+    volatile FirstNewOrder? _awaited;
 
     /// <returns>The exit code: 0 if it went on every time, and the audit is clean.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
@@ -33,7 +31,8 @@ sealed class RecoveryCommand(double rate, int repeat)
             throw new InvalidOperationException("the broker is somebody else's: it cannot be restarted here");
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var listening = ListenAsync(servers.Postgres.Admin(system.OrderDatabase), stop.Token);
+        await using var changes = await OrderChanges.ListenAsync(servers.Postgres.Admin(system.OrderDatabase),
+            (id, state) => _awaited?.Changed(id, state), cancellationToken);
         var placing = PlaceAsync(system, stop.Token);
         var results = new Table().Title($"{rate:F0} orders a second offered; from the new start to the first new order that is confirmed").AddColumns("what", "seconds").RoundedBorder();
         var wentOn = true;
@@ -49,14 +48,16 @@ sealed class RecoveryCommand(double rate, int repeat)
             {
                 await Task.Delay(Calm, cancellationToken);
                 var started = await restart();
-                Volatile.Write(ref _restarted, DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
-                Volatile.Write(ref _confirmed, 0);
-                var waiting = Stopwatch.StartNew();
-                while (Volatile.Read(ref _confirmed) == 0 && waiting.Elapsed < Patience)
-                    await Task.Delay(5, cancellationToken);
-                var confirmed = Volatile.Read(ref _confirmed);
-                wentOn &= confirmed != 0;
-                times.Add(confirmed != 0 ? Stopwatch.GetElapsedTime(started, confirmed).TotalSeconds : double.PositiveInfinity);
+                var awaited = _awaited = new FirstNewOrder();
+                try
+                {
+                    times.Add(Stopwatch.GetElapsedTime(started, await awaited.Confirmed.WaitAsync(Patience, cancellationToken)).TotalSeconds);
+                }
+                catch (TimeoutException)
+                {
+                    wentOn = false;
+                    times.Add(double.PositiveInfinity);
+                }
             }
 
             results.AddRow(name, string.Join("  ", times.Select(x => x.ToString("0.00", CultureInfo.InvariantCulture))));
@@ -64,7 +65,7 @@ sealed class RecoveryCommand(double rate, int repeat)
 
         await Task.Delay(Calm, cancellationToken);
         await stop.CancelAsync();
-        await Task.WhenAll(listening, placing);
+        await placing;
         AnsiConsole.Write(results);
         var report = await new Auditor(servers.Postgres.Admin(system.OrderDatabase), servers.Postgres.Admin(system.AccountDatabase), null)
             .AuditAsync(TimeSpan.FromSeconds(60), cancellationToken);
@@ -101,25 +102,6 @@ sealed class RecoveryCommand(double rate, int repeat)
             }
     }
 
-    async Task ListenAsync(string database, CancellationToken stop)
-    {
-        await using var connection = new NpgsqlConnection(database + ";Pooling=false");
-        await connection.OpenAsync(stop);
-        connection.Notification += (_, e) =>
-        {
-            if (Volatile.Read(ref _confirmed) == 0 && e.Payload.Split('\n').Any(IsConfirmedSince))
-                Volatile.Write(ref _confirmed, Stopwatch.GetTimestamp());
-        };
-        await using (var listen = new NpgsqlCommand("listen order_changed", connection))
-            await listen.ExecuteNonQueryAsync(stop);
-        while (!stop.IsCancellationRequested)
-            await connection.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
-    /// <summary>An order that was placed after the new start: what was under way before may be confirmed without the one that was away.</summary>
-    bool IsConfirmedSince(string line) => line.Split('|') is [var id, "Confirmed", ..]
-        && long.Parse($"{id[..8]}{id[9..13]}", NumberStyles.HexNumber, CultureInfo.InvariantCulture) > Volatile.Read(ref _restarted); // UUID version 7
-
     /// <summary>Offers orders; those that a killed service cannot take are not offered again.</summary>
     async Task PlaceAsync(OrderSystem system, CancellationToken stop)
     {
@@ -146,6 +128,22 @@ sealed class RecoveryCommand(double rate, int repeat)
             {
                 // The service is away, or full: what is measured is what it does when it is back.
             }
+        }
+    }
+
+    /// <summary>Waits for an order that was placed after now: what was under way before may be confirmed without the one that was away.</summary>
+    sealed class FirstNewOrder
+    {
+        readonly Guid _since = Guid.CreateVersion7(); // order ids are of version 7, too: in the order of their times
+        readonly TaskCompletionSource<long> _confirmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>When it was, by <see cref="Stopwatch" />.</summary>
+        public Task<long> Confirmed => _confirmed.Task;
+
+        public void Changed(Guid orderId, string state)
+        {
+            if (state == "Confirmed" && orderId > _since)
+                _confirmed.TrySetResult(Stopwatch.GetTimestamp());
         }
     }
 }

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Grpc.Net.Client;
-using Npgsql;
 using Orders;
 using Orders.V1;
 
@@ -15,8 +14,8 @@ sealed class TerminalTimes : IAsyncDisposable
 {
     readonly ConcurrentDictionary<Guid, (string Status, long At)> _ended = new();
     readonly CancellationTokenSource _stop = new();
-    readonly List<Task> _tasks = [];
-    NpgsqlConnection? _connection;
+    readonly List<Task> _watches = [];
+    OrderChanges? _changes;
     GrpcChannel[]? _channels;
 
     /// <summary>How many orders have ended.</summary>
@@ -31,21 +30,11 @@ sealed class TerminalTimes : IAsyncDisposable
             return times;
         }
 
-        times._connection = new NpgsqlConnection(target.OrderDatabase + ";Pooling=false");
-        await times._connection.OpenAsync(cancellationToken);
-        times._connection.Notification += (_, e) =>
+        times._changes = await OrderChanges.ListenAsync(target.OrderDatabase, (id, state) =>
         {
-            foreach (var line in e.Payload.Split('\n'))
-                if (line.Split('|') is [var id, ("Confirmed" or "Rejected" or "Cancelled") and var state, ..])
-                    times.End(Guid.Parse(id), state.ToUpperInvariant());
-        };
-        await using (var listen = new NpgsqlCommand("listen order_changed", times._connection))
-            await listen.ExecuteNonQueryAsync(cancellationToken);
-        times._tasks.Add(Task.Run(async () =>
-        {
-            while (!times._stop.IsCancellationRequested)
-                await times._connection.WaitAsync(times._stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }, CancellationToken.None));
+            if (state is "Confirmed" or "Rejected" or "Cancelled")
+                times.End(id, state.ToUpperInvariant());
+        }, cancellationToken);
         return times;
     }
 
@@ -56,8 +45,8 @@ sealed class TerminalTimes : IAsyncDisposable
             return;
         var client = new OrderService.OrderServiceClient(_channels[Math.Abs(orderId.GetHashCode()) % _channels.Length]);
         var watching = WatchAsync(client, orderId);
-        lock (_tasks)
-            _tasks.Add(watching);
+        lock (_watches)
+            _watches.Add(watching);
     }
 
     async Task WatchAsync(OrderService.OrderServiceClient client, string orderId)
@@ -76,9 +65,9 @@ sealed class TerminalTimes : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_connection != null)
-            await _connection.DisposeAsync();
+        await Task.WhenAll(_watches).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_changes != null)
+            await _changes.DisposeAsync();
         _stop.Dispose();
     }
 }
