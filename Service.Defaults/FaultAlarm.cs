@@ -1,5 +1,6 @@
 using MassTransit;
 using Microsoft.Extensions.Logging;
+using RabbitMQ.Client.Exceptions;
 
 namespace Service.Defaults;
 
@@ -20,13 +21,20 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
 
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
-        LogUnreadable(exception, context.InputAddress.AbsolutePath);
+        if (exception is OperationInterruptedException)
+            LogNotAcknowledged(context.InputAddress.AbsolutePath, exception.Message);
+        else
+            LogUnreadable(exception, context.InputAddress.AbsolutePath);
         return Task.CompletedTask;
     }
 
     [LoggerMessage(Level = LogLevel.Critical,
         Message = "{MessageType} {MessageId} has failed for good and is in the error queue of {Queue}: {Content}")]
     partial void LogFault(Exception error, string messageType, Guid? messageId, object content, string queue);
+
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "A delivery of {Queue} could not be acknowledged, the broker will deliver it again: {Reason}")]
+    partial void LogNotAcknowledged(string queue, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A delivery of {Queue} has failed and is in its error queue")]
     partial void LogUnreadable(Exception error, string queue);

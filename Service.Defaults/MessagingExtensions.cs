@@ -20,6 +20,7 @@ public static class MessagingExtensions
         builder.Services.AddOptions<MessagingOptions>().BindConfiguration("Messaging").ValidateDataAnnotations().ValidateOnStart();
         var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
         builder.Services.AddReceiveObserver<FaultAlarm>();
+        builder.Services.AddSingleton<BrokerConnection>();
         // Told to end, it ends within ten seconds: what is in flight is finished, or left to be delivered again.
         builder.Services.Configure<MassTransitHostOptions>(o => o.StopTimeout = TimeSpan.FromSeconds(3));
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(4));
@@ -41,7 +42,11 @@ public static class MessagingExtensions
             {
                 rabbit.Host(new Uri(builder.Configuration.GetConnectionString("RabbitMq")
                     ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")),
-                    host => host.Heartbeat(TimeSpan.FromSeconds(10))); // a connection that is dead is noticed in half a minute
+                    host =>
+                    {
+                        host.Heartbeat(TimeSpan.FromSeconds(10)); // a connection that is dead is noticed in half a minute
+                        host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().WaitAsync;
+                    });
                 rabbit.ConfigureJsonSerializerOptions(json =>
                 {
                     json.WriteIndented = false;

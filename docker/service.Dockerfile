@@ -7,9 +7,9 @@ WORKDIR /src
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY Contracts/Contracts.csproj Contracts/
 COPY Messaging.Postgres/Messaging.Postgres.csproj Messaging.Postgres/
-COPY Service.Defaults/Service.Defaults.csproj Service.Defaults/
+COPY Service.Defaults/Service.Defaults.csproj Service.Defaults/Service.props Service.Defaults/
 COPY ${SERVICE}.Service/${SERVICE}.Service.csproj ${SERVICE}.Service/
-RUN dotnet restore ${SERVICE}.Service --use-current-runtime -p:PublishReadyToRun=true
+RUN dotnet restore ${SERVICE}.Service
 
 COPY .editorconfig ./
 COPY proto proto
@@ -17,8 +17,7 @@ COPY Contracts Contracts
 COPY Messaging.Postgres Messaging.Postgres
 COPY Service.Defaults Service.Defaults
 COPY ${SERVICE}.Service ${SERVICE}.Service
-RUN dotnet publish ${SERVICE}.Service --no-restore --use-current-runtime --no-self-contained \
-    -c Release -p:PublishReadyToRun=true -o /app
+RUN dotnet publish ${SERVICE}.Service --no-restore -c Release -o /app
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 ARG SERVICE

@@ -24,9 +24,9 @@ public sealed class ServiceReplica : IAsyncDisposable
         (_folder, Name) = (folder, name);
         (GrpcAddress, HttpAddress) = (new Uri($"http://127.0.0.1:{grpcPort}"), new Uri($"http://127.0.0.1:{httpPort}"));
 
-        // All programs are built side by side: artifacts/bin/PROGRAM/CONFIGURATION.
+        // From artifacts/bin/THIS/CONFIGURATION to artifacts/publish/SERVICE/CONFIGURATION.
         var here = AppContext.BaseDirectory.TrimEnd('/');
-        _program = Path.GetFullPath(Path.Combine(here, "..", "..", $"{service}.Service", Path.GetFileName(here), $"{service}.Service.dll"));
+        _program = Path.GetFullPath(Path.Combine(here, "..", "..", "..", "publish", $"{service}.Service", Path.GetFileName(here), $"{service}.Service.dll"));
         _environment = new Dictionary<string, string>(settings)
         {
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),

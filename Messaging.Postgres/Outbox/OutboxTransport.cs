@@ -38,7 +38,19 @@ interface IOutboxRows<TDbContext> where TDbContext : DbContext
 
 sealed class BusTransport<TDbContext>(IBusControl bus) : IOutboxTransport<TDbContext> where TDbContext : DbContext
 {
-    public bool IsThere => bus.CheckHealth().Status != BusHealthStatus.Unhealthy;
+    /// <summary>
+    /// Not if endpoints that consume have all stopped: a bus that is losing its broker, or waits for it, is degraded at most,
+    /// for its own endpoint consumes nothing and stays healthy.
+    /// </summary>
+    public bool IsThere
+    {
+        get
+        {
+            var health = bus.CheckHealth();
+            var consuming = health.Endpoints.Values.Where(x => x.ReceiveEndpoint.Started.IsCompletedSuccessfully).ToList();
+            return health.Status != BusHealthStatus.Unhealthy && (consuming.Count == 0 || consuming.Exists(x => x.Status != BusHealthStatus.Degraded));
+        }
+    }
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {

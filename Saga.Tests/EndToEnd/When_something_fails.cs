@@ -68,16 +68,17 @@ public sealed class When_something_fails : SystemFixture
         await AuditAsync();
     }
 
-    [Test]
-    public async Task Should_take_orders_while_the_broker_is_down_and_end_them_after()
+    [TestCase(Signal.Kill, 20)]
+    [TestCase(Signal.Term, 1000)]
+    public async Task Should_take_orders_while_the_broker_is_down_and_end_them_after(Signal signal, int underWay)
     {
         var rabbit = System.Servers.Rabbit as IStoppable;
         if (rabbit == null)
             Assert.Ignore("given servers are not stopped by a test");
-        var account = await OpenAsync(1000);
-        var before = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PlaceAsync(account, 1)));
+        var account = await OpenAsync(10_000);
+        var before = await Task.WhenAll(Enumerable.Range(0, underWay).Select(_ => PlaceAsync(account, 1)));
 
-        await rabbit.StopAsync(Signal.Kill);
+        await rabbit.StopAsync(signal);
         var during = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PlaceAsync(account, 1)));
         await rabbit.StartAsync();
 
