@@ -5,16 +5,17 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Service.Defaults;
 
-/// <summary>
-/// Waits for a broker that is away, before MassTransit connects: what fails there is tried again after pauses that grow from
-/// 3 to 30 seconds, for which it has no setting.
-/// </summary>
+/// <summary>What MassTransit's connections to the broker are made with, and when.</summary>
 sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger<BrokerConnection> log)
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Returns when the broker takes connections, refuses this user, or the service stops. Connections are made on a <see cref="BrokerSocket" />.</summary>
-    public async Task WaitAsync(ConnectionFactory factory)
+    /// <summary>
+    /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections, refuses this
+    /// user, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
+    /// it has no setting.
+    /// </summary>
+    public async Task PrepareAsync(ConnectionFactory factory)
     {
         factory.SocketFactory = BrokerSocket.Create;
         for (var said = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
@@ -24,19 +25,15 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
                 await using var probe = await factory.CreateConnectionAsync("probe", lifetime.ApplicationStopping);
                 return;
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
             catch (BrokerUnreachableException e) when (e.GetBaseException() is not AuthenticationFailureException)
             {
                 if (said != e.GetBaseException().Message)
                     LogAway(said = e.GetBaseException().Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (BrokerUnreachableException)
+            catch (Exception e) when (e is BrokerUnreachableException or OperationCanceledException)
             {
-                return; // MassTransit will be refused, too, and says so
+                return; // refused, as MassTransit will be, too, and says so; or stopping
             }
     }
 

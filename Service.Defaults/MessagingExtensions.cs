@@ -45,7 +45,7 @@ public static class MessagingExtensions
                     host =>
                     {
                         host.Heartbeat(TimeSpan.FromSeconds(10)); // a connection that is dead is noticed in half a minute
-                        host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().WaitAsync;
+                        host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;
                     });
                 rabbit.ConfigureJsonSerializerOptions(json =>
                 {

@@ -48,7 +48,8 @@ sealed class BusTransport<TDbContext>(IBusControl bus) : IOutboxTransport<TDbCon
         {
             var health = bus.CheckHealth();
             var consuming = health.Endpoints.Values.Where(x => x.ReceiveEndpoint.Started.IsCompletedSuccessfully).ToList();
-            return health.Status != BusHealthStatus.Unhealthy && (consuming.Count == 0 || consuming.Exists(x => x.Status != BusHealthStatus.Degraded));
+            var stopped = consuming.Count > 0 && consuming.TrueForAll(x => x.Status == BusHealthStatus.Degraded);
+            return health.Status != BusHealthStatus.Unhealthy && !stopped;
         }
     }
 
