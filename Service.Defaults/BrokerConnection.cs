@@ -8,12 +8,13 @@ namespace Service.Defaults;
 /// <summary>What MassTransit's connections to the broker are made with, and when.</summary>
 sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger<BrokerConnection> log)
 {
+    static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections, refuses this
     /// user, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
-    /// it has no setting.
+    /// it has no setting; what fails here must not reach it, for an endpoint does not outlive an exception that it does not know.
     /// </summary>
     public async Task PrepareAsync(ConnectionFactory factory)
     {
@@ -21,20 +22,26 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
         for (var said = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
             try
             {
-                // Up to the end of the handshake: a proxy's port can be open long before the broker behind it is there.
-                await using var probe = await factory.CreateConnectionAsync("probe", lifetime.ApplicationStopping);
+                // A try that fails can stay for ever in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there.
+                await ProbeAsync(factory).WaitAsync(Limit, lifetime.ApplicationStopping);
                 return;
             }
-            catch (BrokerUnreachableException e) when (e.GetBaseException() is not AuthenticationFailureException)
+            catch (BrokerUnreachableException e) when (e.GetBaseException() is AuthenticationFailureException)
+            {
+                return; // MassTransit will be refused, too, and says so
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
                 if (said != e.GetBaseException().Message)
                     LogAway(said = e.GetBaseException().Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (Exception e) when (e is BrokerUnreachableException or OperationCanceledException)
-            {
-                return; // refused, as MassTransit will be, too, and says so; or stopping
-            }
+    }
+
+    /// <summary>Up to the end of the handshake: a proxy's port can be open long before the broker behind it is there.</summary>
+    async Task ProbeAsync(ConnectionFactory factory)
+    {
+        await using var probe = await factory.CreateConnectionAsync("probe", lifetime.ApplicationStopping);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The broker cannot be reached; it is tried again four times a second: {Reason}")]

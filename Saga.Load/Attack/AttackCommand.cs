@@ -52,8 +52,17 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
             (database.Road, broker.Road) = (Road.Open, Road.Open);
         foreach (var replica in system.Orders.Concat(system.Accounts).Where(x => x.HasEnded))
             replica.Start();
-        foreach (var replica in system.Orders.Concat(system.Accounts))
-            await replica.WaitUntilReadyAsync(cancellationToken);
+        try
+        {
+            foreach (var replica in system.Orders.Concat(system.Accounts))
+                await replica.WaitUntilReadyAsync(cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            KeepLogs(servers.Folder);
+            throw;
+        }
+
         await load;
         var healed = history.Now;
         await messages.StopAsync();
