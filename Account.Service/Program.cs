@@ -16,6 +16,7 @@ builder.Services.AddSingleton<FundsStep>().AddScoped<FundsDesk>();
 var app = builder.Build();
 if (!await app.MigrateAsync<AccountDbContext>(args))
     return;
+await app.RehearseAsync<AccountDbContext>(FundsRehearsal.Play);
 app.MapApi();
 app.MapGrpcService<AccountGrpcService>();
 await app.RunAsync();

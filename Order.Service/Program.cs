@@ -22,6 +22,7 @@ builder.Services.AddSingleton<OrderWatcher>().AddHostedService(x => x.GetRequire
 var app = builder.Build();
 if (!await app.MigrateAsync<OrderDbContext>(args))
     return;
+await app.RehearseAsync<OrderDbContext>(OrderRehearsal.Play);
 app.MapApi();
 app.MapGrpcService<OrderGrpcService>();
 await app.RunAsync();

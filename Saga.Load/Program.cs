@@ -115,8 +115,8 @@ mutants.SetAction(_ => MutantHunt.Print());
 
 var steady = new Option<double>("--rate") { Description = "Orders a second.", DefaultValueFactory = _ => 500 };
 var times = new Option<int>("--repeat") { Description = "How often each is killed or restarted.", DefaultValueFactory = _ => 3 };
-var recovery = new Command("recovery", "Kills each service and restarts the broker while orders come in: how long until the first is confirmed?") { steady, times };
-recovery.SetAction((parsed, cancellationToken) => new RecoveryCommand(parsed.GetValue(steady), parsed.GetValue(times)).RunAsync(cancellationToken));
+var recovery = new Command("recovery", "Kills each service and restarts the broker while orders come in: how long until the first is confirmed?") { steady, times, warmup };
+recovery.SetAction((parsed, cancellationToken) => new RecoveryCommand(parsed.GetValue(steady), parsed.GetValue(times), parsed.GetValue(warmup)).RunAsync(cancellationToken));
 
 var minutes = new Option<double>("--minutes") { Description = "How long it takes, healing included.", DefaultValueFactory = _ => 2 };
 var plan = new Option<int>("--seed") { Description = "Decides the plan of faults.", DefaultValueFactory = _ => 1 };

@@ -1,15 +1,19 @@
 using MassTransit;
+using Messaging.Postgres;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
 /// <summary>The bus as both services have it.</summary>
-public static class MessagingExtensions
+public static partial class MessagingExtensions
 {
+    static readonly TimeSpan LongestRehearsal = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// Adds the bus on <c>ConnectionStrings:RabbitMq</c> (an amqp address) with the outbox of
     /// <typeparamref name="TDbContext" /> on every endpoint.
@@ -56,6 +60,28 @@ public static class MessagingExtensions
             });
         });
     }
+
+    /// <summary>
+    /// Rehearses what the service does, so that its first orders do not wait for what is done once. Where that fails or takes
+    /// too long the service starts all the same, slower at first, and says so.
+    /// </summary>
+    public static async Task RehearseAsync<TDbContext>(this WebApplication app, Func<Rehearsal<TDbContext>, CancellationToken, Task> play)
+        where TDbContext : DbContext
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(app.Lifetime.ApplicationStopping);
+        limit.CancelAfter(LongestRehearsal);
+        try
+        {
+            await play(app.Services.GetRequiredService<Rehearsal<TDbContext>>(), limit.Token).WaitAsync(limit.Token);
+        }
+        catch (Exception e)
+        {
+            LogNotRehearsed(app.Logger, e);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The service starts without a rehearsal: its first orders will be slow")]
+    static partial void LogNotRehearsed(ILogger log, Exception error);
 
     /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>
     static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)

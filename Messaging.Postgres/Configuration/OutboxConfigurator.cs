@@ -62,6 +62,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
             provider => provider.GetRequiredService<OutboxRelay<TDbContext>>()));
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
+        bus.TryAddSingleton<Rehearsal<TDbContext>>();
         bus.TryAddScoped<UnitOfWork<TDbContext>>();
         bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());
         bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();

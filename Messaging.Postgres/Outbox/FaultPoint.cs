@@ -16,6 +16,7 @@ static class FaultPoint
     static readonly string? Armed;
     static readonly int Hit;
     static int _hits;
+    static volatile bool _disarmed;
 
     static FaultPoint()
     {
@@ -25,7 +26,19 @@ static class FaultPoint
 
     public static void Reach(string name)
     {
-        if (Armed != null && Armed == name && Interlocked.Increment(ref _hits) == Hit)
+        if (Armed != null && !_disarmed && Armed == name && Interlocked.Increment(ref _hits) == Hit)
             Process.GetCurrentProcess().Kill();
+    }
+
+    /// <summary>No place counts until what this returns is disposed.</summary>
+    public static IDisposable Disarm()
+    {
+        _disarmed = true;
+        return new Rearm();
+    }
+
+    sealed class Rearm : IDisposable
+    {
+        public void Dispose() => _disarmed = false;
     }
 }

@@ -28,6 +28,13 @@ sealed class OutboxContextFactory<TDbContext>(
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
         var delivery = new OutboxUnitContext<TDbContext, T>(context, consume, provider, unit, committer, store, sender, options, clock,
             handOver, next, messageId);
+        if (context.TryGetPayload<RehearsalScene<TDbContext>>(out var scene))
+        {
+            await scene.Begin(unit.DbContext, context.CancellationToken).ConfigureAwait(false);
+            await delivery.HandleAndCommit().ConfigureAwait(false);
+            return;
+        }
+
         var isRepeat = await delivery.ConsumeOnce().ConfigureAwait(false);
         if (isRepeat && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })
             await context.NotifyConsumed(context, context.ReceiveContext.ElapsedTime - started, consume.ConsumerType)

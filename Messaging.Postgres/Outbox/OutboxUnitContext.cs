@@ -72,7 +72,8 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
-    public Task HandleAndCommit() => _unit.Groups ? HandleInGroup() : HandleInTransaction();
+    public Task HandleAndCommit() =>
+        _unit.Groups || DbContext.Database.CurrentTransaction != null ? HandleInGroup() : HandleInTransaction();
 
     async Task HandleInGroup()
     {
@@ -109,6 +110,12 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public override async Task SetConsumed()
     {
+        if (TryGetPayload<RehearsalScene<TDbContext>>(out var scene))
+        {
+            await scene.Refuse(_unit, () => _committer.Commit(_unit, CancellationToken)).ConfigureAwait(false);
+            return;
+        }
+
         await _committer.Commit(_unit, CancellationToken).ConfigureAwait(false);
         IsCommitted = true;
     }
