@@ -14,7 +14,7 @@ namespace Messaging.Postgres;
 /// time, is there when the first message or call comes. A rehearsal goes as far as its commit, which the database is made
 /// to refuse: nothing of it is stored, nothing is sent. For a service that has not begun to serve yet.
 /// </summary>
-public sealed class Rehearsal<TDbContext>(IServiceScopeFactory scopes, IServiceProvider services)
+public sealed class Rehearsal<TDbContext>(IServiceProvider services)
     where TDbContext : DbContext
 {
     /// <summary>Has a consumer or saga of the service handle a message, with the filters and retries of its endpoint.</summary>
@@ -41,7 +41,7 @@ public sealed class Rehearsal<TDbContext>(IServiceScopeFactory scopes, IServiceP
     /// <exception cref="InvalidOperationException">It was committed.</exception>
     public async Task Work(Func<IServiceProvider, Task> work, CancellationToken cancellationToken)
     {
-        await using var scope = scopes.CreateAsyncScope();
+        await using var scope = services.CreateAsyncScope();
         var unit = scope.ServiceProvider.GetRequiredService<IUnitOfWork<TDbContext>>();
         using var unarmed = FaultPoint.Disarm();
         await work(scope.ServiceProvider).ConfigureAwait(false);
@@ -57,12 +57,13 @@ sealed class RehearsalScene<TDbContext>(Action<TDbContext>? given) where TDbCont
     /// <summary>It has come to its end, and nothing of it is stored.</summary>
     public bool IsPlayed { get; private set; }
 
-    /// <summary>Puts into the database what is to be there, in a transaction whose end is the handler's.</summary>
+    /// <summary>Puts into the database what is to be there, in the handler's transaction, or one that ends with the handler.</summary>
     public async Task Begin(TDbContext db, CancellationToken cancellationToken)
     {
         if (given == null)
             return;
-        await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        if (db.Database.CurrentTransaction == null)
+            await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         given(db);
         await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
         db.ChangeTracker.Clear();

@@ -28,9 +28,8 @@ sealed class OutboxContextFactory<TDbContext>(
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
         var delivery = new OutboxUnitContext<TDbContext, T>(context, consume, provider, unit, committer, store, sender, options, clock,
             handOver, next, messageId);
-        if (context.TryGetPayload<RehearsalScene<TDbContext>>(out var scene))
+        if (delivery.IsRehearsal)
         {
-            await scene.Begin(unit.DbContext, context.CancellationToken).ConfigureAwait(false);
             await delivery.HandleAndCommit().ConfigureAwait(false);
             return;
         }

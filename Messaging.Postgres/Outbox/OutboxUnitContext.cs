@@ -29,6 +29,7 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
     readonly Guid _messageId;
     readonly IPipe<OutboxConsumeContext<TMessage>> _next;
     readonly OutboxOptions<TDbContext> _options;
+    readonly RehearsalScene<TDbContext>? _scene;
     readonly OutboxSender<TDbContext> _sender;
     readonly OutboxStore<TDbContext> _store;
     readonly UnitOfWork<TDbContext> _unit;
@@ -41,10 +42,15 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
         (_unit, _committer, _store, _sender, _options, _clock, _handOver, _next, _messageId) =
             (unit, committer, store, sender, options, clock, handOver, next, messageId);
         unit.Consumed = new InboxState { MessageId = messageId, ConsumerId = consume.ConsumerId };
+        context.TryGetPayload(out _scene);
         context.AddOrUpdatePayload<MessageSchedulerContext>(Scheduler, _ => Scheduler());
     }
 
     public bool IsCommitted { get; private set; }
+
+    /// <summary>Nothing of it is committed or sent.</summary>
+    public bool IsRehearsal => _scene != null;
+
     public bool IsRedelivered => ReceiveContext.Redelivered;
     public DbContext DbContext => _unit.DbContext;
     public override Guid? MessageId => _messageId;
@@ -72,15 +78,14 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
-    public Task HandleAndCommit() =>
-        _unit.Groups || DbContext.Database.CurrentTransaction != null ? HandleInGroup() : HandleInTransaction();
+    public Task HandleAndCommit() => _unit.Groups ? HandleInGroup() : HandleInTransaction();
 
     async Task HandleInGroup()
     {
         _handOver.Enter(_unit.DbContext);
         try
         {
-            await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
+            await Handle().ConfigureAwait(false);
         }
         catch
         {
@@ -104,15 +109,22 @@ sealed class OutboxUnitContext<TDbContext, TMessage> : OutboxConsumeContextProxy
                 _unit.Clear(); // not before the first try: what outer filters did in the scope belongs to it
             await using var transaction = await DbContext.Database.BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
                 .ConfigureAwait(false);
-            await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
+            await Handle().ConfigureAwait(false);
         });
+    }
+
+    async Task Handle()
+    {
+        if (_scene != null)
+            await _scene.Begin(_unit.DbContext, CancellationToken).ConfigureAwait(false);
+        await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
     }
 
     public override async Task SetConsumed()
     {
-        if (TryGetPayload<RehearsalScene<TDbContext>>(out var scene))
+        if (_scene != null)
         {
-            await scene.Refuse(_unit, () => _committer.Commit(_unit, CancellationToken)).ConfigureAwait(false);
+            await _scene.Refuse(_unit, () => _committer.Commit(_unit, CancellationToken)).ConfigureAwait(false);
             return;
         }
 

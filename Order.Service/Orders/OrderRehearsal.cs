@@ -2,6 +2,7 @@ using Contracts;
 using MassTransit;
 using Messaging.Postgres;
 using Messaging.Postgres.Sagas;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -13,25 +14,15 @@ static class OrderRehearsal
     {
         await rehearsal.Work(async services =>
         {
-            var (order, machine) = (NewOrder("Initial"), services.GetRequiredService<OrderStateMachine>());
+            var (order, machine) = (Order(), services.GetRequiredService<OrderStateMachine>());
             services.GetRequiredService<OrderDbContext>().Add(order);
             await services.GetRequiredService<ISagaEvents<OrderState>>()
                 .Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId), cancellationToken);
         }, cancellationToken);
-        var reserving = NewOrder("Reserving");
+        var reserving = Order();
+        (reserving.CurrentState, reserving.TimeoutToken) = (nameof(OrderStateMachine.Reserving), NewId.NextGuid());
         await rehearsal.Consume<OrderState, FundsReserved>(new FundsReserved(reserving.CorrelationId), db => db.Add(reserving), cancellationToken);
     }
 
-    static OrderState NewOrder(string state) => new()
-    {
-        CorrelationId = Guid.CreateVersion7(),
-        CurrentState = state,
-        AccountId = NewId.NextGuid(),
-        Items = [new OrderLine("rehearsal", 1, 1)],
-        Total = 1,
-        Currency = "EUR",
-        TimeoutToken = NewId.NextGuid(),
-        CreateTime = DateTime.UnixEpoch,
-        UpdateTime = DateTime.UnixEpoch,
-    };
+    static OrderState Order() => new NewOrder(NewId.NextGuid(), [new OrderLine("rehearsal", 1, 1)], new Money(1, "EUR"), null).ToOrder(DateTime.UnixEpoch);
 }

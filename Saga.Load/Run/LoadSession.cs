@@ -156,12 +156,18 @@ sealed class LoadSession : IAsyncDisposable
         await Parallel.ForAsync(0, ids.Length, new ParallelOptions { MaxDegreeOfParallelism = 32, CancellationToken = cancellationToken },
             async (i, token) =>
             {
-                var account = await client.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: token);
-                if (canPay)
-                    await client.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: token);
-                ids[i] = account.AccountId;
+                ids[i] = await OpenAccountAsync(client, canPay, token);
             });
         return ids;
+    }
+
+    /// <summary>Opens an account that can pay whatever is ordered, or nothing; returns its id.</summary>
+    public static async Task<string> OpenAccountAsync(AccountService.AccountServiceClient client, bool canPay, CancellationToken cancellationToken)
+    {
+        var account = await client.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
+        if (canPay)
+            await client.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: cancellationToken);
+        return account.AccountId;
     }
 
     async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, CancellationToken cancellationToken)

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
-using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
@@ -40,10 +39,10 @@ sealed class RecoveryCommand(double rate, int repeat, int warmup)
                 _sinceAway?.Changed(id, state);
                 _sinceStarted?.Changed(id, state);
             }, cancellationToken);
-        var place = await OpenAccountAsync(system, stop.Token);
+        var account = await LoadSession.OpenAccountAsync(system.AccountClient, canPay: true, stop.Token);
         await Parallel.ForAsync(0, warmup, new ParallelOptions { MaxDegreeOfParallelism = WarmupClients, CancellationToken = stop.Token },
-            async (_, _) => await place());
-        var placing = PlaceAsync(place, stop.Token);
+            async (_, _) => await PlaceOneAsync(system, account, stop.Token));
+        var placing = PlaceAsync(system, account, stop.Token);
         var results = new Table().Title($"{rate:F0} orders a second offered; from the new start to the first order that is confirmed, seconds")
             .AddColumns("what", "placed since it was away", "placed since its new start").RoundedBorder();
         var wentOn = true;
@@ -112,36 +111,30 @@ sealed class RecoveryCommand(double rate, int repeat, int warmup)
     }
 
     /// <summary>Offers orders; those that a killed service cannot take are not offered again.</summary>
-    async Task PlaceAsync(Func<Task> place, CancellationToken stop)
+    async Task PlaceAsync(OrderSystem system, string account, CancellationToken stop)
     {
         var pace = new Pace(rate);
         for (var i = 0; !stop.IsCancellationRequested; i++)
         {
             await pace.UntilAsync(i, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            _ = place();
+            _ = PlaceOneAsync(system, account, stop);
         }
     }
 
-    /// <summary>Opens an account that can pay, and returns what places an order on it, if the service is there.</summary>
-    static async Task<Func<Task>> OpenAccountAsync(OrderSystem system, CancellationToken stop)
+    static async Task PlaceOneAsync(OrderSystem system, string account, CancellationToken stop)
     {
-        var account = await system.AccountClient.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" }, cancellationToken: stop);
-        await system.AccountClient.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Euros.Of(1_000_000_000) }, cancellationToken: stop);
-        return async () =>
+        try
         {
-            try
+            await system.OrderClient.CreateOrderAsync(new CreateOrderRequest
             {
-                await system.OrderClient.CreateOrderAsync(new CreateOrderRequest
-                {
-                    AccountId = account.AccountId,
-                    Items = { new OrderItem { Sku = "recovery", Quantity = 1, UnitPrice = Euros.Of(1) } },
-                }, deadline: DateTime.UtcNow.AddSeconds(10), cancellationToken: stop);
-            }
-            catch (RpcException)
-            {
-                // The service is away, or full: what is measured is what it does when it is back.
-            }
-        };
+                AccountId = account,
+                Items = { new OrderItem { Sku = "recovery", Quantity = 1, UnitPrice = Euros.Of(1) } },
+            }, deadline: DateTime.UtcNow.AddSeconds(10), cancellationToken: stop);
+        }
+        catch (RpcException)
+        {
+            // The service is away, or full: what is measured is what it does when it is back.
+        }
     }
 
     /// <summary>The first confirmed one of the orders that are placed from now on.</summary>
