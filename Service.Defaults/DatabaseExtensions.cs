@@ -12,6 +12,13 @@ namespace Service.Defaults;
 public static partial class DatabaseExtensions
 {
     const int ConnectionsAtStart = 6;
+
+    /// <summary>
+    /// Settings of a service's connections: its queries find rows by keys, and their plans are kept. One that was made while a table was
+    /// empty, and the cheapest then, would read all of the table when it is not.
+    /// </summary>
+    internal static readonly string[] PlansByKeys = ["enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off"];
+
     const long MigrationLock = 0x4F53_4147_41; // any number that nobody else takes: "OSAGA"
 
     /// <summary>Adds a pooled DbContext on <c>ConnectionStrings:Database</c>.</summary>
@@ -30,11 +37,11 @@ public static partial class DatabaseExtensions
             ?? throw new InvalidOperationException("ConnectionStrings:Database is not set: PostgreSQL's host, database, user and password");
         // A connection that leads to a server that was demoted in a failover does not stay for ever.
         var all = new NpgsqlConnectionStringBuilder($"Connection Lifetime=300;{given}");
-        // Connections keep nothing that would need a reset. Statements are not prepared: a connection whose batch was cut off can
-        // disagree with its server about what is prepared, and fails from then on.
+        // Connections keep nothing that would need a reset. Statements are not prepared automatically: a connection whose batch was cut
+        // off can then disagree with its server about what is prepared, and fails from then on. Those that the outbox prepares have names of their own.
         all.NoResetOnClose = true;
         // A replica that stands still in a transaction loses it, and nobody waits for its locks for long: who meets one tries again.
-        all.Options = $"-c idle_in_transaction_session_timeout=15s -c lock_timeout=3s {all.Options}".TrimEnd();
+        all.Options = $"-c idle_in_transaction_session_timeout=15s -c lock_timeout=3s {string.Concat(PlansByKeys.Select(x => $"-c {x} "))}{all.Options}".TrimEnd();
         return all.ConnectionString;
     }
 

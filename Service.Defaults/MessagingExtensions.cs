@@ -37,6 +37,7 @@ public static partial class MessagingExtensions
                 o.UsePostgres();
                 o.UseBusOutbox();
                 o.GroupCommits = true;
+                o.PrepareStatements = true;
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
                 o.MaxDeliveryAttempts = 1500; // about a day: the other service may not have been there yet
             });

@@ -29,6 +29,7 @@ public sealed class ServiceReplica : IAsyncDisposable
         _program = Path.GetFullPath(Path.Combine(here, "..", "..", "..", "publish", $"{service}.Service", Path.GetFileName(here), $"{service}.Service.dll"));
         _environment = new Dictionary<string, string>(settings)
         {
+            ["DOTNET_GCgen0size"] = "0x4000000", // as in docker/service.Dockerfile, which says why
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",

@@ -50,6 +50,14 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// </summary>
     bool GroupCommits { set; }
 
+    /// <summary>
+    /// The outbox's statements, those of steps and the loads of sagas are prepared on each connection: parsed once, and mostly planned
+    /// once. A plan that was made while a table was empty then stays until the table's statistics change: have connections plan for
+    /// keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c> and <c>enable_mergejoin</c> off), or every time
+    /// (<c>plan_cache_mode=force_custom_plan</c>). Not through a pooler that gives each transaction another connection. Default: false.
+    /// </summary>
+    bool PrepareStatements { set; }
+
     /// <summary>Leaves the inbox as it is: no row is ever forgotten by this process.</summary>
     void DisableInboxCleanupService();
 

@@ -23,6 +23,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
     public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
     public ILockStatementProvider LockStatementProvider { set => ArgumentNullException.ThrowIfNull(value); }
     public bool GroupCommits { set => _options.GroupCommits = value; }
+    public bool PrepareStatements { set => _options.PrepareStatements = value; }
     public TimeSpan QueryDelay { set => _options.QueryDelay = value; }
     public int QueryMessageLimit { set => _options.QueryMessageLimit = value; }
     public TimeSpan QueryTimeout { set => _options.QueryTimeout = value; }
@@ -70,6 +71,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<OutboxHandOver<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>(
             (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxHandOver<TDbContext>>()));
+        if (_options.PrepareStatements)
+            bus.ConfigureDbContext<TDbContext>((_, options) => options.AddInterceptors(new PreparedQueries()));
         if (!_useBusOutbox)
             return;
 

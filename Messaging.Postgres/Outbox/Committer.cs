@@ -65,11 +65,12 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
         return member.Told;
     }
 
-    static async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
+    async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, ISetStep<TRequest, TResult> step, TRequest request,
         CancellationToken cancellationToken)
     {
         await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
         step.Load(batch, [request]);
+        await store.Prepare(batch, [], cancellationToken).ConfigureAwait(false);
         await using var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var decision = await step.Decide(rows, [request], cancellationToken).ConfigureAwait(false);
         if (decision.Results[0].Error is { } error)

@@ -76,6 +76,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         uint version;
         try
         {
+            await store.Prepare(batch, units, CancellationToken.None).ConfigureAwait(false);
             await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
             await rows.ReadAsync().ConfigureAwait(false);
             version = rows.GetFieldValue<uint>(0);
@@ -157,6 +158,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         {
             store.AddInbox(batch, [.. asking.Select(x => x.Unit)]);
             asking[0].Load(batch, asking);
+            await store.Prepare(batch, [], CancellationToken.None).ConfigureAwait(false);
             await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
             var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
             fresh = asking.FindAll(x => x.Unit.Consumed is not { } c || inserted.Contains((c.MessageId, c.ConsumerId)));

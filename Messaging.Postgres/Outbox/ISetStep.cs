@@ -4,7 +4,7 @@ namespace Messaging.Postgres;
 
 /// <summary>
 /// A step that is taken once for all units of work that commit together: one load, one lock for each row, one set of
-/// statements, however many requests there are.
+/// statements, however many requests there are. The statements' texts are always the same few, for they may be prepared.
 /// </summary>
 public interface ISetStep<TRequest, TResult>
 {

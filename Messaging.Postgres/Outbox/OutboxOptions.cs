@@ -16,6 +16,7 @@ sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
     public int MessageDeliveryLimit { get; set; } = 100;
     public TimeSpan MessageDeliveryTimeout { get; set; } = TimeSpan.FromSeconds(10);
     public bool GroupCommits { get; set; }
+    public bool PrepareStatements { get; set; }
     public bool CleanInbox { get; set; } = true;
     public bool Deliver { get; set; } = true;
 }

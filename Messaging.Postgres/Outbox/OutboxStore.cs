@@ -33,8 +33,16 @@ sealed class OutboxStore<TDbContext>(
                 Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
             });
         batch.BatchCommands.Add(new("COMMIT"));
+        await Prepare(batch, [unit], cancellationToken).ConfigureAwait(false);
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// Before a batch runs: has its statements prepared on its connection, in a round trip of their own, where they are not. A batch
+    /// with statements that handlers have added runs as it is: those may never come again, and what is prepared stays.
+    /// </summary>
+    public Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
+        options.PrepareStatements && units.All(x => x.Statements.Count == 0) ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>A batch in the context's open transaction.</summary>
     public static NpgsqlBatch NewBatch(TDbContext db) =>
@@ -47,6 +55,7 @@ sealed class OutboxStore<TDbContext>(
             return new HashSet<InboxState>();
         await using var batch = NewBatch(db);
         AddInbox(batch, units);
+        await Prepare(batch, [], CancellationToken.None).ConfigureAwait(false);
         await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         var inserted = await ReadInbox(rows).ConfigureAwait(false);
         return units.Select(x => x.Consumed).OfType<InboxState>().Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
@@ -101,6 +110,7 @@ sealed class OutboxStore<TDbContext>(
         if (Consumed(failed) is { Count: > 0 } undone)
             batch.BatchCommands.Add(OnKeys(For(db).DeleteInboxes, undone));
         batch.BatchCommands.Add(new("COMMIT"));
+        await Prepare(batch, units, CancellationToken.None).ConfigureAwait(false);
         await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 

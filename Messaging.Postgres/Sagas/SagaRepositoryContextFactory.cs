@@ -35,7 +35,7 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
     }
 
     readonly Func<DbContext, Guid[], IAsyncEnumerable<TSaga>> _findByIds = EF.CompileAsyncQuery(
-        (DbContext db, Guid[] ids) => db.Set<TSaga>().AsNoTracking().Where(x => ids.Contains(x.CorrelationId)));
+        (DbContext db, Guid[] ids) => db.Set<TSaga>().AsNoTracking().TagWith(PreparedQueries.Tag).Where(x => ids.Contains(x.CorrelationId)));
 
     readonly Func<DbContext, Guid, CancellationToken, Task<TSaga?>> _findById = EF.CompileAsyncQuery(
         (DbContext db, Guid id, CancellationToken _) => db.Set<TSaga>().AsTracking().SingleOrDefault(x => x.CorrelationId == id));

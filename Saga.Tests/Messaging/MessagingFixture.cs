@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Saga.Tests.Messaging;
 
 /// <summary>The library on a database and a virtual host of its own, with as many replicas as a test starts.</summary>
-/// <param name="grouped">Whether units of work commit together.</param>
+/// <param name="grouped">Whether units of work commit together, by prepared statements.</param>
 public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -73,6 +73,7 @@ public abstract class MessagingFixture(bool grouped)
                 o.QueryDelay = TimeSpan.FromMilliseconds(200);
                 o.DeliveryLease = TimeSpan.FromSeconds(1);
                 o.GroupCommits = grouped;
+                o.PrepareStatements = grouped;
                 outbox?.Invoke(o);
             });
             if (consumes)
