@@ -10,13 +10,13 @@ public static class TransientErrors
 {
     /// <summary>
     /// Another transaction was in the way: a row changed since it was read, a key was inserted by another, a deadlock
-    /// was broken. Doing it again, from the start, decides it.
+    /// was broken; or a migration has changed what a prepared statement returns. Doing it again, from the start, decides it.
     /// </summary>
     public static bool IsConflict(Exception error) => Causes(error).Any(e => e is DbUpdateConcurrencyException
         or PostgresException
     {
         SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
-                or PostgresErrorCodes.UniqueViolation
+                or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.FeatureNotSupported
     });
 
     /// <summary>

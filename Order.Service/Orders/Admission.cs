@@ -10,10 +10,11 @@ public sealed class AdmissionOptions
 {
     /// <summary>
     /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
-    /// each may admit up to it. Default: 5,000.
+    /// each may admit up to it. Default: 1,500, about a second of
+    /// work at the full rate; more would wait in longer queues, and longer queues cost the broker throughput.
     /// </summary>
     [Range(1, int.MaxValue)]
-    public int MaxOpenOrders { get; set; } = 5000;
+    public int MaxOpenOrders { get; set; } = 1500;
 
     /// <summary>How long the oldest message of the outbox may wait for the broker. Default: five minutes.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]

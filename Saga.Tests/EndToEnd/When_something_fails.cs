@@ -169,6 +169,31 @@ public sealed class When_something_fails : SystemFixture
     }
 
     [Test]
+    public async Task Should_go_on_when_a_migration_widens_what_prepared_statements_return()
+    {
+        var account = await OpenAsync(1000);
+        await PlaceAsync(20);
+        await AlterAsync(System.AccountDatabase, "alter table accounts alter column available type numeric(21, 4)");
+        await AlterAsync(System.OrderDatabase, "alter table orders alter column reason type character varying(24)");
+        await PlaceAsync(20);
+        await AuditAsync();
+
+        async Task PlaceAsync(int orders)
+        {
+            var placed = await Task.WhenAll(Enumerable.Range(0, orders).Select(_ => this.PlaceAsync(account, 1)));
+            Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
+        }
+
+        async Task AlterAsync(string database, string sql)
+        {
+            await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(database));
+            await connection.OpenAsync();
+            await using var command = new NpgsqlCommand(sql, connection);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    [Test]
     public async Task Should_start_several_replicas_on_an_empty_database_at_once()
     {
         await using var system = await OrderSystem.StartAsync(await TestServers.GetAsync(),
