@@ -15,7 +15,8 @@ public static partial class DatabaseExtensions
 
     /// <summary>
     /// Settings of a service's connections: its queries find rows by keys, and their plans are kept. One that was made while a table was
-    /// empty, and the cheapest then, would read all of the table when it is not.
+    /// empty, and the cheapest then, would read all of the table when it is not. They also hold for triggers and migrations: a
+    /// migration that joins whole tables sets them back for itself.
     /// </summary>
     internal static readonly string[] PlansByKeys = ["enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off"];
 

@@ -10,23 +10,25 @@ public static class TransientErrors
 {
     /// <summary>
     /// Another transaction was in the way: a row changed since it was read, a key was inserted by another, a deadlock
-    /// was broken; or a migration has changed what a prepared statement returns. Doing it again, from the start, decides it.
+    /// was broken. Doing it again, from the start, decides it.
     /// </summary>
     public static bool IsConflict(Exception error) => Causes(error).Any(e => e is DbUpdateConcurrencyException
         or PostgresException
     {
         SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
-                or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.FeatureNotSupported
+                or PostgresErrorCodes.UniqueViolation
     });
 
     /// <summary>
     /// The database is away, starting, stopping, read-only, out of connections, memory or disk, told to end the statement, or a lock
-    /// in it is held for long.
+    /// in it is held for long; or a connection's prepared statement is gone, or a migration has changed what it returns, which each
+    /// connection meets by itself.
     /// </summary>
     public static bool IsUnavailable(Exception error) => Causes(error).Any(e => e switch
     {
         PostgresException p => PostgresConditions.IsAboutTheServer(p) || p.SqlState is IdleInTransaction or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
-                or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
+                or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName
+            || p is { SqlState: PostgresErrorCodes.FeatureNotSupported, Routine: "RevalidateCachedQuery" },
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,
     });

@@ -27,7 +27,7 @@ COPY docker/healthy /usr/local/bin/
 # One name for both services' programs; exec, so that signals reach the service.
 RUN printf '#!/bin/sh\nexec dotnet /app/%s.Service.dll "$@"\n' "${SERVICE}" > /usr/local/bin/service \
     && chmod 755 /usr/local/bin/service /usr/local/bin/healthy
-# A youngest generation of 64 MB, in place of one of the processor's cache: fewer collections, a tenth of a service's time under load.
+# A youngest generation of 64 MB, in place of one of the processor's cache: fewer collections (docs/performance.md has what it paid). There is no documented setting for it.
 ENV DOTNET_GCgen0size=0x4000000
 # The root file system can be read-only: nothing is written, not even diagnostics' sockets.
 ENV DOTNET_EnableDiagnostics=0 \

@@ -72,7 +72,11 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.ConfigureDbContext<TDbContext>(
             (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxHandOver<TDbContext>>()));
         if (_options.PrepareStatements)
-            bus.ConfigureDbContext<TDbContext>((_, options) => options.AddInterceptors(new PreparedQueries()));
+        {
+            var prepared = new PreparedQueries();
+            bus.ConfigureDbContext<TDbContext>((_, options) => options.AddInterceptors(prepared));
+        }
+
         if (!_useBusOutbox)
             return;
 

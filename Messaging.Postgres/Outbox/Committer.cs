@@ -70,8 +70,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     {
         await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
         step.Load(batch, [request]);
-        await store.Prepare(batch, [], cancellationToken).ConfigureAwait(false);
-        await using var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var rows = await store.Run(batch, [], cancellationToken).ConfigureAwait(false);
         var decision = await step.Decide(rows, [request], cancellationToken).ConfigureAwait(false);
         if (decision.Results[0].Error is { } error)
             throw error;

@@ -76,8 +76,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         uint version;
         try
         {
-            await store.Prepare(batch, units, CancellationToken.None).ConfigureAwait(false);
-            await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+            await using var rows = await store.Run(batch, units, CancellationToken.None).ConfigureAwait(false);
             await rows.ReadAsync().ConfigureAwait(false);
             version = rows.GetFieldValue<uint>(0);
             while (await rows.NextResultAsync().ConfigureAwait(false))
@@ -158,8 +157,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         {
             store.AddInbox(batch, [.. asking.Select(x => x.Unit)]);
             asking[0].Load(batch, asking);
-            await store.Prepare(batch, [], CancellationToken.None).ConfigureAwait(false);
-            await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+            await using var rows = await store.Run(batch, [], CancellationToken.None).ConfigureAwait(false);
             var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
             fresh = asking.FindAll(x => x.Unit.Consumed is not { } c || inserted.Contains((c.MessageId, c.ConsumerId)));
             (statements, refused) = await asking[0].Decide(rows, fresh, CancellationToken.None).ConfigureAwait(false);

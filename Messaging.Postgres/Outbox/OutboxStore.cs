@@ -32,16 +32,29 @@ sealed class OutboxStore<TDbContext>(
             {
                 Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
             });
+        await Commit(batch, [unit], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Runs a batch whose last statement, added here, is the COMMIT.</summary>
+    async Task Commit(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken)
+    {
         batch.BatchCommands.Add(new("COMMIT"));
-        await Prepare(batch, [unit], cancellationToken).ConfigureAwait(false);
+        await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// Before a batch runs: has its statements prepared on its connection, in a round trip of their own, where they are not. A batch
-    /// with statements that handlers have added runs as it is: those may never come again, and what is prepared stays.
-    /// </summary>
-    public Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
+    /// <summary>Runs a batch, whose statements stay prepared on its connection if that is wanted.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="units">Those whose own statements are in it: they may never come again, and it runs unprepared then.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<NpgsqlDataReader> Run(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken)
+    {
+        await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
+        return await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>In a round trip of its own, where a statement is not prepared yet.</summary>
+    Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
         options.PrepareStatements && units.All(x => x.Statements.Count == 0) ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>A batch in the context's open transaction.</summary>
@@ -55,8 +68,7 @@ sealed class OutboxStore<TDbContext>(
             return new HashSet<InboxState>();
         await using var batch = NewBatch(db);
         AddInbox(batch, units);
-        await Prepare(batch, [], CancellationToken.None).ConfigureAwait(false);
-        await using var rows = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+        await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
         var inserted = await ReadInbox(rows).ConfigureAwait(false);
         return units.Select(x => x.Consumed).OfType<InboxState>().Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
     }
@@ -109,9 +121,7 @@ sealed class OutboxStore<TDbContext>(
         AddUnits(batch, db, units, statements);
         if (Consumed(failed) is { Count: > 0 } undone)
             batch.BatchCommands.Add(OnKeys(For(db).DeleteInboxes, undone));
-        batch.BatchCommands.Add(new("COMMIT"));
-        await Prepare(batch, units, CancellationToken.None).ConfigureAwait(false);
-        await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+        await Commit(batch, units, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Adds what the units have beside their tracked changes and their inbox rows.</summary>

@@ -7,12 +7,14 @@ namespace Messaging.Postgres.Outbox;
 sealed class PreparedQueries : DbCommandInterceptor
 {
     /// <summary>For queries whose text is always the same.</summary>
-    public const string Tag = "prepared";
+    public const string Tag = "prepared by Messaging.Postgres";
+
+    const string Comment = $"-- {Tag}";
 
     public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
         InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
     {
-        if (command.CommandText.StartsWith($"-- {Tag}", StringComparison.Ordinal))
+        if (command.CommandText.StartsWith(Comment, StringComparison.Ordinal))
             await command.PrepareAsync(cancellationToken).ConfigureAwait(false);
         return result;
     }

@@ -10,8 +10,8 @@ public sealed class AdmissionOptions
 {
     /// <summary>
     /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
-    /// each may admit up to it. Default: 1,500, about a second of
-    /// work at the full rate; more would wait in longer queues, and longer queues cost the broker throughput.
+    /// each may admit up to it, and its own count as open though they have ended. Default: 1,500, about a second of work at the full
+    /// rate; more would wait in longer queues, and longer queues cost the broker throughput.
     /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxOpenOrders { get; set; } = 1500;

@@ -2,6 +2,7 @@ using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
+using Npgsql;
 using Orders.V1;
 using Saga.Load.Audit;
 using Money = Google.Type.Money;
@@ -53,6 +54,14 @@ public abstract class SystemFixture
         var report = await new Auditor(servers.Postgres.Admin(System.OrderDatabase), servers.Postgres.Admin(System.AccountDatabase),
             new BrokerQueues(new Uri(servers.Rabbit.Amqp(System.VirtualHost)), servers.Rabbit.Management)).AuditAsync(Patience, default);
         Assert.That(report.Violations, Is.Empty);
+    }
+
+    /// <summary>Runs a statement in a service's database, past the service.</summary>
+    protected async Task ExecuteAsync(string database, string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
     }
 
     protected async Task<string> OpenAsync(long deposit, string currency = "EUR")

@@ -172,24 +172,16 @@ public sealed class When_something_fails : SystemFixture
     public async Task Should_go_on_when_a_migration_widens_what_prepared_statements_return()
     {
         var account = await OpenAsync(1000);
-        await PlaceAsync(20);
-        await AlterAsync(System.AccountDatabase, "alter table accounts alter column available type numeric(21, 4)");
-        await AlterAsync(System.OrderDatabase, "alter table orders alter column reason type character varying(24)");
-        await PlaceAsync(20);
+        await ConfirmAsync(20);
+        await ExecuteAsync(System.AccountDatabase, "alter table accounts alter column available type numeric(21, 4)");
+        await ExecuteAsync(System.OrderDatabase, "alter table orders alter column reason type character varying(24)");
+        await ConfirmAsync(20);
         await AuditAsync();
 
-        async Task PlaceAsync(int orders)
+        async Task ConfirmAsync(int orders)
         {
-            var placed = await Task.WhenAll(Enumerable.Range(0, orders).Select(_ => this.PlaceAsync(account, 1)));
+            var placed = await Task.WhenAll(Enumerable.Range(0, orders).Select(_ => PlaceAsync(account, 1)));
             Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
-        }
-
-        async Task AlterAsync(string database, string sql)
-        {
-            await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(database));
-            await connection.OpenAsync();
-            await using var command = new NpgsqlCommand(sql, connection);
-            await command.ExecuteNonQueryAsync();
         }
     }
 

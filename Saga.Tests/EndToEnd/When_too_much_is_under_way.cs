@@ -2,7 +2,6 @@ using Google.Rpc;
 using Grpc.Core;
 using Local.Host.Servers;
 using Local.Host.Services;
-using Npgsql;
 using Orders.V1;
 
 namespace Saga.Tests.EndToEnd;
@@ -51,7 +50,7 @@ public sealed class When_too_much_is_under_way : SystemFixture
     public async Task Should_send_clients_away_while_messages_wait_for_the_broker_but_not_for_one_that_it_refuses()
     {
         var account = await OpenAsync(1000);
-        await ExecuteAsync("""
+        await ExecuteAsync(System.OrderDatabase, """
             insert into outbox_message (id, message_id, sent_time, enqueue_time, destination_address, message_type, content_type, body, attempts)
             values (gen_random_uuid(), gen_random_uuid(), now() - interval '10 minutes', now() + interval '1 hour', 'exchange:nowhere', '', '', '', 0)
             """);
@@ -71,17 +70,10 @@ public sealed class When_too_much_is_under_way : SystemFixture
         }, Patience, () => "clients to be sent away");
         Assert.That(refusal!.Status.Detail, Does.Contain("waited for the broker"));
 
-        await ExecuteAsync("update outbox_message set attempts = 1 where destination_address = 'exchange:nowhere'");
+        await ExecuteAsync(System.OrderDatabase, "update outbox_message set attempts = 1 where destination_address = 'exchange:nowhere'");
         await UntilAdmittedAsync(() => PlaceAsync(account, 1));
-        await ExecuteAsync("delete from outbox_message where destination_address = 'exchange:nowhere'");
+        await ExecuteAsync(System.OrderDatabase, "delete from outbox_message where destination_address = 'exchange:nowhere'");
         await AuditAsync();
-    }
-
-    async Task ExecuteAsync(string sql)
-    {
-        await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
-        await using var command = database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
     }
 
     /// <summary>Calls as a client does that comes again when it is told to.</summary>

@@ -21,5 +21,9 @@ public sealed class When_the_database_answers_with_an_error
     [TestCase("22003", Description = "a number out of range")]
     public void Should_not_wait_for_what_cannot(string state) => Assert.That(TransientErrors.IsUnavailable(Error(state)), Is.False);
 
-    static PostgresException Error(string state) => new("as asked", "ERROR", "ERROR", state);
+    [TestCase("RevalidateCachedQuery", ExpectedResult = true, Description = "a prepared statement returns something else after a migration")]
+    [TestCase("transformStmt", ExpectedResult = false, Description = "what PostgreSQL does not have")]
+    public bool Should_tell_what_is_not_supported_by_who_says_so(string routine) => TransientErrors.IsUnavailable(Error("0A000", routine));
+
+    static PostgresException Error(string state, string? routine = null) => new("as asked", "ERROR", "ERROR", state, routine: routine);
 }
