@@ -56,6 +56,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<IOutboxRows<TDbContext>>(provider => provider.GetRequiredService<OutboxStore<TDbContext>>());
         bus.TryAddSingleton<IOutboxTransport<TDbContext>, BusTransport<TDbContext>>();
         bus.TryAddSingleton<SetWrites<TDbContext>>();
+        bus.TryAddSingleton<WarmContexts<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<OutboxSender<TDbContext>>();
         bus.TryAddSingleton<OutboxRelay<TDbContext>>();

@@ -9,8 +9,8 @@ namespace Messaging.Postgres.Outbox;
 /// row, messages and schedule in one transaction. Units that wait while a commit is in flight share the next one; nobody
 /// waits by a clock, and a unit that finds nothing in flight commits at once.
 /// </summary>
-sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes,
-    ILogger<Committer<TDbContext>> log)
+sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, WarmContexts<TDbContext> contexts,
+    IServiceScopeFactory scopes, ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
 {
     const int LargestGroup = 256;
@@ -141,7 +141,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group)
     {
-        var commit = new GroupCommit<TDbContext>(store, sets, scopes, group);
+        var commit = new GroupCommit<TDbContext>(store, sets, contexts, scopes, group);
         try
         {
             await commit.Run().ConfigureAwait(false);

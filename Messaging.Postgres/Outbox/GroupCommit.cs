@@ -8,8 +8,8 @@ namespace Messaging.Postgres.Outbox;
 /// One try to commit units of work in one transaction. Who is a repeat, is refused, or meets a row that has changed, falls
 /// out; the others commit without it.
 /// </summary>
-sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, IServiceScopeFactory scopes,
-    IReadOnlyList<GroupMember<TDbContext>> group)
+sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, WarmContexts<TDbContext> contexts,
+    IServiceScopeFactory scopes, IReadOnlyList<GroupMember<TDbContext>> group)
     where TDbContext : DbContext
 {
     /// <summary>How long the handlers of a group may take after its decision: its locks are held meanwhile.</summary>
@@ -34,8 +34,8 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
     public async Task Run()
     {
         if (group[0] is AskingMember<TDbContext>)
-            await Decide([.. group.Cast<AskingMember<TDbContext>>()]).ConfigureAwait(false);
-        else if (await TryAtOnce().ConfigureAwait(false))
+            await contexts.Use(db => Decide(db, [.. group.Cast<AskingMember<TDbContext>>()])).ConfigureAwait(false);
+        else if (await contexts.Use(TryAtOnce).ConfigureAwait(false))
             return;
         else if (group is [var alone])
             await CommitAlone(alone).ConfigureAwait(false);
@@ -48,20 +48,6 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
     /// committed.
     /// </summary>
     /// <returns>False if nothing is committed, and the slower way can tell why, or who.</returns>
-    async Task<bool> TryAtOnce()
-    {
-        var db = group[0].Unit.DbContext; // whose flow waits
-        await db.Database.OpenConnectionAsync().ConfigureAwait(false);
-        try
-        {
-            return await TryAtOnce(db).ConfigureAwait(false);
-        }
-        finally
-        {
-            await db.Database.CloseConnectionAsync().ConfigureAwait(false);
-        }
-    }
-
     async Task<bool> TryAtOnce(TDbContext db)
     {
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
@@ -145,10 +131,9 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
     /// Decides for all who ask, has their handlers go on, and commits when the last has ended. The inbox's rows are
     /// inserted with the load: a repeat decides nothing.
     /// </summary>
-    async Task Decide(List<AskingMember<TDbContext>> asking)
+    /// <returns>True: it is done.</returns>
+    async Task<bool> Decide(TDbContext db, List<AskingMember<TDbContext>> asking)
     {
-        await using var scope = scopes.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
         await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
         IReadOnlyList<NpgsqlBatchCommand> statements;
         IReadOnlyList<AskingMember<TDbContext>> refused;
@@ -183,6 +168,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         if (!merged.IsEmpty)
             await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
         await Commit(db, merged, going, statements, refused).ConfigureAwait(false);
+        return true;
     }
 
     async Task Commit(TDbContext db, MergedChanges<TDbContext> merged, IReadOnlyList<GroupMember<TDbContext>> members,

@@ -64,7 +64,7 @@ sealed class OutboxScopedBusContext<TDbContext>(
     {
         var message = OutboxMessage.Capture(context, clock.UtcNow, options.DeliveryLease);
         lock (_lock)
-            db.Add(message);
+            db.Entry(message).State = EntityState.Added; // Add would look for related entities
         return Task.CompletedTask;
     }
 

@@ -99,13 +99,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         if (System.Transactions.Transaction.Current != null)
             throw new InvalidOperationException("An ambient transaction is open: the unit of work is a transaction of its own, and may share it with others");
 
-        // Written in the last batch instead of by SaveChanges, which is dearer.
-        foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
-        {
-            entry.State = EntityState.Detached;
-            _messages.Add(entry.Entity);
-        }
-
+        TakeMessages();
         try
         {
             if (Groups)
@@ -130,6 +124,20 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         _unscheduled.Clear();
         _statements.Clear();
         Asked = null;
+    }
+
+    /// <summary>They are written in the last batch instead of by SaveChanges, which is dearer.</summary>
+    void TakeMessages()
+    {
+        var detects = db.ChangeTracker.AutoDetectChangesEnabled;
+        db.ChangeTracker.AutoDetectChangesEnabled = false; // new rows are known without a look at all that is tracked
+        foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
+        {
+            entry.State = EntityState.Detached;
+            _messages.Add(entry.Entity);
+        }
+
+        db.ChangeTracker.AutoDetectChangesEnabled = detects;
     }
 
     /// <summary>A unit that was never committed does not keep its group waiting.</summary>

@@ -2,6 +2,7 @@ using System.Data;
 using MassTransit.Configuration;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Saga;
+using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -56,6 +57,7 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
 {
     readonly SagaRepositoryOptions<TSaga> _options = new();
     Action<IServiceCollection>? _registerDbContext;
+    Action<IServiceCollection>? _registerWarmContexts;
 
     public ConcurrencyMode ConcurrencyMode { set => _options.IsPessimistic = value == ConcurrencyMode.Pessimistic; }
     public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
@@ -70,8 +72,12 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
         _options.UseTransaction = useTransaction;
     }
 
-    public void ExistingDbContext<TContext>() where TContext : DbContext =>
+    public void ExistingDbContext<TContext>() where TContext : DbContext
+    {
         _options.GetDbContext = provider => provider.GetRequiredService<TContext>();
+        _options.GetWarmContexts = provider => provider.GetRequiredService<WarmContexts<TContext>>();
+        _registerWarmContexts = services => services.TryAddSingleton<WarmContexts<TContext>>();
+    }
 
     public void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>>? optionsAction = null)
         where TContext : DbContext
@@ -88,6 +94,7 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     {
         _options.GetDbContext = provider => databaseFactory(provider)();
         _options.OwnsDbContext = true;
+        _options.GetWarmContexts = null;
     }
 
     public IEnumerable<ValidationResult> Validate()
@@ -99,6 +106,8 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     public void Register(ISagaRepositoryRegistrationConfigurator<TSaga> configurator)
     {
         _registerDbContext?.Invoke(configurator);
+        _registerWarmContexts?.Invoke(configurator);
+        configurator.TryAddSingleton(SkewedTime.OrSystem);
         configurator.TryAddSingleton(_options);
         configurator.TryAddSingleton<SagaLoader<TSaga>>();
         configurator.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();

@@ -1,12 +1,11 @@
 using MassTransit;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Messaging.Postgres.Sagas;
 
 /// <summary>Loads the instances that are asked for while a query is in flight by one query after it; the first goes at once.</summary>
-sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceScopeFactory scopes) where TSaga : class, ISaga
+sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceProvider services) where TSaga : class, ISaga
 {
     readonly Lock _lock = new();
     readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
@@ -17,7 +16,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
     /// Whether an instance can change contexts: not one with values that only its context knows, or with related entities, nor
     /// one whose query is the user's own.
     /// </summary>
-    public bool Fits(DbContext db) => _fits ??= options.Customization == null && db.Model.FindEntityType(typeof(TSaga)) is { } saga
+    public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetWarmContexts: not null } && db.Model.FindEntityType(typeof(TSaga)) is { } saga
         && !saga.GetNavigations().Any() && !saga.GetSkipNavigations().Any() && !saga.GetProperties().Any(x => x.IsShadowProperty());
 
     /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>
@@ -54,11 +53,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceSco
     {
         try
         {
-            await using var scope = scopes.CreateAsyncScope();
-            var db = options.GetDbContext(scope.ServiceProvider);
-            var instances = await options.FindByIds(db, [.. asked.Keys]).ConfigureAwait(false);
-            if (options.OwnsDbContext)
-                await db.DisposeAsync().ConfigureAwait(false);
+            var instances = await options.GetWarmContexts!(services).Use(db => options.FindByIds(db, [.. asked.Keys])).ConfigureAwait(false);
             return [.. asked.Select(x => (Action)(() => x.Value.SetResult(instances.GetValueOrDefault(x.Key))))];
         }
         catch (Exception e)

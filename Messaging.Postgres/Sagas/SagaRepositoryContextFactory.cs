@@ -12,6 +12,10 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 {
     public Func<IServiceProvider, DbContext> GetDbContext { get; set; } = null!;
     public bool OwnsDbContext { get; set; }
+
+    /// <summary>Contexts to load for many on; null where the repository makes its own.</summary>
+    public Func<IServiceProvider, IWarmContexts>? GetWarmContexts { get; set; }
+
     public bool IsPessimistic { get; set; } = true;
     public bool UseTransaction { get; set; } = true;
     public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;

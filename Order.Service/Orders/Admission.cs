@@ -10,11 +10,11 @@ public sealed class AdmissionOptions
 {
     /// <summary>
     /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
-    /// each may admit up to it, and its own count as open though they have ended. Default: 1,500, about a second of work at the full
-    /// rate; more would wait in longer queues, and longer queues cost the broker throughput.
+    /// each may admit up to it, and a quarter of it may count as open though they have ended. Default: 1,200, somewhat less than a second of
+    /// work at the full rate; more would wait in longer queues, and longer queues cost the broker throughput.
     /// </summary>
     [Range(1, int.MaxValue)]
-    public int MaxOpenOrders { get; set; } = 1500;
+    public int MaxOpenOrders { get; set; } = 1200;
 
     /// <summary>How long the oldest message of the outbox may wait for the broker. Default: five minutes.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
@@ -27,13 +27,17 @@ public sealed class AdmissionOptions
 
 /// <summary>
 /// Refuses orders while too much is under way: what is accepted ends soon, and what is refused has cost next to nothing.
-/// Looks at the database twice a second, and counts what this replica has admitted since.
+/// Counts what this replica has admitted since it last looked at the database: twice a second, and sooner if that is much of what may be open,
+/// for most of it has ended by then.
 /// </summary>
-sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOptions> options, ILogger<Admission> log) : BackgroundService
+sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOptions> options, TimeProvider time, ILogger<Admission> log) : BackgroundService
 {
-    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
-    const int LooksPerAge = 10; // the oldest message is dearer to find, and minutes are what matters
+    static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
+    static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
 
+    readonly SemaphoreSlim _due = new(0);
+    readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 4);
     volatile Reading _last = new(0, TimeSpan.Zero);
     int _inFlight;
     int _ended; // since the last look began
@@ -59,20 +63,25 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         /// <summary>The call has ended, its order committed or not.</summary>
         public void Dispose()
         {
-            Interlocked.Increment(ref admission._ended);
+            if (Interlocked.Increment(ref admission._ended) == admission._much)
+                admission._due.Release();
             Interlocked.Decrement(ref admission._inFlight);
         }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        for (var look = 0; !stoppingToken.IsCancellationRequested; look++)
+        long? aged = null;
+        while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
                 // What ended before is committed, and in the count; what ends while it is read may be counted twice until the next look.
                 var before = Volatile.Read(ref _ended);
-                var reading = new Reading(await CountOpen(stoppingToken), look % LooksPerAge == 0 ? await FindUnsentAge(stoppingToken) : _last.Unsent);
+                var unsent = _last.Unsent;
+                if (aged == null || time.GetElapsedTime(aged.Value) >= AgePause)
+                    (unsent, aged) = (await FindUnsentAge(stoppingToken), time.GetTimestamp());
+                var reading = new Reading(await CountOpen(stoppingToken), unsent);
                 if (reading.IsFull(options.Value) && !_last.IsFull(options.Value))
                     LogFull(reading.Open, reading.Unsent);
                 _last = reading;
@@ -83,7 +92,9 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
                 LogNotRead(e.Message);
             }
 
-            await Task.Delay(Pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(ShortestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (Volatile.Read(ref _ended) < _much)
+                await ((Task)_due.WaitAsync(LongestPause - ShortestPause, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -1,5 +1,6 @@
 using MassTransit;
 using Messaging.Postgres;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -18,15 +19,16 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         {
             await db.Database.OpenConnectionAsync(); // one connection for all
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            var warm = scope.GetRequiredService<WarmContexts<TestDbContext>>();
             await CommitAsync("first");
-            var kept = await PreparedAsync(db);
+            var kept = await warm.Use(PreparedAsync);
             unit.Add(new NpgsqlBatchCommand("select 'what a handler has added'"));
             await CommitAsync("second");
             await CommitAsync("third");
 
             Assert.That(kept, Has.Exactly(1).Contains("insert into \"OutboxMessage\""));
             Assert.That(kept, Has.Exactly(1).Contains("insert into \"Tallies\""));
-            Assert.That(await PreparedAsync(db), Is.EquivalentTo(kept));
+            Assert.That(await warm.Use(PreparedAsync), Is.EquivalentTo(kept));
             Assert.That(await QueryAsync(x => x.Tallies.CountAsync(t => t.CurrentState == "Prepared")), Is.EqualTo(3));
 
             async Task CommitAsync(string name)
@@ -44,18 +46,18 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         var replica = await StartReplicaAsync(consumes: false);
         await InScopeAsync(replica, async (db, scope) =>
         {
-            await db.Database.OpenConnectionAsync();
+            var warm = scope.GetRequiredService<WarmContexts<TestDbContext>>();
             foreach (var setting in DatabaseExtensions.PlansByKeys)
-                await db.Database.ExecuteSqlAsync($"select set_config({setting.Split('=')[0]}, {setting.Split('=')[1]}, false)");
+                await warm.Use(x => x.Database.ExecuteSqlAsync($"select set_config({setting.Split('=')[0]}, {setting.Split('=')[1]}, false)"));
             var tally = new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Counting" };
             db.Add(tally);
             await CommitAsync();
             await CountAsync(10); // from the sixth time on a plan is kept
             await db.Database.ExecuteSqlRawAsync(
                 """insert into "Tallies" ("CorrelationId", "CurrentState", "Name", "Count") select gen_random_uuid(), 'Counting', '', 0 from generate_series(1, 20000)""");
-            var before = await ReadsAsync(db);
+            var before = await warm.Use(ReadsAsync);
             await CountAsync(10);
-            var after = await ReadsAsync(db);
+            var after = await warm.Use(ReadsAsync);
 
             Assert.That(tally.Count, Is.EqualTo(20));
             Assert.That(after.ByKey, Is.EqualTo(before.ByKey + 10));
