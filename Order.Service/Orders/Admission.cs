@@ -10,8 +10,8 @@ public sealed class AdmissionOptions
 {
     /// <summary>
     /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
-    /// each may admit up to it, and a quarter of it may count as open though they have ended. Default: 1,200, somewhat less than a second of
-    /// work at the full rate; more would wait in longer queues, and longer queues cost the broker throughput.
+    /// each may admit up to it, and about an eighth of it may count as open though they have ended. Default: 1,200, about a second of
+    /// work at the full rate: fewer would keep more of the rate in overload, for longer queues are dearer, and turn more bursts away.
     /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxOpenOrders { get; set; } = 1200;
@@ -37,7 +37,7 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
 
     readonly SemaphoreSlim _due = new(0);
-    readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 4);
+    readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 8);
     volatile Reading _last = new(0, TimeSpan.Zero);
     int _inFlight;
     int _ended; // since the last look began
