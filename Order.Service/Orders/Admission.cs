@@ -36,7 +36,6 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
 
-    readonly SemaphoreSlim _due = new(0);
     readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 8);
     volatile Reading _last = new(0, TimeSpan.Zero);
     int _inFlight;
@@ -63,8 +62,7 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         /// <summary>The call has ended, its order committed or not.</summary>
         public void Dispose()
         {
-            if (Interlocked.Increment(ref admission._ended) == admission._much)
-                admission._due.Release();
+            Interlocked.Increment(ref admission._ended);
             Interlocked.Decrement(ref admission._inFlight);
         }
     }
@@ -92,9 +90,10 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
                 LogNotRead(e.Message);
             }
 
-            await Task.Delay(ShortestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (Volatile.Read(ref _ended) < _much)
-                await ((Task)_due.WaitAsync(LongestPause - ShortestPause, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var looked = time.GetTimestamp();
+            do
+                await Task.Delay(ShortestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            while (Volatile.Read(ref _ended) < _much && time.GetElapsedTime(looked) < LongestPause && !stoppingToken.IsCancellationRequested);
         }
     }
 

@@ -17,7 +17,6 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         var replica = await StartReplicaAsync(consumes: false);
         await InScopeAsync(replica, async (db, scope) =>
         {
-            await db.Database.OpenConnectionAsync(); // one connection for all
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
             var warm = scope.GetRequiredService<WarmContexts<TestDbContext>>();
             await CommitAsync("first");
