@@ -8,6 +8,7 @@ var results = MakeAbsolute(Directory("./artifacts/test-results")).FullPath;
 var passed = 0;
 var failed = 0;
 var skipped = 0;
+var failures = new List<string>();
 
 string Program(string name) => $"./artifacts/bin/{name}/{configuration.ToLowerInvariant()}/{name}.dll";
 
@@ -133,7 +134,10 @@ Task("Format").Description("Formats the code.").Does(() => Exec("dotnet", "forma
 Teardown(_ =>
 {
     if (passed + failed + skipped > 0)
+    {
+        failures.ForEach(x => Console.WriteLine($"FAILED: {x}"));
         Console.WriteLine($"{passed} passed, {failed} failed, {skipped} skipped");
+    }
 });
 
 RunTarget(target);
@@ -153,6 +157,8 @@ void Test(string category)
         passed += Count("passed");
         failed += Count("failed");
         skipped += Count("total") - Count("executed");
+        failures.AddRange(XDocument.Load(file).Descendants().Where(x => (string)x.Attribute("outcome") == "Failed" && x.Attribute("testName") != null)
+            .Select(x => (string)x.Attribute("testName")));
     }
 
     if (code != 0)

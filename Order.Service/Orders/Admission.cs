@@ -37,53 +37,73 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
 
     readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 8);
+    readonly Lock _lock = new();
+    readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
     volatile Reading _last = new(0, TimeSpan.Zero);
-    int _inFlight;
-    int _ended; // since the last look began
+    int _ended; // calls, since the last look began
 
-    /// <summary>Admits a call until what is returned is disposed.</summary>
+    /// <summary>Admits the call that makes an order until what is returned is disposed.</summary>
     /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
-    public Admitted Admit()
+    public Admitted Admit(Guid orderId)
     {
-        // In this order, itself included: what moves from one to the next meanwhile is counted twice, but never not at all.
-        var open = Interlocked.Increment(ref _inFlight) + Volatile.Read(ref _ended);
-        var last = _last;
-        if (last.Open + open <= options.Value.MaxOpenOrders && last.Unsent <= options.Value.MaxUnsentAge)
-            return new Admitted(this);
-        Interlocked.Decrement(ref _inFlight);
+        Reading last;
+        lock (_lock)
+        {
+            last = _last;
+            if (last.Open + _inFlight.Count + _ended < options.Value.MaxOpenOrders && last.Unsent <= options.Value.MaxUnsentAge)
+            {
+                _inFlight.Add(orderId);
+                return new Admitted(this, orderId);
+            }
+        }
+
         throw RpcErrors.ResourceExhausted(last.Unsent > options.Value.MaxUnsentAge
             ? $"messages have waited for the broker for {last.Unsent:c}; try again later"
             : $"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
     }
 
     /// <summary>A call that was admitted.</summary>
-    public readonly struct Admitted(Admission admission) : IDisposable
+    public readonly struct Admitted(Admission admission, Guid orderId) : IDisposable
     {
         /// <summary>The call has ended, its order committed or not.</summary>
         public void Dispose()
         {
-            Interlocked.Increment(ref admission._ended);
-            Interlocked.Decrement(ref admission._inFlight);
+            lock (admission._lock)
+            {
+                admission._inFlight.Remove(orderId);
+                admission._ended++;
+            }
         }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         long? aged = null;
+        var full = false;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                // What ended before is committed, and in the count; what ends while it is read may be counted twice until the next look.
-                var before = Volatile.Read(ref _ended);
                 var unsent = _last.Unsent;
                 if (aged == null || time.GetElapsedTime(aged.Value) >= AgePause)
                     (unsent, aged) = (await FindUnsentAge(stoppingToken), time.GetTimestamp());
-                var reading = new Reading(await CountOpen(stoppingToken), unsent);
-                if (reading.IsFull(options.Value) && !_last.IsFull(options.Value))
-                    LogFull(reading.Open, reading.Unsent);
-                _last = reading;
-                Interlocked.Add(ref _ended, -before);
+
+                // What ended before is committed, and in the count; what is in flight is left out of it, committed or not, and counted here.
+                // Only what is admitted and committed while it is read counts twice, until the next look.
+                Guid[] inFlight;
+                int ended;
+                lock (_lock)
+                    (inFlight, ended) = ([.. _inFlight], _ended);
+                var reading = new Reading(await CountOpen(inFlight, stoppingToken), unsent);
+                var wasFull = full;
+                full = reading.Open + inFlight.Length >= options.Value.MaxOpenOrders || unsent > options.Value.MaxUnsentAge;
+                if (full && !wasFull)
+                    LogFull(reading.Open + inFlight.Length, unsent);
+                lock (_lock)
+                {
+                    _last = reading;
+                    _ended -= ended;
+                }
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
@@ -97,9 +117,11 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         }
     }
 
-    async Task<long> CountOpen(CancellationToken cancellationToken)
+    async Task<long> CountOpen(Guid[] except, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand($"select count(*) from (select from orders where {OrderStateMap.IsOpen} limit $1) as o");
+        await using var command = database.CreateCommand(
+            $"select count(*) from (select from orders where {OrderStateMap.IsOpen} and order_id <> all ($1) limit $2) as o");
+        command.Parameters.Add(new() { Value = except });
         command.Parameters.Add(new() { Value = options.Value.MaxOpenOrders });
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
@@ -112,10 +134,9 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         return (TimeSpan)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    sealed record Reading(long Open, TimeSpan Unsent)
-    {
-        public bool IsFull(AdmissionOptions limits) => Open >= limits.MaxOpenOrders || Unsent > limits.MaxUnsentAge;
-    }
+    /// <param name="Open">Open orders, without those whose calls were in flight when the look began.</param>
+    /// <param name="Unsent">The age of the oldest unsent message.</param>
+    sealed record Reading(long Open, TimeSpan Unsent);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} are under way, and the oldest unsent message has waited for {Unsent}")]
     partial void LogFull(long open, TimeSpan unsent);

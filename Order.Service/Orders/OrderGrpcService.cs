@@ -21,8 +21,8 @@ sealed class OrderGrpcService(
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var wanted = NewOrder.Read(request);
-        using var admitted = admission.Admit();
         var order = wanted.ToOrder(time.UtcNow());
+        using var admitted = admission.Admit(order.CorrelationId);
         try
         {
             // The saga's first step is taken in the RPC's own commit: the order, its command and its timeout are one.
