@@ -23,6 +23,7 @@ var app = builder.Build();
 if (!await app.MigrateAsync<OrderDbContext>(args))
     return;
 await app.RehearseAsync<OrderDbContext>(OrderRehearsal.Play);
+app.UseRouting().UseMiddleware<AdmissionGate>();
 app.MapApi();
 app.MapGrpcService<OrderGrpcService>();
 await app.RunAsync();

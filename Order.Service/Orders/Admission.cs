@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using Google.Protobuf;
+using Grpc.Core;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Service.Defaults;
@@ -10,11 +12,17 @@ public sealed class AdmissionOptions
 {
     /// <summary>
     /// How many orders may be open: accepted and not ended, over all replicas. Replicas know of each other's within half a second; until then
-    /// each may admit up to it, and about an eighth of it may count as open though they have ended. Default: 1,200, about a second of
-    /// work at the full rate: fewer would keep more of the rate in overload, for longer queues are dearer, and turn more bursts away.
+    /// each may admit up to it, and about an eighth of it may count as open though they have ended. Default: 1,200, which takes a burst of a thousand.
     /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxOpenOrders { get; set; } = 1200;
+
+    /// <summary>
+    /// How many may stay open while orders end all the time: a queue that stands does nothing but delay (RFC 8289), and longer ones are dearer.
+    /// Counts once so many have been open for five seconds, until nobody is sent away any more; not in an outage, when none end. Default: 400.
+    /// </summary>
+    [Range(1, int.MaxValue)]
+    public int MaxStandingOrders { get; set; } = 400;
 
     /// <summary>How long the oldest message of the outbox may wait for the broker. Default: five minutes.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
@@ -27,8 +35,7 @@ public sealed class AdmissionOptions
 
 /// <summary>
 /// Refuses orders while too much is under way: what is accepted ends soon, and what is refused has cost next to nothing.
-/// Counts what this replica has admitted since it last looked at the database: twice a second, and sooner if that is much of what may be open,
-/// for most of it has ended by then.
+/// Counts what this replica has admitted since it last looked at the database: twice a second, and sooner while that is much, or calls are refused.
 /// </summary>
 sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOptions> options, TimeProvider time, ILogger<Admission> log) : BackgroundService
 {
@@ -36,30 +43,40 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
 
-    readonly int _much = Math.Max(1, options.Value.MaxOpenOrders / 8);
     readonly Lock _lock = new();
     readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
-    volatile Reading _last = new(0, TimeSpan.Zero);
-    int _ended; // calls, since the last look began
+    Reading _last = new(0, new Limit(options.Value.MaxOpenOrders, options.Value.RetryDelay), null);
+    int _admitted, _ended, _refused; // calls, since the last look began
 
     /// <summary>Admits the call that makes an order until what is returned is disposed.</summary>
-    /// <exception cref="Grpc.Core.RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
+    /// <exception cref="RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
     public Admitted Admit(Guid orderId)
     {
-        Reading last;
+        Refusal? refusal;
         lock (_lock)
         {
-            last = _last;
-            if (last.Open + _inFlight.Count + _ended < options.Value.MaxOpenOrders && last.Unsent <= options.Value.MaxUnsentAge)
+            refusal = FindRefusal();
+            if (refusal == null)
             {
                 _inFlight.Add(orderId);
+                _admitted++;
                 return new Admitted(this, orderId);
             }
         }
 
-        throw RpcErrors.ResourceExhausted(last.Unsent > options.Value.MaxUnsentAge
-            ? $"messages have waited for the broker for {last.Unsent:c}; try again later"
-            : $"{options.Value.MaxOpenOrders} orders are under way, which is the most; try again later", options.Value.RetryDelay);
+        throw refusal.ToException();
+    }
+
+    /// <summary>How a call is refused now; null if it may be admitted.</summary>
+    public Refusal? FindRefusal()
+    {
+        lock (_lock)
+        {
+            var refusal = _last.Refusal ?? (_last.Open + _inFlight.Count + _ended < _last.Limit.Orders ? null : _last.Limit.Refusal);
+            if (refusal != null)
+                _refused++;
+            return refusal;
+        }
     }
 
     /// <summary>A call that was admitted.</summary>
@@ -78,32 +95,40 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        long? aged = null;
-        var full = false;
+        var burst = _last.Limit;
+        var standing = new Limit(Math.Min(options.Value.MaxStandingOrders, options.Value.MaxOpenOrders), options.Value.RetryDelay);
+        var queue = new StandingQueue(standing.Orders, time);
+        var (unsent, aged) = (TimeSpan.Zero, (long?)null);
+        var (total, full) = (0L, false);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                var unsent = _last.Unsent;
                 if (aged == null || time.GetElapsedTime(aged.Value) >= AgePause)
                     (unsent, aged) = (await FindUnsentAge(stoppingToken), time.GetTimestamp());
 
                 // What ended before is committed, and in the count; what is in flight is left out of it, committed or not, and counted here.
                 // Only what is admitted and committed while it is read counts twice, until the next look.
                 Guid[] inFlight;
-                int ended;
+                int admitted, ended, refused;
                 lock (_lock)
-                    (inFlight, ended) = ([.. _inFlight], _ended);
-                var reading = new Reading(await CountOpen(inFlight, stoppingToken), unsent);
-                var wasFull = full;
-                full = reading.Open + inFlight.Length >= options.Value.MaxOpenOrders || unsent > options.Value.MaxUnsentAge;
-                if (full && !wasFull)
-                    LogFull(reading.Open + inFlight.Length, unsent);
+                    (inFlight, admitted, ended, refused) = ([.. _inFlight], _admitted, _ended, _refused);
+                var open = await CountOpen(inFlight, stoppingToken);
+                var before = total;
+                total = open + inFlight.Length;
+                var limit = queue.Stands(total, haveEnded: total < before + admitted, wereRefused: refused > 0) ? standing : burst;
+                var refusal = unsent <= options.Value.MaxUnsentAge ? null
+                    : new Refusal($"messages have waited for the broker for {unsent:c}; try again later", options.Value.RetryDelay);
                 lock (_lock)
                 {
-                    _last = reading;
-                    _ended -= ended;
+                    _last = new Reading(open, limit, refusal);
+                    (_admitted, _ended, _refused) = (_admitted - admitted, _ended - ended, _refused - refused);
                 }
+
+                var wasFull = full;
+                full = refusal != null || total >= limit.Orders;
+                if (full && !wasFull)
+                    LogFull(total, unsent);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
@@ -113,8 +138,15 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
             var looked = time.GetTimestamp();
             do
                 await Task.Delay(ShortestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            while (Volatile.Read(ref _ended) < _much && time.GetElapsedTime(looked) < LongestPause && !stoppingToken.IsCancellationRequested);
+            while (!IsSoon() && time.GetElapsedTime(looked) < LongestPause && !stoppingToken.IsCancellationRequested);
         }
+    }
+
+    /// <summary>Calls are refused, or much of what may be open was admitted: most of it has ended by now.</summary>
+    bool IsSoon()
+    {
+        lock (_lock)
+            return _refused > 0 || _ended >= Math.Max(1, _last.Limit.Orders / 8);
     }
 
     async Task<long> CountOpen(Guid[] except, CancellationToken cancellationToken)
@@ -135,12 +167,34 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     }
 
     /// <param name="Open">Open orders, without those whose calls were in flight when the look began.</param>
-    /// <param name="Unsent">The age of the oldest unsent message.</param>
-    sealed record Reading(long Open, TimeSpan Unsent);
+    /// <param name="Limit">How many may be open.</param>
+    /// <param name="Refusal">Of all calls, whatever is open.</param>
+    sealed record Reading(long Open, Limit Limit, Refusal? Refusal);
+
+    sealed record Limit(int Orders, TimeSpan RetryDelay)
+    {
+        public Refusal Refusal { get; } = new($"{Orders} orders are under way, which is the most; try again later", RetryDelay);
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} are under way, and the oldest unsent message has waited for {Unsent}")]
     partial void LogFull(long open, TimeSpan unsent);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "How much is under way could not be read: {Reason}")]
     partial void LogNotRead(string reason);
+}
+
+/// <summary>How calls are refused: as an exception, or as what gRPC makes of it.</summary>
+sealed class Refusal(string message, TimeSpan retryDelay)
+{
+    /// <summary>The value of the header grpc-message, which has no need of an escape.</summary>
+    public string Message => message;
+
+    /// <summary>The value of the header grpc-status.</summary>
+    public string Status { get; } = $"{(int)StatusCode.ResourceExhausted}";
+
+    /// <summary>The value of the header grpc-status-details-bin.</summary>
+    public string Details { get; } =
+        Convert.ToBase64String(RpcErrors.ResourceExhausted(message, retryDelay).GetRpcStatus()!.ToByteArray()).TrimEnd('=');
+
+    public RpcException ToException() => RpcErrors.ResourceExhausted(message, retryDelay);
 }
