@@ -152,12 +152,13 @@ void Test(string category)
         "--logger", $"trx;LogFileName={category}.trx", "--logger", "console;verbosity=normal");
     if (FileExists(file))
     {
-        var counters = XDocument.Load(file).Descendants().Single(x => x.Name.LocalName == "Counters");
+        var trx = XDocument.Load(file).Descendants().ToList();
+        var counters = trx.Single(x => x.Name.LocalName == "Counters");
         int Count(string name) => (int)counters.Attribute(name);
         passed += Count("passed");
         failed += Count("failed");
         skipped += Count("total") - Count("executed");
-        failures.AddRange(XDocument.Load(file).Descendants().Where(x => (string)x.Attribute("outcome") == "Failed" && x.Attribute("testName") != null)
+        failures.AddRange(trx.Where(x => (string)x.Attribute("outcome") == "Failed" && x.Attribute("testName") != null)
             .Select(x => (string)x.Attribute("testName")));
     }
 

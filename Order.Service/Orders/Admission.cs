@@ -19,7 +19,8 @@ public sealed class AdmissionOptions
 
     /// <summary>
     /// How many may stay open while orders end all the time: a queue that stands does nothing but delay (RFC 8289), and longer ones are dearer.
-    /// Counts once so many have been open for five seconds, until nobody is sent away any more; not in an outage, when none end. Default: 400.
+    /// Counts once so many have been open for five seconds, with no fewer than half of it meanwhile, until nobody is sent away any more; not in an
+    /// outage, when none end, and without orders older than half a minute, which are stuck for a reason of their own. Default: 400.
     /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxStandingOrders { get; set; } = 400;
@@ -42,11 +43,13 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
     static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
+    static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan LogPause = TimeSpan.FromSeconds(10);
 
     readonly Lock _lock = new();
     readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
     Reading _last = new(0, new Limit(options.Value.MaxOpenOrders, options.Value.RetryDelay), null);
-    int _admitted, _ended, _refused; // calls, since the last look began
+    int _admitted, _made, _refused; // calls, since the last look began
 
     /// <summary>Admits the call that makes an order until what is returned is disposed.</summary>
     /// <exception cref="RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
@@ -67,39 +70,46 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         throw refusal.ToException();
     }
 
-    /// <summary>How a call is refused now; null if it may be admitted.</summary>
+    /// <summary>How a call is refused now, which is counted; null if it may be admitted.</summary>
     public Refusal? FindRefusal()
     {
         lock (_lock)
         {
-            var refusal = _last.Refusal ?? (_last.Open + _inFlight.Count + _ended < _last.Limit.Orders ? null : _last.Limit.Refusal);
+            var refusal = _last.Refusal ?? (_last.Open + _inFlight.Count + _made < _last.Limit.Orders ? null : _last.Limit.Refusal);
             if (refusal != null)
                 _refused++;
             return refusal;
         }
     }
 
-    /// <summary>A call that was admitted.</summary>
-    public readonly struct Admitted(Admission admission, Guid orderId) : IDisposable
+    /// <summary>A call that was admitted, until it is disposed.</summary>
+    public sealed class Admitted(Admission admission, Guid orderId) : IDisposable
     {
-        /// <summary>The call has ended, its order committed or not.</summary>
+        bool _isMade;
+
+        /// <summary>The order is committed.</summary>
+        public void Made() => _isMade = true;
+
+        /// <summary>The call has ended.</summary>
         public void Dispose()
         {
             lock (admission._lock)
             {
                 admission._inFlight.Remove(orderId);
-                admission._ended++;
+                if (_isMade)
+                    admission._made++;
+                else
+                    admission._admitted--;
             }
         }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var burst = _last.Limit;
-        var standing = new Limit(Math.Min(options.Value.MaxStandingOrders, options.Value.MaxOpenOrders), options.Value.RetryDelay);
-        var queue = new StandingQueue(standing.Orders, time);
+        var calm = TimeSpan.FromSeconds(Math.Max(1, 2 * options.Value.RetryDelay.TotalSeconds)); // who is refused comes again within it
+        var queue = new StandingQueue(options.Value.MaxStandingOrders, calm, time);
         var (unsent, aged) = (TimeSpan.Zero, (long?)null);
-        var (total, full) = (0L, false);
+        var (total, logged) = (0L, (long?)null);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -107,32 +117,36 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
                 if (aged == null || time.GetElapsedTime(aged.Value) >= AgePause)
                     (unsent, aged) = (await FindUnsentAge(stoppingToken), time.GetTimestamp());
 
-                // What ended before is committed, and in the count; what is in flight is left out of it, committed or not, and counted here.
+                // What was made before is committed, and in the count; what is in flight is left out of it, committed or not, and counted here.
                 // Only what is admitted and committed while it is read counts twice, until the next look.
                 Guid[] inFlight;
-                int admitted, ended, refused;
+                int admitted, made, refused;
                 lock (_lock)
-                    (inFlight, admitted, ended, refused) = ([.. _inFlight], _admitted, _ended, _refused);
-                var open = await CountOpen(inFlight, stoppingToken);
+                    (inFlight, admitted, made, refused) = ([.. _inFlight], _admitted, _made, _refused);
+                var (open, stuck) = await CountOpen(inFlight, stoppingToken);
                 var before = total;
                 total = open + inFlight.Length;
-                var limit = queue.Stands(total, haveEnded: total < before + admitted, wereRefused: refused > 0) ? standing : burst;
+                // Where other replicas admit orders too, it may seem that none have ended: while their number grows, which is no queue that stands.
+                var stands = queue.Stands(total - stuck, haveEnded: total < before + admitted, wereRefused: refused > 0);
+                var limit = (int)Math.Min(options.Value.MaxOpenOrders, stands ? options.Value.MaxStandingOrders + stuck : int.MaxValue);
                 var refusal = unsent <= options.Value.MaxUnsentAge ? null
                     : new Refusal($"messages have waited for the broker for {unsent:c}; try again later", options.Value.RetryDelay);
                 lock (_lock)
                 {
-                    _last = new Reading(open, limit, refusal);
-                    (_admitted, _ended, _refused) = (_admitted - admitted, _ended - ended, _refused - refused);
+                    _last = new Reading(open, _last.Limit.Orders == limit ? _last.Limit : new Limit(limit, options.Value.RetryDelay), refusal);
+                    (_admitted, _made, _refused) = (_admitted - admitted, _made - made, _refused - refused);
                 }
 
-                var wasFull = full;
-                full = refusal != null || total >= limit.Orders;
-                if (full && !wasFull)
-                    LogFull(total, unsent);
+                if (refused > 0 && (logged == null || time.GetElapsedTime(logged.Value) >= LogPause))
+                {
+                    logged = time.GetTimestamp();
+                    LogRefused(total, limit, unsent);
+                }
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
                 LogNotRead(e.Message);
+                await Task.Delay(LongestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
             var looked = time.GetTimestamp();
@@ -142,20 +156,26 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         }
     }
 
-    /// <summary>Calls are refused, or much of what may be open was admitted: most of it has ended by now.</summary>
+    /// <summary>Calls are refused for what is open, or many orders were made: of both, much has ended by now.</summary>
     bool IsSoon()
     {
         lock (_lock)
-            return _refused > 0 || _ended >= Math.Max(1, _last.Limit.Orders / 8);
+            return (_refused > 0 && _last.Refusal == null) || _made >= Math.Max(1, _last.Limit.Orders / 8);
     }
 
-    async Task<long> CountOpen(Guid[] except, CancellationToken cancellationToken)
+    /// <returns>How many orders are open, and how many of these are too old to be in a queue.</returns>
+    async Task<(long Open, long Stuck)> CountOpen(Guid[] except, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(
-            $"select count(*) from (select from orders where {OrderStateMap.IsOpen} and order_id <> all ($1) limit $2) as o");
+        await using var command = database.CreateCommand($"""
+            select count(*), count(*) filter (where create_time < $3)
+            from (select create_time from orders where {OrderStateMap.IsOpen} and order_id <> all ($1) limit $2) as o
+            """);
         command.Parameters.Add(new() { Value = except });
         command.Parameters.Add(new() { Value = options.Value.MaxOpenOrders });
-        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+        command.Parameters.Add(new() { Value = time.GetUtcNow().UtcDateTime - LongestWait });
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        await row.ReadAsync(cancellationToken);
+        return (row.GetInt64(0), row.GetInt64(1));
     }
 
     /// <summary>Of messages that wait for the broker: one that is refused for a reason of its own holds up nobody.</summary>
@@ -176,8 +196,8 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
         public Refusal Refusal { get; } = new($"{Orders} orders are under way, which is the most; try again later", RetryDelay);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} are under way, and the oldest unsent message has waited for {Unsent}")]
-    partial void LogFull(long open, TimeSpan unsent);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} of at most {Limit} are under way, and the oldest unsent message has waited for {Unsent}")]
+    partial void LogRefused(long open, int limit, TimeSpan unsent);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "How much is under way could not be read: {Reason}")]
     partial void LogNotRead(string reason);

@@ -4,8 +4,8 @@ using Orders.V1;
 namespace Orders;
 
 /// <summary>
-/// Answers a call of CreateOrder that would be refused, before its request is read and anything is made for it: in overload as many calls are
-/// refused as are admitted. What it lets pass is still admitted or refused by the method; so are calls as JSON.
+/// Answers a call of CreateOrder that would be refused before its request is read, valid or not, and anything is made for it: in overload there may be as
+/// many of these as of others. What it lets pass is still admitted or refused by the method; so are calls as JSON.
 /// </summary>
 sealed class AdmissionGate(RequestDelegate next, Admission admission)
 {
@@ -13,7 +13,7 @@ sealed class AdmissionGate(RequestDelegate next, Admission admission)
 
     public Task InvokeAsync(HttpContext context)
     {
-        if (context.Request.ContentType != Grpc
+        if (!HttpProtocol.IsHttp2(context.Request.Protocol) || context.Request.ContentType != Grpc
             || context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.Name != nameof(OrderService.OrderServiceBase.CreateOrder)
             || admission.FindRefusal() is not { } refusal)
             return next(context);

@@ -29,6 +29,7 @@ sealed class OrderGrpcService(
             db.Add(order);
             await saga.Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId), context.CancellationToken);
             await unit.CommitAsync(context.CancellationToken);
+            admitted.Made();
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
         catch (DbUpdateException e) when (wanted.RequestId != null && TransientErrors.ViolatedKey(e) == OrderStateMap.RequestIdKey)

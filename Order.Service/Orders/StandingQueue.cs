@@ -5,17 +5,18 @@ namespace Orders;
 /// all the time and as many are open as before, those that wait do nothing but delay.
 /// </summary>
 /// <param name="length">From how many open orders on a queue may be one that stands.</param>
+/// <param name="calm">It stands until nobody was refused for so long.</param>
 /// <param name="time">The clock.</param>
-sealed class StandingQueue(int length, TimeProvider time)
+sealed class StandingQueue(int length, TimeSpan calm, TimeProvider time)
 {
     static readonly TimeSpan LongestBurst = TimeSpan.FromSeconds(5);
-    static readonly TimeSpan Calm = TimeSpan.FromSeconds(1);
     static readonly TimeSpan Outage = TimeSpan.FromSeconds(2);
 
-    long? _long; // since when
     long _ended, _refused; // when last
+    long? _long; // since when; not broken by a length of half and more
+    bool _stands;
 
-    /// <summary>Whether the queue stands now; then, until nobody has been refused for a second, or nothing has ended for two.</summary>
+    /// <summary>Whether the queue stands: begins when it has been long for five seconds, and ends in calm, or when nothing has ended for two seconds.</summary>
     /// <param name="open">How many orders are open.</param>
     /// <param name="haveEnded">Some have ended since this was asked last.</param>
     /// <param name="wereRefused">Calls were refused since then.</param>
@@ -26,13 +27,15 @@ sealed class StandingQueue(int length, TimeProvider time)
             _ended = now;
         if (wereRefused)
             _refused = now;
-        var stood = Since(_long) - LongestBurst;
-        if (Since(_ended) >= Outage || (stood >= TimeSpan.Zero ? stood >= Calm && Since(_refused) >= Calm : open < length / 2))
+        var flows = Since(_ended) < Outage;
+        if (_stands)
+            _stands = flows && Since(_refused) < calm;
+        else if (flows && open >= length && Since(_long ??= now) >= LongestBurst)
+            (_stands, _refused) = (true, now);
+        if (!_stands && (!flows || open < length / 2))
             _long = null;
-        else if (open >= length)
-            _long ??= now;
-        return Since(_long) >= LongestBurst;
+        return _stands;
 
-        TimeSpan? Since(long? then) => then == null ? null : time.GetElapsedTime(then.Value, now);
+        TimeSpan Since(long then) => time.GetElapsedTime(then, now);
     }
 }

@@ -40,13 +40,15 @@ public sealed class When_too_much_is_under_way : SystemFixture
         Assert.That(refusal?.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay.ToTimeSpan(), Is.EqualTo(TimeSpan.FromMilliseconds(200)));
         Assert.That(refusal!.Status.Detail, Does.StartWith($"{MaxOpen} orders are under way"));
         using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
-        var asJson = await http.PostAsJsonAsync("/v1/orders", new
+        HttpResponseMessage asJson = null!;
+        await Wait.UntilAsync(async () => (asJson = await http.PostAsJsonAsync("/v1/orders", new
         {
             account_id = account,
             items = new[] { new { sku = "book", quantity = 1, unit_price = new { currency_code = "EUR", units = 1 } } },
-        });
-        Assert.That(asJson.StatusCode, Is.EqualTo(HttpStatusCode.TooManyRequests));
+        })).StatusCode == HttpStatusCode.TooManyRequests, Patience, () => "an order as JSON to be refused");
         Assert.That(await asJson.Content.ReadAsStringAsync(), Does.Contain("RetryInfo").And.Contain("0.200s"));
+        Assert.That(() => Orders.CreateOrderAsync(new CreateOrderRequest()).ResponseAsync, Throws.TypeOf<RpcException>()
+            .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.ResourceExhausted), "before it is looked at whether the request is valid");
         Assert.That((await GetAsync(placed[0])).Status, Is.Not.EqualTo(OrderStatus.Unspecified), "what is there can be read all the same");
 
         System.Accounts[0].Start();

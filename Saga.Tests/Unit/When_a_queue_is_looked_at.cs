@@ -11,15 +11,19 @@ public sealed class When_a_queue_is_looked_at
     StandingQueue _queue = null!;
 
     [SetUp]
-    public void SetUp() => _queue = new StandingQueue(Length, _clock);
+    public void SetUp() => _queue = new StandingQueue(Length, TimeSpan.FromSeconds(1), _clock);
 
     [Test]
     public void Should_stand_once_it_has_been_long_for_five_seconds() =>
         Assert.That(Looks(6, _ => Length, ends: true, refuses: false), Is.EqualTo(new[] { false, false, false, false, false, true }));
 
     [Test]
-    public void Should_take_a_dip_for_a_pause_of_nothing() =>
-        Assert.That(Looks(6, i => i == 3 ? Length / 2 : Length, ends: true, refuses: false), Has.Exactly(1).True);
+    public void Should_not_start_again_after_a_dip_to_half() =>
+        Assert.That(Looks(6, i => i == 3 ? Length / 2 : Length, ends: true, refuses: false), Is.EqualTo(new[] { false, false, false, false, false, true }));
+
+    [Test]
+    public void Should_not_stand_once_it_is_shorter() =>
+        Assert.That(Looks(20, i => i == 0 ? Length : Length - 1, ends: true, refuses: false), Has.None.True);
 
     [Test]
     public void Should_take_a_burst_for_a_burst() =>
@@ -38,7 +42,7 @@ public sealed class When_a_queue_is_looked_at
     {
         Looks(6, _ => Length, ends: true, refuses: true);
         Assert.That(Looks(20, _ => Length / 4, ends: true, refuses: true), Has.All.True, "short because it is kept short");
-        Assert.That(Looks(2, _ => Length / 4, ends: true, refuses: false), Has.Some.False);
+        Assert.That(Looks(2, _ => Length / 4, ends: true, refuses: false), Is.EqualTo(new[] { false, false }));
     }
 
     /// <summary>A look a second.</summary>
