@@ -48,7 +48,7 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
 
     readonly Lock _lock = new();
     readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
-    Reading _last = new(0, new Limit(options.Value.MaxOpenOrders, options.Value.RetryDelay), null);
+    Reading _last = Reading.Of(0, options.Value.MaxOpenOrders, TimeSpan.Zero, options.Value);
     int _admitted, _made, _refused; // calls, since the last look began
 
     /// <summary>Admits the call that makes an order until what is returned is disposed.</summary>
@@ -75,10 +75,10 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     {
         lock (_lock)
         {
-            var refusal = _last.Refusal ?? (_last.Open + _inFlight.Count + _made < _last.Limit.Orders ? null : _last.Limit.Refusal);
-            if (refusal != null)
-                _refused++;
-            return refusal;
+            if (_last.Open + _inFlight.Count + _made < _last.Limit)
+                return null;
+            _refused++;
+            return _last.Refusal;
         }
     }
 
@@ -128,12 +128,11 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
                 total = open + inFlight.Length;
                 // Where other replicas admit orders too, it may seem that none have ended: while their number grows, which is no queue that stands.
                 var stands = queue.Stands(total - stuck, haveEnded: total < before + admitted, wereRefused: refused > 0);
-                var limit = (int)Math.Min(options.Value.MaxOpenOrders, stands ? options.Value.MaxStandingOrders + stuck : int.MaxValue);
-                var refusal = unsent <= options.Value.MaxUnsentAge ? null
-                    : new Refusal($"messages have waited for the broker for {unsent:c}; try again later", options.Value.RetryDelay);
+                var limit = stands ? (int)Math.Min(options.Value.MaxOpenOrders, options.Value.MaxStandingOrders + stuck) : options.Value.MaxOpenOrders;
+                var reading = Reading.Of(open, limit, unsent, options.Value);
                 lock (_lock)
                 {
-                    _last = new Reading(open, _last.Limit.Orders == limit ? _last.Limit : new Limit(limit, options.Value.RetryDelay), refusal);
+                    _last = reading;
                     (_admitted, _made, _refused) = (_admitted - admitted, _made - made, _refused - refused);
                 }
 
@@ -160,7 +159,7 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     bool IsSoon()
     {
         lock (_lock)
-            return (_refused > 0 && _last.Refusal == null) || _made >= Math.Max(1, _last.Limit.Orders / 8);
+            return (_refused > 0 && _last.Limit > 0) || _made >= Math.Max(1, _last.Limit / 8);
     }
 
     /// <returns>How many orders are open, and how many of these are too old to be in a queue.</returns>
@@ -187,13 +186,13 @@ sealed partial class Admission(NpgsqlDataSource database, IOptions<AdmissionOpti
     }
 
     /// <param name="Open">Open orders, without those whose calls were in flight when the look began.</param>
-    /// <param name="Limit">How many may be open.</param>
-    /// <param name="Refusal">Of all calls, whatever is open.</param>
-    sealed record Reading(long Open, Limit Limit, Refusal? Refusal);
-
-    sealed record Limit(int Orders, TimeSpan RetryDelay)
+    /// <param name="Limit">How many may be open; none while messages have waited too long.</param>
+    /// <param name="Refusal">What calls past the limit are told.</param>
+    sealed record Reading(long Open, int Limit, Refusal Refusal)
     {
-        public Refusal Refusal { get; } = new($"{Orders} orders are under way, which is the most; try again later", RetryDelay);
+        public static Reading Of(long open, int limit, TimeSpan unsent, AdmissionOptions options) => unsent > options.MaxUnsentAge
+            ? new(open, 0, new($"messages have waited for the broker for {unsent:c}; try again later", options.RetryDelay))
+            : new(open, limit, new($"{limit} orders are under way, which is the most; try again later", options.RetryDelay));
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} of at most {Limit} are under way, and the oldest unsent message has waited for {Unsent}")]
@@ -210,7 +209,7 @@ sealed class Refusal(string message, TimeSpan retryDelay)
     public string Message => message;
 
     /// <summary>The value of the header grpc-status.</summary>
-    public string Status { get; } = $"{(int)StatusCode.ResourceExhausted}";
+    public static string Status { get; } = $"{(int)StatusCode.ResourceExhausted}";
 
     /// <summary>The value of the header grpc-status-details-bin.</summary>
     public string Details { get; } =

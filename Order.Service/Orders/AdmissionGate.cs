@@ -21,7 +21,7 @@ sealed class AdmissionGate(RequestDelegate next, Admission admission)
         // A response of headers alone, as gRPC has it for a call that ends at once ("Trailers-Only").
         var response = context.Response;
         response.ContentType = Grpc;
-        response.Headers.Append("grpc-status", refusal.Status);
+        response.Headers.Append("grpc-status", Refusal.Status);
         response.Headers.Append("grpc-message", refusal.Message);
         response.Headers.Append("grpc-status-details-bin", refusal.Details);
         return Task.CompletedTask;

@@ -1,5 +1,6 @@
 using System.Net;
-using System.Net.Http.Json;
+using System.Net.Mime;
+using System.Text;
 using Google.Rpc;
 using Grpc.Core;
 using Local.Host.Servers;
@@ -41,11 +42,9 @@ public sealed class When_too_much_is_under_way : SystemFixture
         Assert.That(refusal!.Status.Detail, Does.StartWith($"{MaxOpen} orders are under way"));
         using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
         HttpResponseMessage asJson = null!;
-        await Wait.UntilAsync(async () => (asJson = await http.PostAsJsonAsync("/v1/orders", new
-        {
-            account_id = account,
-            items = new[] { new { sku = "book", quantity = 1, unit_price = new { currency_code = "EUR", units = 1 } } },
-        })).StatusCode == HttpStatusCode.TooManyRequests, Patience, () => "an order as JSON to be refused");
+        await Wait.UntilAsync(async () =>
+            (asJson = await http.PostAsync("/v1/orders", new StringContent(NewOrder(account, 1).ToString(), Encoding.UTF8, MediaTypeNames.Application.Json)))
+                .StatusCode == HttpStatusCode.TooManyRequests, Patience, () => "an order as JSON to be refused");
         Assert.That(await asJson.Content.ReadAsStringAsync(), Does.Contain("RetryInfo").And.Contain("0.200s"));
         Assert.That(() => Orders.CreateOrderAsync(new CreateOrderRequest()).ResponseAsync, Throws.TypeOf<RpcException>()
             .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.ResourceExhausted), "before it is looked at whether the request is valid");
