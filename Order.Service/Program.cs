@@ -12,6 +12,7 @@ builder.AddMessaging<OrderDbContext>(x => x
         r.ConcurrencyMode = ConcurrencyMode.Optimistic;
         r.ExistingDbContext<OrderDbContext>();
         r.UsePostgres();
+        r.KeepNewInstances = true;
     }));
 builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddOptions<AdmissionOptions>().BindConfiguration("Admission").ValidateDataAnnotations().ValidateOnStart();

@@ -1,3 +1,4 @@
+using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,7 @@ namespace Messaging.Postgres.Outbox;
 /// waits by a clock, and a unit that finds nothing in flight commits at once.
 /// </summary>
 sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, WarmContexts<TDbContext> contexts,
-    IServiceScopeFactory scopes, ILogger<Committer<TDbContext>> log)
+    IEnumerable<INewInstances> newInstances, IServiceScopeFactory scopes, ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
 {
     const int LargestGroup = 256;
@@ -141,7 +142,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group)
     {
-        var commit = new GroupCommit<TDbContext>(store, sets, contexts, scopes, group);
+        var commit = new GroupCommit<TDbContext>(store, sets, contexts, newInstances, scopes, group);
         try
         {
             await commit.Run().ConfigureAwait(false);

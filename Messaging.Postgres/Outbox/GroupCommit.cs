@@ -1,3 +1,4 @@
+using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -9,7 +10,7 @@ namespace Messaging.Postgres.Outbox;
 /// out; the others commit without it.
 /// </summary>
 sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TDbContext> sets, WarmContexts<TDbContext> contexts,
-    IServiceScopeFactory scopes, IReadOnlyList<GroupMember<TDbContext>> group)
+    IEnumerable<INewInstances> newInstances, IServiceScopeFactory scopes, IReadOnlyList<GroupMember<TDbContext>> group)
     where TDbContext : DbContext
 {
     /// <summary>How long the handlers of a group may take after its decision: its locks are held meanwhile.</summary>
@@ -78,6 +79,8 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         sets.SetVersion(entries, version);
         foreach (var member in group)
             member.Succeed();
+        foreach (var instances in newInstances)
+            entries.FindAll(x => x.State == EntityState.Added).ForEach(instances.Keep);
         return true;
     }
 

@@ -22,6 +22,14 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     /// <summary>Isolation of the repository's own transactions. Default: read committed. An outbox brings its own.</summary>
     IsolationLevel IsolationLevel { set; }
 
+    /// <summary>
+    /// The first message for an instance that this process has just inserted, in a unit of work that commits with others
+    /// (<see cref="IEntityFrameworkOutboxConfigurator.GroupCommits" />), finds it in memory. If the instance was changed elsewhere meanwhile, or
+    /// the step fails or changes nothing, that is a conflict (<see cref="DbUpdateConcurrencyException" />), and the instance is loaded at the
+    /// next try: the endpoint must retry. For optimistic concurrency, and tables whose rows no trigger changes. Default: false.
+    /// </summary>
+    bool KeepNewInstances { set; }
+
     /// <summary>How a pessimistic load locks. Default: <see cref="PostgresLockStatementProvider" />.</summary>
     ILockStatementProvider LockStatementProvider { set; }
 
@@ -58,9 +66,11 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     readonly SagaRepositoryOptions<TSaga> _options = new();
     Action<IServiceCollection>? _registerDbContext;
     Action<IServiceCollection>? _registerWarmContexts;
+    bool _keepNewInstances;
 
     public ConcurrencyMode ConcurrencyMode { set => _options.IsPessimistic = value == ConcurrencyMode.Pessimistic; }
     public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
+    public bool KeepNewInstances { set => _keepNewInstances = value; }
     public ILockStatementProvider LockStatementProvider { set => _options.LockStatements = value; }
 
     public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) =>
@@ -109,6 +119,8 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
         _registerWarmContexts?.Invoke(configurator);
         configurator.TryAddSingleton(SkewedTime.OrSystem);
         configurator.TryAddSingleton(_options);
+        if (_keepNewInstances && !_options.IsPessimistic)
+            configurator.AddSingleton<INewInstances>(provider => _options.NewInstances ??= new NewInstances<TSaga>(provider.GetRequiredService<TimeProvider>()));
         configurator.TryAddSingleton<SagaLoader<TSaga>>();
         configurator.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();
         configurator.RegisterQuerySagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();

@@ -13,11 +13,9 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
     bool _loading;
 
     /// <summary>
-    /// Whether an instance can change contexts: not one with values that only its context knows, or with related entities, nor
-    /// one whose query is the user's own.
+    /// Whether an instance can change contexts; not one whose query is the user's own.
     /// </summary>
-    public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetWarmContexts: not null } && db.Model.FindEntityType(typeof(TSaga)) is { } saga
-        && !saga.GetNavigations().Any() && !saga.GetSkipNavigations().Any() && !saga.GetProperties().Any(x => x.IsShadowProperty());
+    public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetWarmContexts: not null } && db.Model.FindEntityType(typeof(TSaga))?.IsSelfContained() == true;
 
     /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>
     public Task<TSaga?> Load(Guid correlationId)

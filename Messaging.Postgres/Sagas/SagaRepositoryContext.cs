@@ -20,6 +20,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     where TMessage : class
 {
     readonly ConsumeContext<TMessage> _consume = consume;
+    TSaga? _kept;
 
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Add);
@@ -65,10 +66,31 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         // In a unit that commits with others, it is loaded with others too; unless the context has it, or another of its kind.
         if (loader?.Fits(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null || db.ChangeTracker.Entries<TSaga>().Any())
             return await Query(correlationId, cancellationToken).ConfigureAwait(false);
-        var instance = await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
+        _kept = options.NewInstances?.Take(correlationId);
+        var instance = _kept ?? await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (instance != null)
             db.Attach(instance);
         return instance;
+    }
+
+    /// <summary>
+    /// Lets a step on an instance from memory stand if it changed the instance: that is saved only if the version is still the one that is
+    /// stored. A step that failed, or left it as it was, may have done so because it saw what is past.
+    /// </summary>
+    /// <exception cref="UnconfirmedInstanceException">It is to be taken again.</exception>
+    public async Task ConfirmKept(Func<Task> step)
+    {
+        try
+        {
+            await step().ConfigureAwait(false);
+        }
+        catch (Exception e) when (_kept != null && !CancellationToken.IsCancellationRequested)
+        {
+            throw new UnconfirmedInstanceException($"has failed: {e.Message}");
+        }
+
+        if (_kept != null && db.Entry(_kept).State is EntityState.Unchanged or EntityState.Detached)
+            throw new UnconfirmedInstanceException("has changed nothing");
     }
 
     Task<TSaga?> Query(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic

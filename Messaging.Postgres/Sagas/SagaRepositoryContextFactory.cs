@@ -16,6 +16,9 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
     /// <summary>Contexts to load for many on; null where the repository makes its own.</summary>
     public Func<IServiceProvider, IWarmContexts>? GetWarmContexts { get; set; }
 
+    /// <summary>Null where every instance is loaded.</summary>
+    public NewInstances<TSaga>? NewInstances { get; set; }
+
     public bool IsPessimistic { get; set; } = true;
     public bool UseTransaction { get; set; } = true;
     public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
@@ -76,7 +79,7 @@ sealed class SagaRepositoryContextFactory<TSaga>(
             var isInUnit = context.TryGetPayload<IOutboxUnit>(out var unit) && ReferenceEquals(unit.DbContext, db);
             var repository = new SagaRepositoryContext<TSaga, DbContext, T>(db, options, isInUnit ? loader : null, context, consumeContexts);
             if (isInUnit)
-                await step(repository).ConfigureAwait(false);
+                await repository.ConfirmKept(() => step(repository)).ConfigureAwait(false);
             else
                 await db.Database.CreateExecutionStrategy().ExecuteAsync(() => InTransaction(db, context.CancellationToken,
                     async () =>

@@ -12,7 +12,7 @@ public sealed class TestDbContext(DbContextOptions<TestDbContext> options) : Sag
 
     public DbSet<Tally> Tallies => Set<Tally>();
 
-    protected override IEnumerable<ISagaClassMap> Configurations => [new TallyMap()];
+    protected override IEnumerable<ISagaClassMap> Configurations => [new TallyMap(), new ErrandMap()];
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -100,6 +100,55 @@ public sealed class TallyMachine : MassTransitStateMachine<Tally>
     public Event<Forget> Forget { get; private set; } = null!;
     public Event<Finish> Finish { get; private set; } = null!;
     public Schedule<Tally, Reminded> Reminder { get; private set; } = null!;
+}
+
+/// <summary>A saga that can change contexts.</summary>
+public sealed class Errand : SagaStateMachineInstance
+{
+    public Guid CorrelationId { get; set; }
+
+    public string CurrentState { get; set; } = "";
+
+    public int Count { get; set; }
+
+    public uint Version { get; init; }
+}
+
+sealed class ErrandMap : SagaClassMap<Errand>
+{
+    protected override void Configure(EntityTypeBuilder<Errand> entity, ModelBuilder model) => entity.Property(x => x.Version).IsRowVersion();
+}
+
+public sealed record Run(Guid Id);
+
+public sealed record Look(Guid Id);
+
+public sealed record Mend(Guid Id);
+
+/// <summary>Runs when underway; there is something to look at, and to mend, when it is recalled.</summary>
+public sealed class ErrandMachine : MassTransitStateMachine<Errand>
+{
+    public ErrandMachine()
+    {
+        InstanceState(x => x.CurrentState);
+        Event(() => Run, x => x.CorrelateById(m => m.Message.Id));
+        Event(() => Look, x => x.CorrelateById(m => m.Message.Id));
+        Event(() => Mend, x => x.CorrelateById(m => m.Message.Id));
+        During(Underway,
+            When(Run).Then(x => x.Saga.Count++),
+            When(Mend).Then(_ => throw new InvalidOperationException("nothing to mend")), // which no endpoint tries again
+            Ignore(Look));
+        During(Recalled,
+            When(Run).Then(x => x.Saga.Count += 10),
+            When(Look).Then(x => x.Saga.Count += 100),
+            When(Mend).Then(x => x.Saga.Count += 1000));
+    }
+
+    public State Underway { get; private set; } = null!;
+    public State Recalled { get; private set; } = null!;
+    public Event<Run> Run { get; private set; } = null!;
+    public Event<Look> Look { get; private set; } = null!;
+    public Event<Mend> Mend { get; private set; } = null!;
 }
 
 /// <summary>Does something once: adds an effect and publishes <see cref="Pong" />, in several ways.</summary>
