@@ -8,15 +8,17 @@ namespace Orders;
 
 /// <summary>
 /// Hears of every committed change of an order's status, whichever replica made it: a trigger notifies
-/// (PostgreSQL's LISTEN and NOTIFY), in the order of the commits.
+/// (PostgreSQL's LISTEN and NOTIFY), in the order of the commits. Listens only while somebody watches, and a little longer: whoever
+/// listens is woken by every change of any order.
 /// </summary>
-sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatcher> log) : BackgroundService
+sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, ILogger<OrderWatcher> log) : BackgroundService
 {
     static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
     readonly Dictionary<Guid, List<OrderSubscription>> _watched = [];
+    readonly SemaphoreSlim _isWatched = new(0);
 
-    /// <summary>Subscribes; read the order after that, so that no change falls between.</summary>
+    /// <summary>Subscribes; read the order after that, so that no change falls between. Until it listens, it has the order read again.</summary>
     public OrderSubscription Watch(Guid orderId)
     {
         var subscription = new OrderSubscription(x => Unwatch(orderId, x));
@@ -25,6 +27,8 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
             if (!_watched.TryGetValue(orderId, out var all))
                 _watched[orderId] = all = [];
             all.Add(subscription);
+            if (_watched.Count == 1 && _isWatched.CurrentCount == 0)
+                _isWatched.Release();
         }
 
         return subscription;
@@ -42,16 +46,9 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
         while (!stoppingToken.IsCancellationRequested)
             try
             {
-                await using var connection = await database.OpenConnectionAsync(stoppingToken);
-                connection.Notification += (_, e) => Publish(e.Payload);
-                await using var listen = new NpgsqlCommand("listen order_changed", connection);
-                await listen.ExecuteNonQueryAsync(stoppingToken);
-                Refresh();
-                // A connection that was cut without a word would be silent for ever: a quiet one is asked.
-                await using var ask = new NpgsqlCommand("select 1", connection) { CommandTimeout = 5 };
-                while (true)
-                    if (!await connection.WaitAsync(LongestSilence, stoppingToken))
-                        await ask.ExecuteNonQueryAsync(stoppingToken);
+                while (!IsWatched())
+                    await _isWatched.WaitAsync(stoppingToken);
+                await Listen(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -62,6 +59,37 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, ILogger<OrderWatche
                 LogLost(e.Message);
                 await Task.Delay(TimeSpan.FromMilliseconds(500), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+    }
+
+    bool IsWatched()
+    {
+        lock (_watched)
+            return _watched.Count > 0;
+    }
+
+    /// <summary>Listens until nobody has watched for a while.</summary>
+    async Task Listen(CancellationToken stoppingToken)
+    {
+        await using var connection = await database.OpenConnectionAsync(stoppingToken);
+        connection.Notification += (_, e) => Publish(e.Payload);
+        await Execute("listen order_changed");
+        Refresh();
+        for (var watched = time.GetTimestamp(); time.GetElapsedTime(watched) < LongestSilence;)
+        {
+            // A connection that was cut without a word would be silent for ever: a quiet one is asked.
+            if (!await connection.WaitAsync(LongestSilence, stoppingToken))
+                await Execute("select 1");
+            if (IsWatched())
+                watched = time.GetTimestamp();
+        }
+
+        await Execute("unlisten order_changed"); // the pool does not
+
+        async Task Execute(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 5 };
+            await command.ExecuteNonQueryAsync(stoppingToken);
+        }
     }
 
     /// <summary>A line for each change.</summary>

@@ -1,6 +1,7 @@
 using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Servers;
+using Npgsql;
 using Orders.V1;
 
 namespace Saga.Tests.EndToEnd;
@@ -69,7 +70,23 @@ public sealed class When_orders_are_placed : SystemFixture
     }
 
     [Test]
-    public async Task Should_stream_every_change_to_a_watcher()
+    public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(goOnAfter: 2),
+        Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
+
+    [Test]
+    public async Task Should_listen_again_when_somebody_watches_after_a_while_without()
+    {
+        OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
+        Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
+        await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
+        await using var unlistened = database.CreateCommand(
+            "select exists (select from pg_stat_activity where datname = current_database() and query = 'unlisten order_changed')");
+        await Wait.UntilAsync(async () => (bool)(await unlistened.ExecuteScalarAsync())!, Patience, () => "the service not to listen any more");
+        Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
+    }
+
+    /// <summary>What a watcher sees of an order that Account does not answer until so many statuses were seen.</summary>
+    async Task<List<OrderStatus>> WatchAsync(int goOnAfter)
     {
         var account = await OpenAsync(100);
         foreach (var replica in System.Accounts)
@@ -77,23 +94,26 @@ public sealed class When_orders_are_placed : SystemFixture
         var seen = new List<OrderStatus>();
         try
         {
-            var id = await PlaceAsync(account, 10);
-            using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = id }, deadline: DateTime.UtcNow + Patience);
+            using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = await PlaceAsync(account, 10) }, deadline: DateTime.UtcNow + Patience);
             while (await watch.ResponseStream.MoveNext(default))
             {
                 seen.Add(watch.ResponseStream.Current.Status);
-                if (seen.Count == 2)
-                    foreach (var replica in System.Accounts)
-                        replica.Send(Signal.Continue);
+                if (seen.Count == goOnAfter)
+                    GoOn();
             }
         }
         finally
         {
+            GoOn();
+        }
+
+        return seen;
+
+        void GoOn()
+        {
             foreach (var replica in System.Accounts)
                 replica.Send(Signal.Continue);
         }
-
-        Assert.That(seen, Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
     }
 
     [Test]
