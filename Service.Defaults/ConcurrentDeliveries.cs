@@ -7,7 +7,8 @@ namespace Service.Defaults;
 
 /// <summary>
 /// Has the messages of a channel handled side by side. RabbitMQ's client does so with as many loops as there may be messages at once,
-/// and wakes all that rest for each message that comes; here its one loop starts each message's handling and goes on to the next.
+/// and wakes all that rest for each message that comes; here its one loop starts each message's handling and goes on to the next. What a
+/// handler does before it first waits is done on that loop: one that blocks there holds up the queue's others.
 /// </summary>
 /// <param name="limit">How many at once.</param>
 sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
@@ -32,11 +33,13 @@ sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
             IAsyncBasicConsumer consumer, string consumerTag, CancellationToken cancellationToken) =>
             _context.BasicConsume(queue, noAck, exclusive, arguments, new Consumer(consumer, _limit), consumerTag, cancellationToken);
 
+        // The scope's own makes a linked token for each.
         ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) =>
             _context.BasicAck(deliveryTag, multiple, cancellationToken);
     }
 
-    sealed class Consumer(IAsyncBasicConsumer consumer, int limit) : IAsyncBasicConsumer
+    /// <summary>Starts each delivery's handling by another consumer.</summary>
+    internal sealed class Consumer(IAsyncBasicConsumer consumer, int limit) : IAsyncBasicConsumer
     {
         readonly SemaphoreSlim _room = new(limit);
 
@@ -45,11 +48,11 @@ sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
         public async Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
             IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
+            var copy = body.ToArray(); // the client uses the memory again when this returns
             await _room.WaitAsync(cancellationToken).ConfigureAwait(false);
-            // Not awaited: MassTransit waits for what is in flight before it stops, and logs what fails.
-            _ = Handle(body.ToArray()); // the client uses the memory again when this returns
+            _ = Handle(); // MassTransit's consumer logs what fails in it, and waits for what is in flight before it stops
 
-            async Task Handle(byte[] copy)
+            async Task Handle()
             {
                 try
                 {

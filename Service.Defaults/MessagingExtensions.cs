@@ -89,13 +89,11 @@ public static partial class MessagingExtensions
         where TDbContext : DbContext
     {
         endpoint.PrefetchCount = options.Prefetch;
-        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit)
-        {
-            rabbit.ConcurrentMessageLimit = 1; // as many loops the client has; the limit is the filter's
-            rabbit.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(options.Concurrency)));
-            if (options.QuorumQueues)
-                rabbit.SetQuorumQueue();
-        }
+        endpoint.ConcurrentMessageLimit = 1; // so many loops the client has; how many messages at once, the filter says
+        var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
+        rabbit.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(options.Concurrency)));
+        if (options.QuorumQueues)
+            rabbit.SetQuorumQueue();
 
         // A database that is away is no fault of the message: it waits, however long that takes.
         endpoint.UseMessageRetry(r =>

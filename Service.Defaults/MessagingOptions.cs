@@ -12,7 +12,7 @@ public sealed class MessagingOptions
     [Range(1, 10_000)]
     public int Prefetch { get; set; } = 400;
 
-    /// <summary>How many messages are handled at once, for each queue of each replica.</summary>
+    /// <summary>How many messages are handled at once, for each queue of each replica; of handlers that block, one.</summary>
     [Range(1, 1_000)]
     public int Concurrency { get; set; } = 200;
 

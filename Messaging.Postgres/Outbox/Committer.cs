@@ -196,6 +196,6 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                 _suspects.Remove(message);
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and their own contexts could not be told what is stored")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and what is done after a commit has failed")]
     partial void LogAfterCommit(Exception error);
 }

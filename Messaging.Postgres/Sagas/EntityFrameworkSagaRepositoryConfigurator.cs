@@ -26,7 +26,9 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     /// The first message for an instance that this process has just inserted, in a unit of work that commits with others
     /// (<see cref="IEntityFrameworkOutboxConfigurator.GroupCommits" />), finds it in memory. If the instance was changed elsewhere meanwhile, or
     /// the step fails or changes nothing, that is a conflict (<see cref="DbUpdateConcurrencyException" />), and the instance is loaded at the
-    /// next try: the endpoint must retry. For optimistic concurrency, and tables whose rows no trigger changes. Default: false.
+    /// next try: the endpoint must retry. Only with optimistic concurrency and a mapped version, for sagas without related entities, shadow
+    /// properties or a query of their own, and where the database stores values as they are: it shortens none, and no trigger changes them.
+    /// Default: false.
     /// </summary>
     bool KeepNewInstances { set; }
 
@@ -111,6 +113,8 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     {
         if (_options.GetDbContext == null)
             yield return this.Failure("DbContext", "must be specified: ExistingDbContext, AddDbContext or DatabaseFactory");
+        if (_keepNewInstances && _options.IsPessimistic)
+            yield return this.Failure("KeepNewInstances", "needs optimistic concurrency: a lock is taken by a query");
     }
 
     public void Register(ISagaRepositoryRegistrationConfigurator<TSaga> configurator)
@@ -119,7 +123,7 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
         _registerWarmContexts?.Invoke(configurator);
         configurator.TryAddSingleton(SkewedTime.OrSystem);
         configurator.TryAddSingleton(_options);
-        if (_keepNewInstances && !_options.IsPessimistic)
+        if (_keepNewInstances)
             configurator.AddSingleton<INewInstances>(provider => _options.NewInstances ??= new NewInstances<TSaga>(provider.GetRequiredService<TimeProvider>()));
         configurator.TryAddSingleton<SagaLoader<TSaga>>();
         configurator.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();

@@ -22,8 +22,8 @@ sealed class NewInstances<TSaga>(TimeProvider time) : INewInstances where TSaga 
     const int MostKept = 10_000;
     static readonly TimeSpan LongestKept = TimeSpan.FromSeconds(30);
 
-    readonly ConcurrentDictionary<Guid, TSaga> _kept = new();
-    readonly ConcurrentQueue<(TSaga Instance, long Since)> _byAge = new();
+    readonly ConcurrentDictionary<Guid, (TSaga Instance, long Since)> _kept = new();
+    readonly ConcurrentQueue<(Guid Id, long Since)> _byAge = new();
     bool? _fits;
 
     public void Keep(EntityEntry inserted)
@@ -31,17 +31,20 @@ sealed class NewInstances<TSaga>(TimeProvider time) : INewInstances where TSaga 
         if (inserted.Entity is not TSaga || !(_fits ??= inserted.Metadata.IsSelfContained() && inserted.Metadata.GetProperties().Any(x => x.IsConcurrencyToken)))
             return;
         while (_byAge.TryPeek(out var oldest) && (_byAge.Count >= MostKept || time.GetElapsedTime(oldest.Since) > LongestKept) && _byAge.TryDequeue(out oldest))
-            _kept.TryRemove(KeyValuePair.Create(oldest.Instance.CorrelationId, oldest.Instance));
+            if (_kept.TryGetValue(oldest.Id, out var old) && old.Since == oldest.Since)
+                _kept.TryRemove(oldest.Id, out _);
         var values = inserted.CurrentValues.Clone();
         foreach (var property in values.Properties.Where(x => !x.ClrType.IsValueType))
             values[property] = property.GetValueComparer().Snapshot(values[property]); // its owner may change what it holds
         var copy = (TSaga)values.ToObject();
-        _kept[copy.CorrelationId] = copy;
-        _byAge.Enqueue((copy, time.GetTimestamp()));
+        var now = time.GetTimestamp();
+        _kept[copy.CorrelationId] = (copy, now);
+        _byAge.Enqueue((copy.CorrelationId, now));
     }
 
     /// <summary>What is kept of it, for one caller; or null.</summary>
-    public TSaga? Take(Guid correlationId) => _kept.TryRemove(correlationId, out var instance) ? instance : null;
+    public TSaga? Take(Guid correlationId) =>
+        _kept.TryRemove(correlationId, out var kept) && time.GetElapsedTime(kept.Since) <= LongestKept ? kept.Instance : null;
 }
 
 /// <summary>

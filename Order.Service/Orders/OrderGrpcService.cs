@@ -51,7 +51,7 @@ sealed class OrderGrpcService(
         var id = FieldViolations.ReadId(request.OrderId, "order_id");
         // A service that stops does not wait for its watchers; they watch again elsewhere.
         using var end = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        using var changes = watcher.Watch(id);
+        using var changes = await watcher.WatchAsync(id, context.CancellationToken);
         var order = (await Find(id, context.CancellationToken)).ToProto();
         await responseStream.WriteAsync(order, context.CancellationToken);
         while (!order.Status.IsTerminal())

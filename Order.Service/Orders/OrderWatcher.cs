@@ -14,16 +14,23 @@ namespace Orders;
 sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, ILogger<OrderWatcher> log) : BackgroundService
 {
     static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan LongestStart = TimeSpan.FromSeconds(1);
 
     readonly Dictionary<Guid, List<OrderSubscription>> _watched = [];
     readonly SemaphoreSlim _isWatched = new(0);
+    TaskCompletionSource _listening = NewPromise();
 
-    /// <summary>Subscribes; read the order after that, so that no change falls between. Until it listens, it has the order read again.</summary>
-    public OrderSubscription Watch(Guid orderId)
+    /// <summary>
+    /// Subscribes; read the order after that, so that no change falls between. Where the database cannot be listened to within a second, it has the
+    /// order read again when it can.
+    /// </summary>
+    public async Task<OrderSubscription> WatchAsync(Guid orderId, CancellationToken cancellationToken)
     {
         var subscription = new OrderSubscription(x => Unwatch(orderId, x));
+        Task listening;
         lock (_watched)
         {
+            listening = _listening.Task;
             if (!_watched.TryGetValue(orderId, out var all))
                 _watched[orderId] = all = [];
             all.Add(subscription);
@@ -31,6 +38,7 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
                 _isWatched.Release();
         }
 
+        await listening.WaitAsync(LongestStart, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return subscription;
     }
 
@@ -71,19 +79,25 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
     async Task Listen(CancellationToken stoppingToken)
     {
         await using var connection = await database.OpenConnectionAsync(stoppingToken);
-        connection.Notification += (_, e) => Publish(e.Payload);
-        await Execute("listen order_changed");
-        Refresh();
-        for (var watched = time.GetTimestamp(); time.GetElapsedTime(watched) < LongestSilence;)
+        try
         {
-            // A connection that was cut without a word would be silent for ever: a quiet one is asked.
-            if (!await connection.WaitAsync(LongestSilence, stoppingToken))
-                await Execute("select 1");
-            if (IsWatched())
-                watched = time.GetTimestamp();
+            connection.Notification += (_, e) => Publish(e.Payload);
+            await Execute("listen order_changed");
+            Refresh();
+            _listening.SetResult();
+            for (var watched = time.GetTimestamp(); IsWatched(ref watched);)
+                // A connection that was cut without a word would be silent for ever: a quiet one is asked.
+                if (!await connection.WaitAsync(LongestSilence, stoppingToken))
+                    await Execute("select 1");
+            await Execute("unlisten order_changed"); // the pool does not
         }
-
-        await Execute("unlisten order_changed"); // the pool does not
+        catch
+        {
+            NpgsqlConnection.ClearPool(connection); // this one may listen still
+            lock (_watched)
+                ListenAgain();
+            throw;
+        }
 
         async Task Execute(string sql)
         {
@@ -91,6 +105,27 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
             await command.ExecuteNonQueryAsync(stoppingToken);
         }
     }
+
+    /// <summary>Whether somebody watches, or has until lately; if not, who comes next waits until it listens again.</summary>
+    bool IsWatched(ref long lately)
+    {
+        lock (_watched)
+        {
+            if (_watched.Count > 0)
+                lately = time.GetTimestamp();
+            else if (time.GetElapsedTime(lately) >= LongestSilence)
+                ListenAgain();
+            return _listening.Task.IsCompleted;
+        }
+    }
+
+    void ListenAgain()
+    {
+        if (_listening.Task.IsCompleted)
+            _listening = NewPromise();
+    }
+
+    static TaskCompletionSource NewPromise() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>A line for each change.</summary>
     void Publish(string payload)

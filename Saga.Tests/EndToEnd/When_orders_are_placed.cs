@@ -79,8 +79,10 @@ public sealed class When_orders_are_placed : SystemFixture
         OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
         Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
         await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
+        await using var now = database.CreateCommand("select now()");
         await using var unlistened = database.CreateCommand(
-            "select exists (select from pg_stat_activity where datname = current_database() and query = 'unlisten order_changed')");
+            "select exists (select from pg_stat_activity where datname = current_database() and query = 'unlisten order_changed' and query_start > $1)");
+        unlistened.Parameters.Add(new() { Value = await now.ExecuteScalarAsync() });
         await Wait.UntilAsync(async () => (bool)(await unlistened.ExecuteScalarAsync())!, Patience, () => "the service not to listen any more");
         Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
     }

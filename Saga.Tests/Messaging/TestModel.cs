@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
@@ -135,7 +136,11 @@ public sealed class ErrandMachine : MassTransitStateMachine<Errand>
         Event(() => Look, x => x.CorrelateById(m => m.Message.Id));
         Event(() => Mend, x => x.CorrelateById(m => m.Message.Id));
         During(Underway,
-            When(Run).Then(x => x.Saga.Count++),
+            When(Run).Then(x =>
+            {
+                x.Saga.Count++;
+                Runs.AddOrUpdate(x.Saga.CorrelationId, 1, (_, n) => n + 1);
+            }),
             When(Mend).Then(_ => throw new InvalidOperationException("nothing to mend")), // which no endpoint tries again
             Ignore(Look));
         During(Recalled,
@@ -143,6 +148,9 @@ public sealed class ErrandMachine : MassTransitStateMachine<Errand>
             When(Look).Then(x => x.Saga.Count += 100),
             When(Mend).Then(x => x.Saga.Count += 1000));
     }
+
+    /// <summary>How often each has run, tries that were in vain included.</summary>
+    public static ConcurrentDictionary<Guid, int> Runs { get; } = new();
 
     public State Underway { get; private set; } = null!;
     public State Recalled { get; private set; } = null!;

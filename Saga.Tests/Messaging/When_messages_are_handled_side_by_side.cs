@@ -11,7 +11,7 @@ public sealed class When_messages_are_handled_side_by_side() : MessagingFixture(
     const int Limit = 7;
 
     [Test]
-    public async Task Should_handle_as_many_at_once_as_the_limit_says_and_each_with_what_it_holds()
+    public async Task Should_handle_as_many_at_once_as_the_limit_says()
     {
         var desk = new Desk();
         var replica = await StartReplicaAsync(consumes: false, more: x =>

@@ -83,7 +83,16 @@ public sealed class When_new_instances_are_kept() : MessagingFixture(grouped: tr
         Assert.That(() => BeginAsync(replica, id), Throws.InstanceOf<DbUpdateException>()); // it is there; nothing of this one is kept
         await PublishAsync(replica, new Run(id));
         await CountIsAsync(id, 2);
+        Assert.That(ErrandMachine.Runs[id], Is.EqualTo(2), "a step on an instance that is not stored would be in vain");
     }
+
+    [Test]
+    public void Should_not_be_had_with_locks() => Assert.That(() => new ServiceCollection().AddMassTransit(x => x
+        .AddSagaStateMachine<ErrandMachine, Errand>().EntityFrameworkRepository(r =>
+        {
+            r.KeepNewInstances = true;
+            r.ExistingDbContext<TestDbContext>();
+        })), Throws.InstanceOf<ConfigurationException>());
 
     Task<IHost> StartAsync(Loads? loads = null) => StartReplicaAsync(consumes: false, more: x =>
     {
