@@ -13,6 +13,13 @@ namespace Service.Defaults;
 /// <param name="limit">How many at once.</param>
 sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
 {
+    /// <summary>Has an endpoint's channel use it.</summary>
+    public static void Use(IReceiveEndpointConfigurator endpoint, int limit)
+    {
+        endpoint.ConcurrentMessageLimit = 1; // so many loops the client has
+        ((IRabbitMqReceiveEndpointConfigurator)endpoint).ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit)));
+    }
+
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
         using var channel = new Channel(context, limit);

@@ -89,10 +89,8 @@ public static partial class MessagingExtensions
         where TDbContext : DbContext
     {
         endpoint.PrefetchCount = options.Prefetch;
-        endpoint.ConcurrentMessageLimit = 1; // so many loops the client has; how many messages at once, the filter says
-        var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
-        rabbit.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(options.Concurrency)));
-        if (options.QuorumQueues)
+        ConcurrentDeliveries.Use(endpoint, options.Concurrency);
+        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit && options.QuorumQueues)
             rabbit.SetQuorumQueue();
 
         // A database that is away is no fault of the message: it waits, however long that takes.

@@ -68,11 +68,10 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     readonly SagaRepositoryOptions<TSaga> _options = new();
     Action<IServiceCollection>? _registerDbContext;
     Action<IServiceCollection>? _registerWarmContexts;
-    bool _keepNewInstances;
 
     public ConcurrencyMode ConcurrencyMode { set => _options.IsPessimistic = value == ConcurrencyMode.Pessimistic; }
     public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
-    public bool KeepNewInstances { set => _keepNewInstances = value; }
+    public bool KeepNewInstances { set => _options.NewInstances = value ? new(TimeProvider.System) : null; }
     public ILockStatementProvider LockStatementProvider { set => _options.LockStatements = value; }
 
     public void CustomizeQuery(Func<IQueryable<TSaga>, IQueryable<TSaga>> queryCustomization) =>
@@ -113,7 +112,7 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
     {
         if (_options.GetDbContext == null)
             yield return this.Failure("DbContext", "must be specified: ExistingDbContext, AddDbContext or DatabaseFactory");
-        if (_keepNewInstances && _options.IsPessimistic)
+        if (_options is { NewInstances: not null, IsPessimistic: true })
             yield return this.Failure("KeepNewInstances", "needs optimistic concurrency: a lock is taken by a query");
     }
 
@@ -123,8 +122,8 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga> : IEntityFramework
         _registerWarmContexts?.Invoke(configurator);
         configurator.TryAddSingleton(SkewedTime.OrSystem);
         configurator.TryAddSingleton(_options);
-        if (_keepNewInstances)
-            configurator.AddSingleton<INewInstances>(provider => _options.NewInstances ??= new NewInstances<TSaga>(provider.GetRequiredService<TimeProvider>()));
+        if (_options.NewInstances is { } newInstances)
+            configurator.AddSingleton<INewInstances>(newInstances);
         configurator.TryAddSingleton<SagaLoader<TSaga>>();
         configurator.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();
         configurator.RegisterQuerySagaRepository<TSaga, SagaRepositoryContextFactory<TSaga>>();

@@ -12,9 +12,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
     bool? _fits;
     bool _loading;
 
-    /// <summary>
-    /// Whether an instance can change contexts; not one whose query is the user's own.
-    /// </summary>
+    /// <summary>Whether an instance can change contexts; not one whose query is the user's own.</summary>
     public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetWarmContexts: not null } && db.Model.FindEntityType(typeof(TSaga))?.IsSelfContained() == true;
 
     /// <summary>An instance that no context tracks, and nobody else has; null if there is none.</summary>

@@ -85,7 +85,7 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
             await Execute("listen order_changed");
             Refresh();
             _listening.SetResult();
-            for (var watched = time.GetTimestamp(); IsWatched(ref watched);)
+            for (var watched = time.GetTimestamp(); MustListen(ref watched);)
                 // A connection that was cut without a word would be silent for ever: a quiet one is asked.
                 if (!await connection.WaitAsync(LongestSilence, stoppingToken))
                     await Execute("select 1");
@@ -95,7 +95,7 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
         {
             NpgsqlConnection.ClearPool(connection); // this one may listen still
             lock (_watched)
-                ListenAgain();
+                PromiseAgain();
             throw;
         }
 
@@ -107,19 +107,19 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
     }
 
     /// <summary>Whether somebody watches, or has until lately; if not, who comes next waits until it listens again.</summary>
-    bool IsWatched(ref long lately)
+    bool MustListen(ref long lately)
     {
         lock (_watched)
         {
             if (_watched.Count > 0)
                 lately = time.GetTimestamp();
             else if (time.GetElapsedTime(lately) >= LongestSilence)
-                ListenAgain();
+                PromiseAgain();
             return _listening.Task.IsCompleted;
         }
     }
 
-    void ListenAgain()
+    void PromiseAgain()
     {
         if (_listening.Task.IsCompleted)
             _listening = NewPromise();
