@@ -1,5 +1,6 @@
 using MassTransit;
 using Messaging.Postgres;
+using Messaging.Postgres.Outbox;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
@@ -25,6 +26,7 @@ public static partial class MessagingExtensions
         var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
         builder.Services.AddReceiveObserver<FaultAlarm>();
         builder.Services.AddSingleton<BrokerConnection>();
+        builder.Services.AddRabbitTransport<TDbContext>();
         // Told to end, it ends within ten seconds: what is in flight is finished, or left to be delivered again.
         builder.Services.Configure<MassTransitHostOptions>(o => o.StopTimeout = TimeSpan.FromSeconds(3));
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(4));
@@ -61,6 +63,10 @@ public static partial class MessagingExtensions
             });
         });
     }
+
+    /// <summary>Has the outbox send by <see cref="RabbitTransport{TDbContext}" />; before the outbox is added.</summary>
+    internal static void AddRabbitTransport<TDbContext>(this IServiceCollection services) where TDbContext : DbContext =>
+        services.AddSingleton<BusTransport<TDbContext>>().AddSingleton<IOutboxTransport<TDbContext>, RabbitTransport<TDbContext>>();
 
     /// <summary>
     /// Rehearses what the service does, so that its first orders do not wait for what is done once. Where that fails or takes

@@ -5,11 +5,12 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
 
 /// <summary>The library on a database and a virtual host of its own, with as many replicas as a test starts.</summary>
-/// <param name="grouped">Whether units of work commit together, by prepared statements.</param>
+/// <param name="grouped">As the services have it: units of work commit together, by prepared statements, and messages leave on a channel of their own.</param>
 public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -62,6 +63,8 @@ public abstract class MessagingFixture(bool grouped)
         builder.Logging.ClearProviders().AddProvider(Log).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(Arrivals);
         builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(_database));
+        if (grouped)
+            builder.Services.AddRabbitTransport<TestDbContext>();
         builder.Services.AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();

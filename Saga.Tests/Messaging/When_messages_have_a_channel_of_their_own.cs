@@ -1,0 +1,159 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using MassTransit;
+using MassTransit.Logging;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Service.Defaults;
+
+namespace Saga.Tests.Messaging;
+
+[TestFixture, Category("Integration"), NonParallelizable]
+public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixture(grouped: true)
+{
+    const string Queue = "confirmed";
+
+    static readonly CachedString Nowhere = new("nowhere");
+
+    IConnection _connection = null!;
+    ConfirmedChannel _channel = null!;
+
+    [SetUp]
+    public async Task OpenAsync()
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)), AutomaticRecoveryEnabled = false };
+        _connection = await factory.CreateConnectionAsync();
+        await using var setup = await _connection.CreateChannelAsync();
+        await setup.ExchangeDeclareAsync(Nowhere.Value, ExchangeType.Fanout);
+        await setup.ExchangeDeclareAsync(Queue, ExchangeType.Fanout);
+        await setup.QueueDeclareAsync(Queue, durable: true, exclusive: false, autoDelete: false,
+            new Dictionary<string, object?> { ["x-max-length"] = 1000, ["x-overflow"] = "reject-publish" });
+        await setup.QueueBindAsync(Queue, Queue, "");
+        _channel = await ConfirmedChannel.OpenAsync(_connection, default);
+    }
+
+    [TearDown]
+    public async Task CloseAsync()
+    {
+        await _connection.DisposeAsync();
+        await using var connection = await new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)) }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        await channel.QueueDeleteAsync(Queue);
+    }
+
+    Task Publish(CachedString exchange, bool mandatory = false, CancellationToken cancellationToken = default) =>
+        _channel.Publish(exchange, mandatory, new BasicProperties { MessageId = $"{Guid.NewGuid()}" }, new byte[10], cancellationToken)
+            .WaitAsync(Patience, CancellationToken.None);
+
+    static CachedString Exchange => new(Queue);
+
+    [Test]
+    public async Task Should_confirm_each_of_many_published_side_by_side()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Task.WhenAll(Enumerable.Range(0, 125).Select(_ => Publish(Exchange))))));
+
+        await using var channel = await _connection.CreateChannelAsync();
+        Assert.That(await channel.MessageCountAsync(Queue), Is.EqualTo(1000));
+        var first = await channel.BasicGetAsync(Queue, autoAck: true);
+        Assert.That(first!.BasicProperties.Headers, Is.Null.Or.Empty, "what the confirmation is told by is not in the message");
+    }
+
+    [Test]
+    public async Task Should_fail_what_no_queue_gets_and_only_that()
+    {
+        var all = Enumerable.Range(0, 100).Select(i => Publish(i % 10 == 3 ? Nowhere : Exchange, mandatory: true)).ToArray();
+        await Task.WhenAll(all).ContinueWith(_ => { }, TaskScheduler.Default);
+
+        for (var i = 0; i < all.Length; i++)
+            Assert.That(all[i].Exception?.InnerException, i % 10 == 3 ? Is.TypeOf<MessageReturnedException>() : Is.Null, $"message {i}");
+        Assert.That(async () => await Publish(Nowhere), Throws.Nothing, "not mandatory");
+    }
+
+    [Test]
+    public async Task Should_fail_what_the_queue_refuses()
+    {
+        await Task.WhenAll(Enumerable.Range(0, 1000).Select(_ => Publish(Exchange)));
+        Assert.That(async () => await Publish(Exchange), Throws.TypeOf<MassTransitException>());
+        Assert.That(_channel.IsOpen);
+    }
+
+    [Test]
+    public async Task Should_fail_all_under_way_when_the_broker_closes_the_channel()
+    {
+        var all = Enumerable.Range(0, 100).Select(i => Publish(i == 50 ? new CachedString("missing") : Exchange)).ToArray();
+        await Task.WhenAll(all).ContinueWith(_ => { }, TaskScheduler.Default);
+
+        Assert.That(all[50..].Select(x => x.Exception?.InnerException), Has.All.InstanceOf<OperationInterruptedException>());
+        Assert.That(async () => await Publish(Exchange), Throws.InstanceOf<OperationInterruptedException>());
+        Assert.That(_channel.IsOpen, Is.False);
+        Assert.That(_connection.IsOpen);
+    }
+
+    [Test]
+    public async Task Should_say_that_the_connection_was_lost()
+    {
+        await _connection.AbortAsync();
+        Assert.That(async () => await Publish(Exchange), Throws.InstanceOf<ConnectionException>());
+    }
+
+    [Test]
+    public async Task Should_not_publish_what_is_given_up()
+    {
+        Assert.That(async () => await Publish(Exchange, cancellationToken: new CancellationToken(true)), Throws.InstanceOf<OperationCanceledException>());
+        await Publish(Exchange);
+        await using var channel = await _connection.CreateChannelAsync();
+        Assert.That(await channel.MessageCountAsync(Queue), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_send_by_the_next_connection_what_the_last_one_lost()
+    {
+        var replica = await StartReplicaAsync();
+        var names = Enumerable.Range(0, 60).Select(_ => Unique("lost")).ToArray();
+        foreach (var part in names.Chunk(20))
+        {
+            foreach (var name in part)
+                await PublishAsync(replica, name);
+            await Servers.Rabbit.CloseConnectionsAsync(Name);
+        }
+
+        foreach (var name in names)
+            await ArrivesAsync(name);
+        await OutboxIsEmptyAsync();
+    }
+
+    [Test]
+    public async Task Should_carry_the_trace_while_masstransit_is_traced()
+    {
+        var replica = await StartReplicaAsync();
+        await PublishAsync(replica, Unique("the first declares its exchange"));
+        await OutboxIsEmptyAsync();
+        var sent = new ConcurrentBag<ActivityTraceId>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = x => x.Name == DiagnosticHeaders.DefaultListenerName,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = x =>
+            {
+                if (x.Kind == ActivityKind.Producer)
+                    sent.Add(x.TraceId);
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        var name = Unique("traced");
+
+        await PublishAsync(replica, name);
+
+        await ArrivesAsync(name);
+        Assert.That(sent, Is.Not.Empty);
+        Assert.That(Arrivals.Of(name)[0].Headers.Get<string>(DiagnosticHeaders.ActivityId), Is.Not.Empty);
+    }
+
+    static Task PublishAsync(IHost replica, string name) => InScopeAsync(replica, async (db, scope) =>
+    {
+        await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
+        await db.SaveChangesAsync();
+    });
+}
