@@ -6,6 +6,8 @@ namespace Local.Host.Services;
 /// <summary>One process of Order or Account, on ports of its own.</summary>
 public sealed class ServiceReplica : IAsyncDisposable
 {
+    static readonly TimeSpan Reconnect = TimeSpan.FromMilliseconds(100);
+
     readonly IReadOnlyDictionary<string, string> _environment;
     readonly InstanceFolder _folder;
     readonly string _program;
@@ -34,7 +36,8 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",
         };
-        Channel = GrpcChannel.ForAddress(GrpcAddress);
+        // A client by itself waits 1, 1.6, 2.6 s and so on between its tries to connect: what is measured here is the service.
+        Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions { InitialReconnectBackoff = Reconnect, MaxReconnectBackoff = Reconnect });
     }
 
     /// <summary>What it is called.</summary>
