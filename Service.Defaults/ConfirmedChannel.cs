@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using MassTransit;
+using Messaging.Postgres.Outbox;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
@@ -12,14 +13,17 @@ namespace Service.Defaults;
 /// </summary>
 sealed class ConfirmedChannel
 {
+    const int MostWaiting = 20_000;
+
     static readonly CachedString NoRoutingKey = new("");
 
     readonly IChannel _channel;
     readonly IConnection _connection;
+    readonly CancellationTokenSource _ended = new();
     readonly Lock _gate = new();
     readonly Dictionary<ulong, Unconfirmed> _unconfirmed = [];
     readonly ConcurrentQueue<Unconfirmed> _waiting = new();
-    Exception? _lost;
+    Exception? _lost; // set once
     ulong _oldest = 1;
     ulong _published;
     int _publishing;
@@ -40,10 +44,7 @@ sealed class ConfirmedChannel
         return new ConfirmedChannel(connection, await connection.CreateChannelAsync(options, cancellationToken).ConfigureAwait(false));
     }
 
-    public bool IsOpen => _channel.IsOpen;
-
-    /// <summary>The exchanges that were there since it was opened, by their names.</summary>
-    public ConcurrentDictionary<string, CachedString> Exchanges { get; } = new();
+    public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen;
 
     /// <summary>Publishes a message; completes when the broker has confirmed it.</summary>
     /// <param name="exchange">Where it goes.</param>
@@ -54,12 +55,15 @@ sealed class ConfirmedChannel
     /// <exception cref="MessageReturnedException">No queue got it.</exception>
     /// <exception cref="RabbitMqConnectionException">The connection was lost before the broker confirmed it.</exception>
     /// <exception cref="OperationInterruptedException">The broker closed the channel before.</exception>
+    /// <exception cref="MassTransitException">The broker refused it, or takes nothing, and too many wait already.</exception>
     public Task Publish(CachedString exchange, bool mandatory, BasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     {
+        if (_waiting.Count >= MostWaiting)
+            return Task.FromException(new MassTransitException("The broker takes no messages, and too many wait for it already"));
         var message = new Unconfirmed(exchange, mandatory, properties, body, cancellationToken);
         _waiting.Enqueue(message);
         if (Interlocked.Exchange(ref _publishing, 1) == 0)
-            _ = PublishWaiting();
+            Flow.StartClean(PublishWaiting);
         return message.Task;
     }
 
@@ -71,7 +75,9 @@ sealed class ConfirmedChannel
                 if (Expect(message))
                     try
                     {
-                        await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory, message.Properties, message.Body).ConfigureAwait(false);
+                        // A publisher that waits holds up the channel's end, and with it the connection's: it goes when the channel is lost.
+                        await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory, message.Properties, message.Body, _ended.Token)
+                            .ConfigureAwait(false);
                     }
                     catch (Exception e)
                     {
@@ -86,29 +92,30 @@ sealed class ConfirmedChannel
     bool Expect(Unconfirmed message)
     {
         if (message.CancellationToken.IsCancellationRequested)
-            return !message.TrySetCanceled(message.CancellationToken);
+        {
+            message.TrySetCanceled(message.CancellationToken);
+            return false;
+        }
+
         lock (_gate)
         {
             if (_lost == null)
-            {
                 _unconfirmed.Add(++_published, message);
-                return true;
-            }
+            else
+                message.End(_lost);
+            return _lost == null;
         }
-
-        message.TrySetException(_lost);
-        return false;
     }
 
     Task Confirm(ulong number, bool multiple, Exception? error)
     {
         lock (_gate)
         {
-            for (var first = multiple ? _oldest : number; first <= number; first++)
-                if (_unconfirmed.Remove(first, out var message))
+            for (var confirmed = multiple ? _oldest : number; confirmed <= number; confirmed++)
+                if (_unconfirmed.Remove(confirmed, out var message))
                     message.End(error);
-            if (multiple)
-                _oldest = Math.Max(_oldest, number + 1);
+            while (_oldest <= _published && !_unconfirmed.ContainsKey(_oldest))
+                _oldest++;
         }
 
         return Task.CompletedTask;
@@ -129,6 +136,10 @@ sealed class ConfirmedChannel
         return Task.CompletedTask;
     }
 
+    /// <summary>
+    /// Also while the channel is being shut down, for whose end the connection waits. It is not disposed of then: the client has let go of
+    /// it, and whoever waits for its lock would wait for ever.
+    /// </summary>
     Task Lose(Exception cause)
     {
         lock (_gate)
@@ -139,7 +150,9 @@ sealed class ConfirmedChannel
             _unconfirmed.Clear();
         }
 
-        _ = Task.Run(async () => await _channel.DisposeAsync().ConfigureAwait(false));
+        _ = _ended.CancelAsync();
+        if (_channel.IsOpen)
+            _ = _channel.AbortAsync();
         return Task.CompletedTask;
     }
 

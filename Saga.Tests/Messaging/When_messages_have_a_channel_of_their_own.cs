@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
+using Saga.Load.Attack;
 using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
@@ -96,6 +97,30 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
     {
         await _connection.AbortAsync();
         Assert.That(async () => await Publish(Exchange), Throws.InstanceOf<ConnectionException>());
+    }
+
+    [Test]
+    public async Task Should_let_the_connection_end_while_the_network_takes_nothing()
+    {
+        await using var network = new TcpProxy(Servers.Rabbit.Host, Servers.Rabbit.Port);
+        var factory = new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)), AutomaticRecoveryEnabled = false, SocketFactory = BrokerSocket.Create };
+        (factory.HostName, factory.Port) = ("127.0.0.1", network.Port);
+        await using var connection = await factory.CreateConnectionAsync();
+        var stuck = await ConfirmedChannel.OpenAsync(connection, default);
+        await using var opened = await connection.CreateChannelAsync();
+        var told = new TaskCompletionSource();
+        opened.ChannelShutdownAsync += (_, _) => Task.FromResult(told.TrySetResult());
+        network.Road = Road.NothingThere;
+        var all = Enumerable.Range(0, 1000)
+            .Select(i => stuck.Publish(Exchange, false, new BasicProperties { MessageId = $"{i}" }, new byte[100_000], default)).ToArray();
+        await Task.Delay(500);
+        Assert.That(all, Has.None.Property(nameof(Task.IsCompleted)).True);
+
+        network.Road = Road.Cut;
+
+        await Task.WhenAll(all).WaitAsync(Patience).ContinueWith(_ => { }, TaskScheduler.Default);
+        Assert.That(all.Select(x => x.Exception?.InnerException), Has.All.InstanceOf<ConnectionException>());
+        Assert.That(async () => await told.Task.WaitAsync(Patience), Throws.Nothing, "a channel opened later");
     }
 
     [Test]
