@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Serialization;
 using MassTransit.Transports;
 using Messaging.Postgres.Outbox;
@@ -13,6 +14,7 @@ namespace Messaging.Postgres;
 /// Takes handlers through what they do, before anybody waits for it: what .NET compiles, and what is built and cached at a first
 /// time, is there when the first message or call comes. A rehearsal goes as far as its commit, which the database is made
 /// to refuse: nothing of it is stored, nothing is sent. For a service that has not begun to serve yet.
+/// <see cref="Send" /> goes the rest of the way, to the broker.
 /// </summary>
 public sealed class Rehearsal<TDbContext>(IServiceProvider services)
     where TDbContext : DbContext
@@ -47,7 +49,23 @@ public sealed class Rehearsal<TDbContext>(IServiceProvider services)
         await work(scope.ServiceProvider).ConfigureAwait(false);
         await new RehearsalScene<TDbContext>(null).Refuse(unit, () => unit.CommitAsync(cancellationToken)).ConfigureAwait(false);
     }
+
+    /// <summary>Sends a message that nobody gets, as committed ones are sent, when the bus has started and its broker is there.</summary>
+    /// <exception cref="InvalidOperationException">There is no bus outbox.</exception>
+    /// <exception cref="Exception">The broker would not have it.</exception>
+    public async Task Send(CancellationToken cancellationToken)
+    {
+        await using var scope = services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<IPublishEndpoint>().Publish(new Rehearsed(), cancellationToken).ConfigureAwait(false);
+        var message = scope.ServiceProvider.GetRequiredService<TDbContext>().ChangeTracker.Entries<OutboxMessage>().Single().Entity; // never saved
+        var transport = services.GetRequiredService<IOutboxTransport<TDbContext>>();
+        for (var i = 0; i < 2; i++) // the first one to an address may go another way than those that follow
+            await transport.Send(message, DateTime.UtcNow, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
 }
+
+/// <summary>What is sent to rehearse. Nobody consumes it: the broker drops it.</summary>
+public sealed record Rehearsed;
 
 /// <summary>Travels with a message that is rehearsed.</summary>
 sealed class RehearsalScene<TDbContext>(Action<TDbContext>? given) where TDbContext : DbContext

@@ -69,25 +69,32 @@ public static partial class MessagingExtensions
         services.AddSingleton<BusTransport<TDbContext>>().AddSingleton<IOutboxTransport<TDbContext>, RabbitTransport<TDbContext>>();
 
     /// <summary>
-    /// Rehearses what the service does, so that its first orders do not wait for what is done once. Where that fails or takes
-    /// too long the service starts all the same, slower at first, and says so.
+    /// Rehearses what the service does, so that its first orders do not wait for what is done once; and how it sends, as soon as the
+    /// bus has started and the broker is there. Where that fails or takes too long the service starts all the same, slower at first, and says so.
     /// </summary>
     public static async Task RehearseAsync<TDbContext>(this WebApplication app, Func<Rehearsal<TDbContext>, CancellationToken, Task> play)
         where TDbContext : DbContext
     {
+        var rehearsal = app.Services.GetRequiredService<Rehearsal<TDbContext>>();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(app.Lifetime.ApplicationStopping);
         limit.CancelAfter(LongestRehearsal);
-        try
+        await Try(() => play(rehearsal, limit.Token).WaitAsync(limit.Token));
+        app.Lifetime.ApplicationStarted.Register(() => _ = Try(() => rehearsal.Send(app.Lifetime.ApplicationStopping)));
+
+        async Task Try(Func<Task> part)
         {
-            await play(app.Services.GetRequiredService<Rehearsal<TDbContext>>(), limit.Token).WaitAsync(limit.Token);
-        }
-        catch (Exception e)
-        {
-            LogNotRehearsed(app.Logger, e);
+            try
+            {
+                await part();
+            }
+            catch (Exception e)
+            {
+                LogNotRehearsed(app.Logger, e);
+            }
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The service starts without a rehearsal: its first orders will be slow")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What the service does was not rehearsed: its first orders will be slow")]
     static partial void LogNotRehearsed(ILogger log, Exception error);
 
     /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>

@@ -6,6 +6,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
 
 namespace Saga.Tests.Messaging;
 
@@ -50,6 +51,23 @@ public sealed class When_a_service_rehearses(bool grouped) : MessagingFixture(gr
 
         Assert.That(() => Rehearsal(replica).Consume<PingConsumer, Ping>(ping, null, default),
             Throws.InvalidOperationException.With.Message.Contains("as asked"));
+    }
+
+    [Test]
+    public async Task Should_send_by_all_ways_to_an_exchange_of_its_own()
+    {
+        const string exchange = "Messaging.Postgres:Rehearsed";
+        var replica = await StartReplicaAsync();
+        await using var connection = await new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)) }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        await channel.ExchangeDeclareAsync(exchange, ExchangeType.Fanout, durable: true);
+        var queue = (await channel.QueueDeclareAsync()).QueueName;
+        await channel.QueueBindAsync(queue, exchange, "");
+
+        await Rehearsal(replica).Send(default).WaitAsync(Patience);
+
+        Assert.That(await channel.MessageCountAsync(queue), Is.EqualTo(2));
+        Assert.That(await OutboxAsync(), Is.Empty);
     }
 
     static Rehearsal<TestDbContext> Rehearsal(IHost replica) => replica.Services.GetRequiredService<Rehearsal<TestDbContext>>();
