@@ -11,10 +11,9 @@ using Npgsql;
 namespace Messaging.Postgres;
 
 /// <summary>
-/// Takes handlers through what they do, before anybody waits for it: what .NET compiles, and what is built and cached at a first
-/// time, is there when the first message or call comes. A rehearsal goes as far as its commit, which the database is made
-/// to refuse: nothing of it is stored, nothing is sent. For a service that has not begun to serve yet.
-/// <see cref="Send" /> goes the rest of the way, to the broker.
+/// Takes a service through what it does, before anybody waits for it: what .NET compiles, and what is built and cached at a first
+/// time, is there when the first message or call comes. Handlers are rehearsed before it serves, as far as their commit, which the
+/// database is made to refuse: nothing of theirs is stored or sent. How messages leave is rehearsed when its bus has started.
 /// </summary>
 public sealed class Rehearsal<TDbContext>(IServiceProvider services)
     where TDbContext : DbContext
@@ -50,9 +49,9 @@ public sealed class Rehearsal<TDbContext>(IServiceProvider services)
         await new RehearsalScene<TDbContext>(null).Refuse(unit, () => unit.CommitAsync(cancellationToken)).ConfigureAwait(false);
     }
 
-    /// <summary>Sends a message that nobody gets, as committed ones are sent, when the bus has started and its broker is there.</summary>
+    /// <summary>Sends a message that nobody gets, as committed ones are sent. Waits for the broker.</summary>
+    /// <param name="cancellationToken">Gives up, also on a broker that refuses it, for the bus tries that again for hours.</param>
     /// <exception cref="InvalidOperationException">There is no bus outbox.</exception>
-    /// <exception cref="Exception">The broker would not have it.</exception>
     public async Task Send(CancellationToken cancellationToken)
     {
         await using var scope = services.CreateAsyncScope();

@@ -69,33 +69,37 @@ public static partial class MessagingExtensions
         services.AddSingleton<BusTransport<TDbContext>>().AddSingleton<IOutboxTransport<TDbContext>, RabbitTransport<TDbContext>>();
 
     /// <summary>
-    /// Rehearses what the service does, so that its first orders do not wait for what is done once; and how it sends, as soon as the
-    /// bus has started and the broker is there. Where that fails or takes too long the service starts all the same, slower at first, and says so.
+    /// Rehearses what the service does, so that its first orders do not wait for what is done once; and, when it has started, how it sends.
+    /// Where that fails or takes too long the service goes on all the same, slower at first, and says so.
     /// </summary>
     public static async Task RehearseAsync<TDbContext>(this WebApplication app, Func<Rehearsal<TDbContext>, CancellationToken, Task> play)
         where TDbContext : DbContext
     {
-        var rehearsal = app.Services.GetRequiredService<Rehearsal<TDbContext>>();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(app.Lifetime.ApplicationStopping);
-        limit.CancelAfter(LongestRehearsal);
-        await Try(() => play(rehearsal, limit.Token).WaitAsync(limit.Token));
-        app.Lifetime.ApplicationStarted.Register(() => _ = Try(() => rehearsal.Send(app.Lifetime.ApplicationStopping)));
+        var (rehearsal, stopping) = (app.Services.GetRequiredService<Rehearsal<TDbContext>>(), app.Lifetime.ApplicationStopping);
+        await Rehearse("Handling", token => play(rehearsal, token));
+        app.Lifetime.ApplicationStarted.Register(() => _ = Task.Run(() => Rehearse("Sending", rehearsal.Send)));
 
-        async Task Try(Func<Task> part)
+        async Task Rehearse(string what, Func<CancellationToken, Task> part)
         {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+            limit.CancelAfter(LongestRehearsal);
             try
             {
-                await part();
+                await part(limit.Token).WaitAsync(limit.Token);
+            }
+            catch (Exception) when (stopping.IsCancellationRequested)
+            {
+                // It will have no first orders.
             }
             catch (Exception e)
             {
-                LogNotRehearsed(app.Logger, e);
+                LogNotRehearsed(app.Logger, what, e);
             }
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What the service does was not rehearsed: its first orders will be slow")]
-    static partial void LogNotRehearsed(ILogger log, Exception error);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{What} could not be rehearsed: the first orders will be slow")]
+    static partial void LogNotRehearsed(ILogger log, string what, Exception error);
 
     /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>
     static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)

@@ -17,6 +17,8 @@ public abstract class MessagingFixture(bool grouped)
     readonly List<IHost> _replicas = [];
     string _database = "";
 
+    protected bool Grouped => grouped;
+
     protected IServers Servers { get; private set; } = null!;
 
     protected string Name { get; } = TestServers.NewName("messaging");
