@@ -1,4 +1,5 @@
 using Accounts;
+using Contracts;
 using MassTransit;
 using Service.Defaults;
 
@@ -6,11 +7,13 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddApi<AccountDbContext>();
 builder.AddDatabase<AccountDbContext>();
 builder.AddMessaging<AccountDbContext>(x =>
-{
-    x.AddConsumer<ReserveFundsConsumer>();
-    x.AddConsumer<ReleaseFundsConsumer>();
-    x.AddConsumer<CaptureFundsConsumer>();
-});
+    {
+        x.AddConsumer<ReserveFundsConsumer>();
+        x.AddConsumer<ReleaseFundsConsumer>();
+        x.AddConsumer<CaptureFundsConsumer>();
+    },
+    sendsTo: [],
+    publishes: [typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased)]);
 builder.Services.AddSingleton<FundsStep>().AddScoped<FundsDesk>();
 
 var app = builder.Build();

@@ -13,7 +13,7 @@ namespace Messaging.Postgres;
 /// <summary>
 /// Takes a service through what it does, before anybody waits for it: what .NET compiles, and what is built and cached at a first
 /// time, is there when the first message or call comes. Handlers are rehearsed before it serves, as far as their commit, which the
-/// database is made to refuse: nothing of theirs is stored or sent. How messages leave is rehearsed when its bus has started.
+/// database is made to refuse: nothing of theirs is stored or sent.
 /// </summary>
 public sealed class Rehearsal<TDbContext>(IServiceProvider services)
     where TDbContext : DbContext
@@ -48,23 +48,7 @@ public sealed class Rehearsal<TDbContext>(IServiceProvider services)
         await work(scope.ServiceProvider).ConfigureAwait(false);
         await new RehearsalScene<TDbContext>(null).Refuse(unit, () => unit.CommitAsync(cancellationToken)).ConfigureAwait(false);
     }
-
-    /// <summary>Sends a message that nobody gets, as committed ones are sent. Waits for the broker.</summary>
-    /// <param name="cancellationToken">Gives up, also on a broker that refuses it, for the bus tries that again for hours.</param>
-    /// <exception cref="InvalidOperationException">There is no bus outbox.</exception>
-    public async Task Send(CancellationToken cancellationToken)
-    {
-        await using var scope = services.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<IPublishEndpoint>().Publish(new Rehearsed(), cancellationToken).ConfigureAwait(false);
-        var message = scope.ServiceProvider.GetRequiredService<TDbContext>().ChangeTracker.Entries<OutboxMessage>().Single().Entity; // never saved
-        var transport = services.GetRequiredService<IOutboxTransport<TDbContext>>();
-        for (var i = 0; i < 2; i++) // the first one to an address may go another way than those that follow
-            await transport.Send(message, DateTime.UtcNow, cancellationToken).WaitAsync(cancellationToken).ConfigureAwait(false);
-    }
 }
-
-/// <summary>What is sent to rehearse. Nobody consumes it: the broker drops it.</summary>
-public sealed record Rehearsed;
 
 /// <summary>Travels with a message that is rehearsed.</summary>
 sealed class RehearsalScene<TDbContext>(Action<TDbContext>? given) where TDbContext : DbContext

@@ -1,3 +1,4 @@
+using Contracts;
 using MassTransit;
 using Orders;
 using Service.Defaults;
@@ -13,7 +14,9 @@ builder.AddMessaging<OrderDbContext>(x => x
         r.ExistingDbContext<OrderDbContext>();
         r.UsePostgres();
         r.KeepNewInstances = true;
-    }));
+    }),
+    sendsTo: [OrderStateMachine.ReserveFundsQueue, OrderStateMachine.ReleaseFundsQueue],
+    publishes: [typeof(OrderConfirmed), typeof(OrderRejected), typeof(OrderCancelled)]);
 builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddOptions<AdmissionOptions>().BindConfiguration("Admission").ValidateDataAnnotations().ValidateOnStart();
 builder.Services.AddSagaEvents<OrderState>();

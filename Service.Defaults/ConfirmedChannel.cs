@@ -44,7 +44,7 @@ sealed class ConfirmedChannel
         return new ConfirmedChannel(connection, await connection.CreateChannelAsync(options, cancellationToken).ConfigureAwait(false));
     }
 
-    public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen;
+    public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen && _connection.IsOpen;
 
     /// <summary>Publishes a message; completes when the broker has confirmed it.</summary>
     /// <param name="exchange">Where it goes.</param>

@@ -19,7 +19,11 @@ public static partial class MessagingExtensions
     /// Adds the bus on <c>ConnectionStrings:RabbitMq</c> (an amqp address) with the outbox of
     /// <typeparamref name="TDbContext" /> on every endpoint.
     /// </summary>
-    public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure)
+    /// <param name="builder">The service.</param>
+    /// <param name="configure">Adds what consumes.</param>
+    /// <param name="sendsTo">Where it sends messages. The service is ready when what that needs is declared, and what <paramref name="publishes" /> needs.</param>
+    /// <param name="publishes">The types of messages that it publishes.</param>
+    public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure, Uri[] sendsTo, Type[] publishes)
         where TDbContext : DbContext
     {
         builder.Services.AddOptions<MessagingOptions>().BindConfiguration("Messaging").ValidateDataAnnotations().ValidateOnStart();
@@ -62,44 +66,42 @@ public static partial class MessagingExtensions
                 rabbit.ConfigureEndpoints(context);
             });
         });
+        builder.Services.AddSingleton(x => new PreparedSending(token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token)))
+            .AddHostedService(x => x.GetRequiredService<PreparedSending>())
+            .AddHealthChecks().AddCheck<PreparedSending>("sending", tags: ["ready"]);
     }
 
     /// <summary>Has the outbox send by <see cref="RabbitTransport{TDbContext}" />; before the outbox is added.</summary>
     internal static void AddRabbitTransport<TDbContext>(this IServiceCollection services) where TDbContext : DbContext =>
-        services.AddSingleton<BusTransport<TDbContext>>().AddSingleton<IOutboxTransport<TDbContext>, RabbitTransport<TDbContext>>();
+        services.AddSingleton<BusTransport<TDbContext>>().AddSingleton<RabbitTransport<TDbContext>>()
+            .AddSingleton<IOutboxTransport<TDbContext>>(x => x.GetRequiredService<RabbitTransport<TDbContext>>());
 
     /// <summary>
-    /// Rehearses what the service does, so that its first orders do not wait for what is done once; and, when it has started, how it sends.
-    /// Where that fails or takes too long the service goes on all the same, slower at first, and says so.
+    /// Rehearses what the service does, so that its first orders do not wait for what is done once. Where that fails or takes too long
+    /// the service goes on all the same, slower at first, and says so.
     /// </summary>
     public static async Task RehearseAsync<TDbContext>(this WebApplication app, Func<Rehearsal<TDbContext>, CancellationToken, Task> play)
         where TDbContext : DbContext
     {
-        var (rehearsal, stopping) = (app.Services.GetRequiredService<Rehearsal<TDbContext>>(), app.Lifetime.ApplicationStopping);
-        await Rehearse("Handling", token => play(rehearsal, token));
-        app.Lifetime.ApplicationStarted.Register(() => _ = Task.Run(() => Rehearse("Sending", rehearsal.Send)));
-
-        async Task Rehearse(string what, Func<CancellationToken, Task> part)
+        var stopping = app.Lifetime.ApplicationStopping;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        limit.CancelAfter(LongestRehearsal);
+        try
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-            limit.CancelAfter(LongestRehearsal);
-            try
-            {
-                await part(limit.Token).WaitAsync(limit.Token);
-            }
-            catch (Exception) when (stopping.IsCancellationRequested)
-            {
-                // It will have no first orders.
-            }
-            catch (Exception e)
-            {
-                LogNotRehearsed(app.Logger, what, e);
-            }
+            await play(app.Services.GetRequiredService<Rehearsal<TDbContext>>(), limit.Token).WaitAsync(limit.Token);
+        }
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // It will have no first orders.
+        }
+        catch (Exception e)
+        {
+            LogNotRehearsed(app.Logger, e);
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{What} could not be rehearsed: the first orders will be slow")]
-    static partial void LogNotRehearsed(ILogger log, string what, Exception error);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The service could not be rehearsed: its first orders will be slow")]
+    static partial void LogNotRehearsed(ILogger log, Exception error);
 
     /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>
     static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)

@@ -13,9 +13,9 @@ namespace Service.Defaults;
 
 /// <summary>
 /// Sends committed messages on a channel of its own, on MassTransit's connection: what is serialised and addressed already need not go
-/// through its send pipeline a second time. The bus sends what is not plain: a message with headers or properties of its own (while
-/// MassTransit is traced, each has the trace's), one that was read back from its row, and the first to each address on a new channel,
-/// for MassTransit declares what it needs then. What observes or counts the messages that the bus sends sees only those.
+/// through its send pipeline a second time. What an address needs is declared as MassTransit would, once for each channel. The bus sends
+/// what is not plain: a message with headers or properties of its own (while MassTransit is traced, each has the trace's), and one that
+/// was read back from its row. What observes or counts the messages that the bus sends sees only those.
 /// </summary>
 sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance, ILogger<RabbitTransport<TDbContext>> log)
     : IOutboxTransport<TDbContext>
@@ -27,15 +27,40 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    readonly IConnectionContextSupervisor _connections = ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+    readonly IRabbitMqHostConfiguration _host = (IRabbitMqHostConfiguration)instance.HostConfiguration;
     readonly Lock _gate = new();
     Task<Opened>? _opened;
 
+    IConnectionContextSupervisor Connections => _host.ConnectionContextSupervisor;
+
     public bool IsThere => bus.IsThere;
+
+    /// <summary>
+    /// Opens the channel and declares what messages need; waits for the broker. What it refuses is logged: the first message that needs
+    /// it tries again.
+    /// </summary>
+    /// <param name="sendsTo">Where messages are sent.</param>
+    /// <param name="publishes">The types of published messages.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task Prepare(IEnumerable<Uri> sendsTo, IEnumerable<Type> publishes, CancellationToken cancellationToken)
+    {
+        var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
+        var addresses = sendsTo.Select(x => (Uri)new RabbitMqEndpointAddress(_host.HostAddress, x))
+            .Concat(publishes.Select(x => _host.Topology.TryGetPublishAddress(x, out var address) ? address : throw new MessageException(x, "It cannot be published")));
+        foreach (var address in addresses)
+            try
+            {
+                await ExchangeOf(address.ToString(), opened).WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+            {
+                LogNotDeclared(e, address);
+            }
+    }
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
-        if (PlainExchange(message) is not { } exchange || _connections.Stopping.IsCancellationRequested)
+        if (!IsPlain(message) || Connections.Stopping.IsCancellationRequested)
         {
             await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
             return;
@@ -43,17 +68,11 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
         while (true)
         {
-            var (channel, declared) = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (!declared.TryGetValue(message.DestinationAddress, out var known))
-            {
-                await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
-                declared[message.DestinationAddress] = new CachedString(exchange);
-                return;
-            }
-
+            var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await Publish(channel, known, message, cancellationToken).ConfigureAwait(false);
+                var exchange = await ExchangeOf(message.DestinationAddress, opened).WaitAsync(cancellationToken).ConfigureAwait(false);
+                await Publish(opened.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
@@ -62,7 +81,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             }
             catch (MessageReturnedException)
             {
-                declared.TryRemove(message.DestinationAddress, out _);
+                opened.Declared.TryRemove(message.DestinationAddress, out _);
                 throw;
             }
         }
@@ -80,13 +99,42 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         return channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties, message.SerializedBody!.GetBytes(), cancellationToken);
     }
 
-    /// <summary>The exchange, if that is all there is to say about where and how the message goes; else null.</summary>
-    static string? PlainExchange(OutboxMessage message) =>
+    /// <summary>Its exchange, and whether a queue must get it, are all that there is to say about where and how it goes.</summary>
+    static bool IsPlain(OutboxMessage message) =>
         message is { SerializedBody: not null, ExpirationTime: null, HeaderValues.Count: 0, PropertyValues: { } properties }
-        && properties.TryGetValue(Exchange, out var exchange)
-        && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1)
-            ? exchange as string
-            : null;
+        && properties.ContainsKey(Exchange)
+        && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
+
+    /// <summary>The exchange of an address, when what it needs has been declared since the channel was opened.</summary>
+    Task<CachedString> ExchangeOf(string address, Opened opened) =>
+        opened.Declared.TryGetValue(address, out var declared) && declared is { IsCompleted: false } or { IsCompletedSuccessfully: true }
+            ? declared
+            : opened.Declared[address] = Declare(address, opened.Connection);
+
+    /// <summary>On a channel that nothing else is done on: the broker closes it if it refuses something.</summary>
+    async Task<CachedString> Declare(string address, IConnection connection)
+    {
+        var settings = _host.Topology.SendTopology.GetSendSettings(new RabbitMqEndpointAddress(_host.HostAddress, new Uri(address)));
+        var topology = settings.GetBrokerTopology();
+        var stopping = Connections.Stopping;
+        try
+        {
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: stopping).ConfigureAwait(false);
+            foreach (var x in topology.Exchanges)
+                await channel.ExchangeDeclareAsync(x.ExchangeName, x.ExchangeType, x.Durable, x.AutoDelete, x.ExchangeArguments!, cancellationToken: stopping).ConfigureAwait(false);
+            foreach (var x in topology.Queues)
+                await channel.QueueDeclareAsync(x.QueueName, x.Durable, x.Exclusive, x.AutoDelete, x.QueueArguments!, cancellationToken: stopping).ConfigureAwait(false);
+            foreach (var x in topology.ExchangeBindings)
+                await channel.ExchangeBindAsync(x.Destination.ExchangeName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!, cancellationToken: stopping).ConfigureAwait(false);
+            foreach (var x in topology.QueueBindings)
+                await channel.QueueBindAsync(x.Destination.QueueName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!, cancellationToken: stopping).ConfigureAwait(false);
+            return new CachedString(settings.ExchangeName);
+        }
+        catch (Exception e) when (!connection.IsOpen)
+        {
+            throw new RabbitMqConnectionException($"The connection was lost before {address} was declared", e);
+        }
+    }
 
     Task<Opened> Open()
     {
@@ -95,7 +143,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             return opened;
         lock (_gate)
         {
-            if (_opened is null or { IsFaulted: true } or { IsCanceled: true } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: false })
+            if (_opened is not ({ IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true }))
                 using (ExecutionContext.SuppressFlow())
                     _opened = Task.Run(OpenNext);
             return _opened;
@@ -108,21 +156,24 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             try
             {
                 IConnection? connection = null;
-                await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), _connections.Stopping).ConfigureAwait(false);
-                return new Opened(await ConfirmedChannel.OpenAsync(connection!, _connections.Stopping).ConfigureAwait(false), new());
+                await Connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), Connections.Stopping).ConfigureAwait(false);
+                return new Opened(connection!, await ConfirmedChannel.OpenAsync(connection!, Connections.Stopping).ConfigureAwait(false), new());
             }
-            catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
+            catch (Exception e) when (e is not OutOfMemoryException && !Connections.Stopping.IsCancellationRequested)
             {
                 // A connection that has just been lost may still be MassTransit's current one.
                 if (said != e.Message)
                     LogNotOpened(said = e.Message);
-                await Task.Delay(Pause, _connections.Stopping).ConfigureAwait(false);
+                await Task.Delay(Pause, Connections.Stopping).ConfigureAwait(false);
             }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No channel to send on yet; it is tried again ten times a second: {Reason}")]
     partial void LogNotOpened(string reason);
 
-    /// <summary>A channel, and the exchanges of the addresses for which MassTransit has declared all that is needed since it was opened.</summary>
-    sealed record Opened(ConfirmedChannel Channel, ConcurrentDictionary<string, CachedString> Declared);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "What {Address} needs could not be declared; the first message to it tries again")]
+    partial void LogNotDeclared(Exception error, Uri address);
+
+    /// <summary>A connection, a channel on it, and the exchanges of the addresses that were declared, or are being so, since it was opened.</summary>
+    sealed record Opened(IConnection Connection, ConfirmedChannel Channel, ConcurrentDictionary<string, Task<CachedString>> Declared);
 }

@@ -11,8 +11,11 @@ namespace Orders;
 /// </summary>
 public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 {
-    static readonly Uri ReserveFundsQueue = new("exchange:reserve-funds");
-    static readonly Uri ReleaseFundsQueue = new("exchange:release-funds");
+    /// <summary>Where <see cref="ReserveFunds" /> goes.</summary>
+    public static readonly Uri ReserveFundsQueue = new("exchange:reserve-funds");
+
+    /// <summary>Where <see cref="ReleaseFunds" /> goes.</summary>
+    public static readonly Uri ReleaseFundsQueue = new("exchange:release-funds");
 
     /// <summary>Builds the machine.</summary>
     /// <param name="options">How long a reservation may take.</param>

@@ -3,8 +3,6 @@ using Grpc.Core;
 using Local.Host.Servers;
 using Npgsql;
 using Orders.V1;
-using RabbitMQ.Client;
-using RabbitMQ.Client.Exceptions;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -30,25 +28,6 @@ public sealed class When_orders_are_placed : SystemFixture
             Is.EqualTo(new[] { (EntryKind.Capture, 30L, 70L), (EntryKind.Hold, 30L, 70L), (EntryKind.Deposit, 100L, 100L) }));
         var reservation = await Accounts.GetReservationAsync(new GetReservationRequest { OrderId = order.OrderId });
         Assert.That((reservation.Status, reservation.Amount.Units), Is.EqualTo((ReservationStatus.Captured, 30L)));
-    }
-
-    [Test]
-    public async Task Should_have_rehearsed_how_messages_leave()
-    {
-        await using var connection = await new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) }.CreateConnectionAsync();
-        await Wait.UntilAsync(async () =>
-        {
-            await using var channel = await connection.CreateChannelAsync();
-            try
-            {
-                await channel.ExchangeDeclarePassiveAsync("Messaging.Postgres:Rehearsed");
-                return true;
-            }
-            catch (OperationInterruptedException)
-            {
-                return false; // not there
-            }
-        }, Patience, () => "the exchange of rehearsed messages");
     }
 
     [Test]

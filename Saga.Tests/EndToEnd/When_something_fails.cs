@@ -4,6 +4,7 @@ using Local.Host.Servers;
 using Local.Host.Services;
 using Npgsql;
 using Orders.V1;
+using RabbitMQ.Client;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -37,6 +38,23 @@ public sealed class When_something_fails : SystemFixture
         Assert.That(orders.Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(300));
         Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
         await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_have_declared_what_it_sends_to_when_it_is_ready()
+    {
+        await using var connection = await new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) }.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        string[] exchanges = ["Contracts:OrderRejected", "Contracts:OrderCancelled"]; // of the others there are consumers, which declare them
+        await System.Orders[1].KillAsync();
+        foreach (var exchange in exchanges)
+            await channel.ExchangeDeleteAsync(exchange);
+
+        System.Orders[1].Start();
+        await System.Orders[1].WaitUntilReadyAsync();
+
+        foreach (var exchange in exchanges)
+            Assert.That(async () => await channel.ExchangeDeclarePassiveAsync(exchange), Throws.Nothing);
     }
 
     [Test]

@@ -53,25 +53,6 @@ public sealed class When_a_service_rehearses(bool grouped) : MessagingFixture(gr
             Throws.InvalidOperationException.With.Message.Contains("as asked"));
     }
 
-    [Test]
-    public async Task Should_send_as_committed_messages_are_sent()
-    {
-        var rehearsal = Rehearsal(await StartReplicaAsync());
-        await rehearsal.Send(default).WaitAsync(Patience);
-        await using var connection = await new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)) }.CreateConnectionAsync();
-        await using var channel = await connection.CreateChannelAsync();
-        var queue = (await channel.QueueDeclareAsync()).QueueName;
-        await channel.QueueBindAsync(queue, "Messaging.Postgres:Rehearsed", "");
-
-        await rehearsal.Send(default).WaitAsync(Patience);
-
-        var sent = new[] { await channel.BasicGetAsync(queue, autoAck: true), await channel.BasicGetAsync(queue, autoAck: true) };
-        // By the bus they have a header of RabbitMQ's client; by the services' own channel they have none.
-        Assert.That(sent.Select(x => x?.BasicProperties.Headers?.Count > 0), Is.All.EqualTo(!Grouped));
-        Assert.That(await channel.BasicGetAsync(queue, autoAck: true), Is.Null);
-        Assert.That(await OutboxAsync(), Is.Empty);
-    }
-
     static Rehearsal<TestDbContext> Rehearsal(IHost replica) => replica.Services.GetRequiredService<Rehearsal<TestDbContext>>();
 
     async Task NothingIsLeftOfAsync(string name, IHost replica)

@@ -4,6 +4,7 @@ using MassTransit;
 using MassTransit.Logging;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using Saga.Load.Attack;
@@ -147,6 +148,53 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         foreach (var name in names)
             await ArrivesAsync(name);
         await OutboxIsEmptyAsync();
+    }
+
+    [Test]
+    public async Task Should_declare_what_an_address_needs_once()
+    {
+        const string letters = "Saga.Tests.Messaging:Letter";
+        var replica = await StartReplicaAsync(consumes: false);
+        var transport = replica.Services.GetRequiredService<RabbitTransport<TestDbContext>>();
+        await using var channel = await _connection.CreateChannelAsync();
+        await channel.ExchangeDeleteAsync(letters);
+        await channel.QueueDeleteAsync("letters");
+
+        await transport.Prepare([new("queue:letters")], [typeof(Letter)], default).WaitAsync(Patience);
+
+        Assert.That((await channel.QueueDeclarePassiveAsync("letters")).QueueName, Is.EqualTo("letters"));
+        // Declared again it would be refused, being of another kind now.
+        await channel.ExchangeDeleteAsync(letters);
+        await channel.ExchangeDeclareAsync(letters, ExchangeType.Direct);
+        await channel.QueueBindAsync("letters", letters, "");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new Letter(Unique("published")));
+            var endpoint = await scope.GetRequiredService<ISendEndpointProvider>().GetSendEndpoint(new Uri("queue:letters"));
+            await endpoint.Send(new Letter(Unique("sent")));
+            await db.SaveChangesAsync();
+        });
+        await OutboxIsEmptyAsync();
+        Assert.That(await channel.MessageCountAsync("letters"), Is.EqualTo(2));
+        await channel.ExchangeDeleteAsync(letters);
+        await channel.QueueDeleteAsync("letters");
+    }
+
+    [Test]
+    public async Task Should_prepare_the_rest_when_the_broker_refuses_something()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        await using var channel = await _connection.CreateChannelAsync();
+        await channel.ExchangeDeclareAsync("of-another-kind", ExchangeType.Direct);
+        await channel.QueueDeleteAsync("the-rest");
+
+        await replica.Services.GetRequiredService<RabbitTransport<TestDbContext>>()
+            .Prepare([new("exchange:of-another-kind"), new("queue:the-rest")], [], default).WaitAsync(Patience);
+
+        Assert.That(Log.Contains(LogLevel.Warning, "of-another-kind"), string.Join('\n', Log.Last(10)));
+        Assert.That((await channel.QueueDeclarePassiveAsync("the-rest")).QueueName, Is.EqualTo("the-rest"));
+        await channel.ExchangeDeleteAsync("of-another-kind");
+        await channel.QueueDeleteAsync("the-rest");
     }
 
     [Test]
