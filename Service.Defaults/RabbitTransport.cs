@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.RabbitMqTransport;
@@ -139,16 +140,20 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     Task<Opened> Open()
     {
         var opened = Volatile.Read(ref _opened);
-        if (opened is { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true })
+        if (IsUsable(opened))
             return opened;
         lock (_gate)
         {
-            if (_opened is not ({ IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true }))
+            if (!IsUsable(_opened))
                 using (ExecutionContext.SuppressFlow())
                     _opened = Task.Run(OpenNext);
             return _opened;
         }
     }
+
+    /// <summary>Under way, or open.</summary>
+    static bool IsUsable([NotNullWhen(true)] Task<Opened>? opened) =>
+        opened is { IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true };
 
     async Task<Opened> OpenNext()
     {

@@ -26,11 +26,12 @@ sealed class OverloadCommand(RunOptions options, double factor, TimeSpan duratio
         var table = new Table().Title("overload").AddColumns("", "orders a second", "p50 ms", "p99 ms", "sent away", "errors").RoundedBorder();
         void Add(string name, double done, Latency? latency, int sentAway, int errors) => table.AddRow([name, .. new[] { done, latency?.P50, latency?.P99, sentAway, errors }
             .Select(x => x?.ToString("0.#", CultureInfo.InvariantCulture) ?? "")]);
-        Add($"{options.Clients} clients", best.OrdersPerSecond, best.TerminalMs, best.SentAway, best.Errors);
-        Add("normal, before", before.OrdersPerSecond, before.TerminalMs, before.SentAway, before.Errors);
+        void AddMeasured(string name, Figures x) => Add(name, x.OrdersPerSecond, x.TerminalMs, x.SentAway, x.Errors);
+        AddMeasured($"{options.Clients} clients", best);
+        AddMeasured("normal, before", before);
         Add($"{factor:0.#} times as many calls", overload.OrdersPerSecond, null, overload.SentAway, overload.Errors);
-        Add($"normal, {Rest.TotalSeconds:F0} s after", after.OrdersPerSecond, after.TerminalMs, after.SentAway, after.Errors);
-        Add($"{options.Clients} clients again", again.OrdersPerSecond, again.TerminalMs, again.SentAway, again.Errors);
+        AddMeasured($"normal, {Rest.TotalSeconds:F0} s after", after);
+        AddMeasured($"{options.Clients} clients again", again);
         AnsiConsole.Write(table);
 
         var report = await session.AuditAsync(cancellationToken);
