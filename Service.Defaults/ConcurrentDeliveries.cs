@@ -14,10 +14,10 @@ namespace Service.Defaults;
 sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
 {
     /// <summary>Has an endpoint's channel use it.</summary>
-    public static void Use(IReceiveEndpointConfigurator endpoint, int limit)
+    public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit)
     {
         endpoint.ConcurrentMessageLimit = 1; // so many loops the client has
-        ((IRabbitMqReceiveEndpointConfigurator)endpoint).ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit)));
+        endpoint.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit)));
     }
 
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)

@@ -107,9 +107,10 @@ public static partial class MessagingExtensions
     static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)
         where TDbContext : DbContext
     {
+        var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
         endpoint.PrefetchCount = options.Prefetch;
-        ConcurrentDeliveries.Use(endpoint, options.Concurrency);
-        if (endpoint is IRabbitMqReceiveEndpointConfigurator rabbit && options.QuorumQueues)
+        ConcurrentDeliveries.Use(rabbit, options.Concurrency);
+        if (options.QuorumQueues)
             rabbit.SetQuorumQueue();
 
         // A database that is away is no fault of the message: it waits, however long that takes.

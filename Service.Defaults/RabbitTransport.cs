@@ -45,18 +45,26 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     /// <param name="cancellationToken">Gives up.</param>
     public async Task Prepare(IEnumerable<Uri> sendsTo, IEnumerable<Type> publishes, CancellationToken cancellationToken)
     {
-        var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Open().WaitAsync(cancellationToken).ConfigureAwait(false); // whether there are addresses or not
         var addresses = sendsTo.Select(x => (Uri)new RabbitMqEndpointAddress(_host.HostAddress, x))
             .Concat(publishes.Select(x => _host.Topology.TryGetPublishAddress(x, out var address) ? address : throw new MessageException(x, "It cannot be published")));
         foreach (var address in addresses)
-            try
-            {
-                await ExchangeOf(address.ToString(), opened).WaitAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
-            {
-                LogNotDeclared(e, address);
-            }
+            for (var isTried = false; !isTried;)
+                try
+                {
+                    var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
+                    await ExchangeOf(address.ToString(), opened).WaitAsync(cancellationToken).ConfigureAwait(false);
+                    isTried = true;
+                }
+                catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // By the next connection.
+                }
+                catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+                {
+                    LogNotDeclared(e, address);
+                    isTried = true;
+                }
     }
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)

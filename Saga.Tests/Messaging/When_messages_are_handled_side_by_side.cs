@@ -18,7 +18,7 @@ public sealed class When_messages_are_handled_side_by_side() : MessagingFixture(
         {
             x.AddSingleton(desk);
             x.AddConsumer<TicketConsumer>();
-            x.AddConfigureEndpointsCallback((_, _, endpoint) => ConcurrentDeliveries.Use(endpoint, Limit));
+            x.AddConfigureEndpointsCallback((_, _, endpoint) => ConcurrentDeliveries.Use((IRabbitMqReceiveEndpointConfigurator)endpoint, Limit));
         });
 
         var names = Enumerable.Range(0, 40).Select(i => $"{i} {new string((char)('a' + i % 26), 50 * i)}").ToList();

@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using MassTransit;
 using MassTransit.Logging;
+using MassTransit.RabbitMqTransport;
+using MassTransit.RabbitMqTransport.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -9,6 +11,7 @@ using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using Saga.Load.Attack;
 using Service.Defaults;
+using IBusInstance = MassTransit.Transports.IBusInstance;
 
 namespace Saga.Tests.Messaging;
 
@@ -198,6 +201,27 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
     }
 
     [Test]
+    public async Task Should_prepare_the_rest_by_the_next_connection_when_one_is_lost()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        await using var channel = await _connection.CreateChannelAsync();
+        await channel.QueueDeleteAsync("the-rest");
+
+        await replica.Services.GetRequiredService<RabbitTransport<TestDbContext>>().Prepare(Addresses(), [], default).WaitAsync(Patience);
+
+        Assert.That((await channel.QueueDeclarePassiveAsync("the-rest")).QueueName, Is.EqualTo("the-rest"));
+        await channel.QueueDeleteAsync("the-rest");
+
+        IEnumerable<Uri> Addresses()
+        {
+            yield return new("exchange:first");
+            var connections = ((IRabbitMqHostConfiguration)replica.Services.GetRequiredService<IBusInstance>().HostConfiguration).ConnectionContextSupervisor;
+            connections.Send(Pipe.ExecuteAsync<ConnectionContext>(x => x.Connection.AbortAsync()), default).Wait(Patience);
+            yield return new("queue:the-rest");
+        }
+    }
+
+    [Test]
     public async Task Should_carry_the_trace_while_masstransit_is_traced()
     {
         var replica = await StartReplicaAsync();
@@ -220,8 +244,9 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         await PublishAsync(replica, name);
 
         await ArrivesAsync(name);
-        Assert.That(sent, Is.Not.Empty);
-        Assert.That(Arrivals.Of(name)[0].Headers.Get<string>(DiagnosticHeaders.ActivityId), Is.Not.Empty);
+        var parent = Arrivals.Of(name)[0].Headers.Get<string>(DiagnosticHeaders.ActivityId);
+        Assert.That(ActivityContext.TryParse(parent, null, out var context), parent);
+        Assert.That(sent, Does.Contain(context.TraceId));
     }
 
     static Task PublishAsync(IHost replica, string name) => InScopeAsync(replica, async (db, scope) =>
