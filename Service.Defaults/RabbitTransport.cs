@@ -49,22 +49,14 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         var addresses = sendsTo.Select(x => (Uri)new RabbitMqEndpointAddress(_host.HostAddress, x))
             .Concat(publishes.Select(x => _host.Topology.TryGetPublishAddress(x, out var address) ? address : throw new MessageException(x, "It cannot be published")));
         foreach (var address in addresses)
-            for (var isTried = false; !isTried;)
-                try
-                {
-                    var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
-                    await ExchangeOf(address.ToString(), opened).WaitAsync(cancellationToken).ConfigureAwait(false);
-                    isTried = true;
-                }
-                catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
-                {
-                    // By the next connection.
-                }
-                catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
-                {
-                    LogNotDeclared(e, address);
-                    isTried = true;
-                }
+            try
+            {
+                await Reach(address.ToString(), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+            {
+                LogNotDeclared(e, address);
+            }
     }
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
@@ -77,10 +69,9 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
         while (true)
         {
-            var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
+            var (opened, exchange) = await Reach(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
             try
             {
-                var exchange = await ExchangeOf(message.DestinationAddress, opened).WaitAsync(cancellationToken).ConfigureAwait(false);
                 await Publish(opened.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -113,6 +104,21 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         message is { SerializedBody: not null, ExpirationTime: null, HeaderValues.Count: 0, PropertyValues: { } properties }
         && properties.ContainsKey(Exchange)
         && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
+
+    /// <summary>The open channel and the exchange of an address; by the next connection if one is lost.</summary>
+    async ValueTask<(Opened Opened, CachedString Exchange)> Reach(string address, CancellationToken cancellationToken)
+    {
+        while (true)
+            try
+            {
+                var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
+                return (opened, await ExchangeOf(address, opened).WaitAsync(cancellationToken).ConfigureAwait(false));
+            }
+            catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Nothing was sent.
+            }
+    }
 
     /// <summary>The exchange of an address, when what it needs has been declared since the channel was opened.</summary>
     Task<CachedString> ExchangeOf(string address, Opened opened) =>
