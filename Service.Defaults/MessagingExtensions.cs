@@ -16,6 +16,12 @@ public static partial class MessagingExtensions
     static readonly TimeSpan LongestRehearsal = TimeSpan.FromSeconds(5);
 
     /// <summary>
+    /// After which a replicated queue drops a message: never. RabbitMQ 4 drops one that has been given back 20 times, which crashes
+    /// and lost connections can do; -1 lifts that limit there, and to RabbitMQ 3 means 0.
+    /// </summary>
+    const int MostDeliveries = 1_000_000;
+
+    /// <summary>
     /// Adds the bus on <c>ConnectionStrings:RabbitMq</c> (an amqp address) with the outbox of
     /// <typeparamref name="TDbContext" /> on every endpoint.
     /// </summary>
@@ -111,7 +117,10 @@ public static partial class MessagingExtensions
         endpoint.PrefetchCount = options.Prefetch;
         ConcurrentDeliveries.Use(rabbit, options.Concurrency);
         if (options.QuorumQueues)
+        {
             rabbit.SetQuorumQueue();
+            rabbit.SetQueueArgument("x-delivery-limit", MostDeliveries);
+        }
 
         // A database that is away is no fault of the message: it waits, however long that takes.
         endpoint.UseMessageRetry(r =>

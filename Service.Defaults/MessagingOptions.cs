@@ -5,7 +5,7 @@ namespace Service.Defaults;
 /// <summary>How a service receives messages; section <c>Messaging</c> of its configuration.</summary>
 public sealed class MessagingOptions
 {
-    /// <summary>Replicated queues, for a broker cluster. Queues keep the kind they were first declared with.</summary>
+    /// <summary>Replicated queues, for a broker cluster, or where the broker's default kind is that. Queues keep the kind they were first declared with.</summary>
     public bool QuorumQueues { get; set; }
 
     /// <summary>How many messages the broker sends ahead, for each queue of each replica.</summary>
