@@ -22,7 +22,7 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
         for (var said = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
             try
             {
-                // A try that fails can stay for ever in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there.
+                // A try that fails can stay in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there until its socket ends.
                 await ProbeAsync(factory).WaitAsync(Limit, lifetime.ApplicationStopping);
                 return;
             }

@@ -4,21 +4,46 @@ using RabbitMQ.Client;
 namespace Service.Defaults;
 
 /// <summary>
-/// A socket to the broker whose writes do not fail: after one that does it is closed, and its reader reports the loss.
-/// In RabbitMQ.Client 7.2.2 a failed write ends the only task that writes, and leaves whoever has something to write waiting
-/// for ever: publishers, and consumers with their acknowledgements, for whose end MassTransit waits before it connects again
-/// (rabbitmq-dotnet-client issue 1930, mended after that version).
+/// A socket to the broker that never leaves RabbitMQ.Client 7.2.2 waiting for ever, as it otherwise can:
+/// a write does not fail, but closes the socket, and its reader reports the loss (else the only task that writes ends, and who has
+/// something to write waits for it, publishers and consumers alike: rabbitmq-dotnet-client issue 1930, mended after that version);
+/// nobody reads before something was written (a loss that the reader sees before somebody waits for the broker's first word is told
+/// to nobody); and a broker that says nothing for too long is lost, also before there are heartbeats.
 /// </summary>
-sealed class BrokerSocket(Socket socket) : TcpClientAdapter(socket)
+/// <param name="socket">What it is on.</param>
+/// <param name="longestSilence">How long it may have nothing to read.</param>
+sealed class BrokerSocket(Socket socket, TimeSpan longestSilence) : TcpClientAdapter(socket)
 {
+    /// <summary>Between two heartbeats; a connection that is dead is noticed after <see cref="LongestSilence" />.</summary>
+    public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
+
+    static readonly TimeSpan LongestSilence = 3 * Heartbeat;
+
     /// <summary>Makes one, for <see cref="ConnectionFactory" />.</summary>
     public static ITcpClient Create(AddressFamily family) =>
-        new BrokerSocket(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        new BrokerSocket(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }, LongestSilence);
 
-    public override NetworkStream GetStream() => new Writes(Client);
+    public override NetworkStream GetStream() => new WatchedStream(Client, longestSilence);
 
-    sealed class Writes(Socket socket) : NetworkStream(socket)
+    sealed class WatchedStream(Socket socket, TimeSpan longestSilence) : NetworkStream(socket)
     {
+        readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        readonly Timer _silence = new(_ => socket.Dispose(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await _written.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            _silence.Change(longestSilence, Timeout.InfiniteTimeSpan);
+            try
+            {
+                return await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                _silence.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             try
@@ -29,6 +54,8 @@ sealed class BrokerSocket(Socket socket) : TcpClientAdapter(socket)
             {
                 Socket.Dispose(); // what reads from it says what has happened
             }
+
+            _written.TrySetResult();
         }
     }
 }

@@ -61,7 +61,7 @@ public static partial class MessagingExtensions
                     ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")),
                     host =>
                     {
-                        host.Heartbeat(TimeSpan.FromSeconds(10)); // a connection that is dead is noticed in half a minute
+                        host.Heartbeat(BrokerSocket.Heartbeat);
                         host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;
                     });
                 rabbit.ConfigureJsonSerializerOptions(json =>
