@@ -27,6 +27,13 @@ public sealed class FundsStep(TimeProvider time) : ISetStep<FundsCommand, object
     }
 
     /// <inheritdoc />
+    public object RowOf(FundsCommand request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return request.AccountId;
+    }
+
+    /// <inheritdoc />
     public async Task<SetDecision<object?>> Decide(NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rows);

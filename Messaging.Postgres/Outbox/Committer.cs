@@ -18,15 +18,14 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     const int LargestMemory = 10_000;
 
     readonly Lock _lock = new();
-    readonly LinkedList<GroupMember<TDbContext>> _waiting = [];
-    readonly SemaphoreSlim _singles = new(8);
+    readonly Lane _main = new(new SemaphoreSlim(1));
+    readonly SemaphoreSlim _beside = new(8);
 
     /// <summary>
-    /// Messages of groups that met a lock, or failed after their handlers had been told: from then on each is tried by itself,
-    /// beside the groups, so that one that cannot be committed, or waits for a lock, concerns nobody else.
+    /// Rows that were locked, and messages of groups that failed after their handlers had been told: until one of theirs has succeeded
+    /// they have a lane of their own, so that what cannot be committed, or waits for a lock, concerns no others.
     /// </summary>
-    readonly HashSet<(Guid MessageId, Guid ConsumerId)> _suspects = [];
-    bool _leading;
+    readonly Dictionary<object, Lane> _suspects = [];
 
     /// <summary>
     /// Commits: in the DbContext's transaction if it has one, else with others. If it throws, nothing is committed and
@@ -82,65 +81,75 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
 
     void Join(GroupMember<TDbContext> member)
     {
+        Lane lane;
         lock (_lock)
         {
-            if (member.Message is { } message && _suspects.Contains(message))
-            {
-                _ = Task.Run(() => CommitSingle(member));
+            lane = _suspects.Count == 0 ? _main : LaneOf(member.Keys) ?? LaneOf(member.Contended) ?? _main;
+            lane.Waiting.AddLast(member);
+            if (lane.IsLed)
                 return;
-            }
-
-            _waiting.AddLast(member);
-            if (_leading)
-                return;
-            _leading = true;
+            lane.IsLed = true;
         }
 
-        Flow.StartClean(Lead); // on this thread as far as the database
+        // On this thread as far as the database, except for a suspect: who begins that may lead the others.
+        Flow.StartClean(lane == _main ? () => Lead(lane) : () => Task.Run(() => Lead(lane)));
     }
 
-    async Task Lead()
+    Lane? LaneOf(IReadOnlyList<object> keys) => keys.Select(x => _suspects.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
+
+    async Task Lead(Lane lane)
     {
         for (List<GroupMember<TDbContext>> ended = []; ;)
         {
-            var group = Take();
+            var group = Take(lane);
             for (var i = ended.Count - 1; i >= 0; i--)
                 ended[i].Tell(here: i == 0 && group.Count == 0); // where nobody waits for this thread, one of them goes on here
             if (group.Count == 0)
                 return;
-            await Commit(group).ConfigureAwait(false);
+            await lane.Room.WaitAsync().ConfigureAwait(false);
+            try
+            {
+                await Commit(group, lane).ConfigureAwait(false);
+            }
+            finally
+            {
+                lane.Room.Release();
+            }
+
+            if (lane != _main && group.Exists(x => x.HasSucceeded))
+                Acquit(lane);
             ended = group;
         }
     }
 
     /// <summary>All who wait and fit together: the same step, no message and no row twice.</summary>
-    List<GroupMember<TDbContext>> Take()
+    List<GroupMember<TDbContext>> Take(Lane lane)
     {
         lock (_lock)
         {
             var group = new List<GroupMember<TDbContext>>();
-            var step = (_waiting.First?.Value as AskingMember<TDbContext>)?.Step;
+            var step = (lane.Waiting.First?.Value as AskingMember<TDbContext>)?.Step;
             var taken = new HashSet<object>();
-            for (var node = _waiting.First; node != null && group.Count < LargestGroup;)
+            for (var node = lane.Waiting.First; node != null && group.Count < LargestGroup;)
             {
                 var next = node.Next;
                 if ((node.Value as AskingMember<TDbContext>)?.Step == step && node.Value.Keys is var keys && !keys.Any(taken.Contains))
                 {
                     taken.UnionWith(keys);
                     group.Add(node.Value);
-                    _waiting.Remove(node);
+                    lane.Waiting.Remove(node);
                 }
 
                 node = next;
             }
 
-            _leading = group.Count > 0;
+            lane.IsLed = group.Count > 0;
             return group;
         }
     }
 
     /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
-    async Task Commit(List<GroupMember<TDbContext>> group)
+    async Task Commit(List<GroupMember<TDbContext>> group, Lane lane)
     {
         var commit = new GroupCommit<TDbContext>(store, sets, contexts, newInstances, scopes, group);
         try
@@ -152,48 +161,66 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
             var open = group.FindAll(x => !x.HasEnded);
             if (open.Count == 0)
                 LogAfterCommit(e);
-            else if (group.Count == 1 || !GroupCommit<TDbContext>.MayBeOneMembers(e))
+            else if (!GroupCommit<TDbContext>.MayBeOneMembers(e))
                 open.ForEach(x => x.Fail(e));
             else if (commit.IsTold)
-                Suspect(open).ForEach(x => x.Fail(
-                    new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
+            {
+                Suspect(open, x => x.Keys);
+                open.ForEach(x => x.Fail(group.Count == 1 ? e
+                    : new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
+            }
             else if (PostgresConditions.IsLocked(e))
-                Suspect(open).ForEach(x => _ = Task.Run(() => CommitSingle(x)));
+            {
+                Suspect(open, x => x.Contended);
+                open.ForEach(group.Count > 1 && lane == _main ? Join : x => x.Fail(e));
+            }
+            else if (group.Count == 1)
+                open.ForEach(x => x.Fail(e));
             else
                 foreach (var half in open.Chunk((open.Count + 1) / 2))
-                    await Commit([.. half]).ConfigureAwait(false);
+                    await Commit([.. half], lane).ConfigureAwait(false);
         }
     }
 
-    List<GroupMember<TDbContext>> Suspect(List<GroupMember<TDbContext>> group)
+    void Suspect(List<GroupMember<TDbContext>> members, Func<GroupMember<TDbContext>, IReadOnlyList<object>> keysOf)
     {
         lock (_lock)
         {
-            if (_suspects.Count > LargestMemory)
-                _suspects.Clear(); // those that never came back; who is one still is found again
-            _suspects.UnionWith(group.Select(x => x.Message).OfType<(Guid, Guid)>());
+            if (_suspects.Count > LargestMemory) // those that never came back; who is one still is found again
+                foreach (var (key, _) in _suspects.Where(x => !x.Value.IsLed).ToList())
+                    _suspects.Remove(key);
+            foreach (var keys in members.Select(keysOf))
+            {
+                var lane = LaneOf(keys) ?? new Lane(_beside);
+                foreach (var key in keys)
+                    if (_suspects.TryAdd(key, lane))
+                        lane.Suspects.Add(key);
+            }
         }
-
-        return group;
     }
 
-    /// <summary>Never throws. Nobody waits for it but its member.</summary>
-    async Task CommitSingle(GroupMember<TDbContext> member)
+    /// <summary>What comes from now on goes with the others again; who waits in the lane is still served there.</summary>
+    void Acquit(Lane lane)
     {
-        await _singles.WaitAsync().ConfigureAwait(false);
-        try
+        lock (_lock)
         {
-            await Commit([member]).ConfigureAwait(false);
+            lane.Suspects.ForEach(x => _suspects.Remove(x));
+            lane.Suspects.Clear();
         }
-        finally
-        {
-            _singles.Release();
-        }
+    }
 
-        member.Tell(here: false);
-        if (member is { HasSucceeded: true, Message: { } message })
-            lock (_lock)
-                _suspects.Remove(message);
+    /// <summary>Those who wait for their commits, one group after the other.</summary>
+    /// <param name="room">For how many of such lanes at once.</param>
+    sealed class Lane(SemaphoreSlim room)
+    {
+        public SemaphoreSlim Room => room;
+        public LinkedList<GroupMember<TDbContext>> Waiting { get; } = [];
+
+        /// <summary>What is suspect in it.</summary>
+        public List<object> Suspects { get; } = [];
+
+        /// <summary>Somebody takes from it until nobody waits.</summary>
+        public bool IsLed { get; set; }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and what is done after a commit has failed")]

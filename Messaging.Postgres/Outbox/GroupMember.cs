@@ -15,6 +15,7 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     readonly TaskCompletionSource _committed = new();
     Exception? _error;
     volatile bool _hasEnded;
+    IReadOnlyList<object>? _unknown;
 
     /// <summary>What the unit has changed.</summary>
     public IReadOnlyList<EntityEntry> Changed { get; private set; } = [];
@@ -24,6 +25,9 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
 
     /// <summary>What no two members of a group may have in common: the message, a row.</summary>
     public IReadOnlyList<object> Keys { get; private set; } = unit.Consumed is { } consumed ? [(consumed.MessageId, consumed.ConsumerId)] : [];
+
+    /// <summary>What it may have to wait for in the database: the rows that it changes or asks about.</summary>
+    public virtual IReadOnlyList<object> Contended => Keys.Count > 0 ? Keys : _unknown ??= [new object()];
 
     /// <summary>Takes note of the changes, when the handler has ended; on its own flow, for contexts are not to be shared.</summary>
     public void Look()
@@ -88,6 +92,9 @@ sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> 
     (TResult? Value, Exception? Error) _result;
 
     public override object Step => step;
+
+    public override IReadOnlyList<object> Contended => [(step, step.RowOf(request))];
+
     public Task<TResult> Told => _told.Task;
 
     public override void Load(NpgsqlBatch batch, IReadOnlyList<AskingMember<TDbContext>> group) => step.Load(batch, Requests(group));

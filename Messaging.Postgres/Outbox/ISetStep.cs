@@ -11,6 +11,9 @@ public interface ISetStep<TRequest, TResult>
     /// <summary>Adds the statements that lock and load what the requests are about.</summary>
     void Load(NpgsqlBatch batch, IReadOnlyList<TRequest> requests);
 
+    /// <summary>The key of the row that it locks for the request: requests that have to wait for it do so together, and no others do.</summary>
+    object RowOf(TRequest request);
+
     /// <summary>Decides the requests in the order they came, on the rows as they are under the locks.</summary>
     /// <param name="rows">The results of what <see cref="Load" /> added, at the first of them.</param>
     /// <param name="requests">Those that are no repeats: all or some of the loaded ones.</param>

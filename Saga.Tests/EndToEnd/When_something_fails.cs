@@ -150,6 +150,37 @@ public sealed class When_something_fails : SystemFixture
     }
 
     [Test]
+    public async Task Should_keep_nobody_waiting_for_an_account_that_stays_locked()
+    {
+        var (locked, other) = (await OpenAsync(1000), await OpenAsync(1000));
+        await EndAsync(await PlaceAsync(other, 1));
+        await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(System.AccountDatabase));
+        await connection.OpenAsync();
+        var waiting = new List<string>();
+        var slowest = TimeSpan.Zero;
+        await using (var transaction = await connection.BeginTransactionAsync())
+        {
+            await using var command = new NpgsqlCommand("select from accounts where account_id = $1 for update", connection) { Parameters = { new() { Value = Guid.Parse(locked) } } };
+            await command.ExecuteNonQueryAsync();
+            waiting.Add(await PlaceAsync(locked, 1));
+            await Task.Delay(TimeSpan.FromSeconds(4)); // by now it is known that it is locked
+            for (var i = 0; i < 20; i++)
+            {
+                waiting.Add(await PlaceAsync(locked, 1)); // yet more for it
+                var placed = Stopwatch.StartNew();
+                await EndAsync(await PlaceAsync(other, 1));
+                slowest = placed.Elapsed > slowest ? placed.Elapsed : slowest;
+                await Task.Delay(200);
+            }
+        }
+
+        await TestContext.Progress.WriteLineAsync($"the slowest took {slowest.TotalSeconds:F2} s");
+        Assert.That(slowest, Is.LessThan(TimeSpan.FromSeconds(2)));
+        Assert.That(await Task.WhenAll(waiting.Select(EndAsync)), Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
     public async Task Should_end_when_told_to_though_the_database_stands_still()
     {
         var postgres = System.Servers.Postgres as IStoppable;

@@ -284,6 +284,8 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
     {
         public void Load(NpgsqlBatch batch, IReadOnlyList<Claim> requests) => batch.BatchCommands.Add(new("select 1"));
 
+        public object RowOf(Claim request) => (request.Name, request.Number);
+
         public Task<SetDecision<int>> Decide(NpgsqlDataReader rows, IReadOnlyList<Claim> requests, CancellationToken cancellationToken)
         {
             if (requests.Any(x => x.Way == "breaks the step"))
