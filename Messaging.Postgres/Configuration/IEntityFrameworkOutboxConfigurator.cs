@@ -46,7 +46,8 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// Units of work that wait while a commit is in flight share the next one. Handlers then run outside a transaction, and
     /// their tracked changes are saved at their end; one that calls SaveChanges, ExecuteUpdate, ExecuteDelete or ExecuteSql, or
     /// begins a transaction itself, commits alone, in a transaction of its own from there. Only with read committed isolation,
-    /// and without an execution strategy that repeats; else as if it were false. Default: false.
+    /// and without an execution strategy that repeats; else as if it were false. What interceptors and events the DbContext has is looked at
+    /// once, on the first. Default: false.
     /// </summary>
     bool GroupCommits { set; }
 

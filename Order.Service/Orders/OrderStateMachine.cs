@@ -38,7 +38,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             When(OrderSubmitted)
                 .Send(ReserveFundsQueue, x => new ReserveFunds(x.Saga.CorrelationId, x.Saga.AccountId, x.Saga.Total, x.Saga.Currency),
                     send => send.RequireQueue())
-                .Schedule(ReservationTimeout, x => new ReservationTimedOut(x.Saga.CorrelationId))
+                .Schedule(ReservationTimeout, x => new ReservationTimedOut(x.Saga.CorrelationId), send => send.RequireQueue())
                 .TransitionTo(Reserving),
             Compensate(When(CancellationRequested), OrderReason.CancelledByClient));
 

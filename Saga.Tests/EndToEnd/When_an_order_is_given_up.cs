@@ -1,6 +1,7 @@
 using Accounts.V1;
 using Grpc.Core;
 using Local.Host.Servers;
+using Npgsql;
 using Orders.V1;
 
 namespace Saga.Tests.EndToEnd;
@@ -27,6 +28,24 @@ public sealed class When_an_order_is_given_up : SystemFixture
         await BalancesAsync(account, 100, 0, 0);
         var reservation = await Accounts.GetReservationAsync(new GetReservationRequest { OrderId = id });
         Assert.That(reservation.Status, Is.EqualTo(ReservationStatus.Released));
+    }
+
+    [Test]
+    public async Task Should_keep_the_timeout_until_a_queue_takes_it()
+    {
+        var account = await OpenAsync(100);
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            await PlaceAsync(account, 30);
+            await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
+            await using var timeout = source.CreateCommand("select properties from outbox_message where message_type like '%ReservationTimedOut%'");
+            Assert.That(await timeout.ExecuteScalarAsync(), Does.Contain("Mandatory"));
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
     }
 
     [Test]
