@@ -57,5 +57,11 @@ sealed class BrokerSocket(Socket socket, TimeSpan longestSilence) : TcpClientAda
 
             _written.TrySetResult();
         }
+
+        protected override void Dispose(bool disposing)
+        {
+            _written.TrySetResult(); // who waits to read is told
+            base.Dispose(disposing);
+        }
     }
 }

@@ -85,6 +85,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
         lock (_lock)
         {
             lane = _suspects.Count == 0 ? _main : LaneOf(member.Keys) ?? LaneOf(member.Contended) ?? _main;
+            member.Lane = lane;
             lane.Waiting.AddLast(member);
             if (lane.IsLed)
                 return;
@@ -117,8 +118,8 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
             }
 
             if (lane != _main && group.Exists(x => x.HasSucceeded))
-                Acquit(lane);
-            ended = group;
+                Acquit(lane, group);
+            ended = group.FindAll(x => x.Lane == lane);
         }
     }
 
@@ -165,7 +166,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                 open.ForEach(x => x.Fail(e));
             else if (commit.IsTold)
             {
-                Suspect(open, x => x.Keys);
+                Suspect(open, x => x.Message is { } message ? [message] : []);
                 open.ForEach(x => x.Fail(group.Count == 1 ? e
                     : new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
             }
@@ -193,20 +194,18 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
             {
                 var lane = LaneOf(keys) ?? new Lane(_beside);
                 foreach (var key in keys)
-                    if (_suspects.TryAdd(key, lane))
-                        lane.Suspects.Add(key);
+                    _suspects.TryAdd(key, lane);
             }
         }
     }
 
-    /// <summary>What comes from now on goes with the others again; who waits in the lane is still served there.</summary>
-    void Acquit(Lane lane)
+    /// <summary>What comes from now on for those who have succeeded goes with the others again; who waits in the lane is still served there.</summary>
+    void Acquit(Lane lane, List<GroupMember<TDbContext>> group)
     {
         lock (_lock)
-        {
-            lane.Suspects.ForEach(x => _suspects.Remove(x));
-            lane.Suspects.Clear();
-        }
+            foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))
+                if (_suspects.GetValueOrDefault(key) == lane)
+                    _suspects.Remove(key);
     }
 
     /// <summary>Those who wait for their commits, one group after the other.</summary>
@@ -215,9 +214,6 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     {
         public SemaphoreSlim Room => room;
         public LinkedList<GroupMember<TDbContext>> Waiting { get; } = [];
-
-        /// <summary>What is suspect in it.</summary>
-        public List<object> Suspects { get; } = [];
 
         /// <summary>Somebody takes from it until nobody waits.</summary>
         public bool IsLed { get; set; }

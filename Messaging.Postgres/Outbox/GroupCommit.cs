@@ -70,7 +70,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             {
             }
         }
-        catch (Exception e) when (MayBeOneMembers(e) && (group.Count == 1 || store.IsRepeat(e)))
+        catch (Exception e) when (MayBeOneMembers(e) && !PostgresConditions.IsLocked(e) && (group.Count == 1 || store.IsRepeat(e)))
         {
             return false;
         }

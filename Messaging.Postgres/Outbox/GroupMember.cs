@@ -36,6 +36,9 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
         Keys = [.. Keys, .. Changed.Select(x => (object)(x.Metadata, string.Join('|', x.Metadata.FindPrimaryKey()!.Properties.Select(p => x.CurrentValues[p]))))];
     }
 
+    /// <summary>Where it waits, or waited last: who leads there tells it how it ended.</summary>
+    public object? Lane { get; set; }
+
     public UnitOfWork<TDbContext> Unit => unit;
     public Task Committed => _committed.Task;
 
@@ -93,7 +96,7 @@ sealed class AskingMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContext> 
 
     public override object Step => step;
 
-    public override IReadOnlyList<object> Contended => [(step, step.RowOf(request))];
+    public override IReadOnlyList<object> Contended { get; } = [(step, step.RowOf(request))];
 
     public Task<TResult> Told => _told.Task;
 

@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
@@ -14,6 +15,10 @@ namespace Saga.Tests.Messaging;
 public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a replica waits for a lock.</summary>
+    protected static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(3);
+
     readonly List<IHost> _replicas = [];
     string _database = "";
 
@@ -30,7 +35,7 @@ public abstract class MessagingFixture(bool grouped)
     public async Task MakeAsync()
     {
         Servers = await TestServers.GetAsync();
-        _database = await Servers.Postgres.CreateDatabaseAsync(Name);
+        _database = new NpgsqlConnectionStringBuilder(await Servers.Postgres.CreateDatabaseAsync(Name)) { Options = $"-c lock_timeout={LockTimeout.TotalMilliseconds}" }.ConnectionString;
         await Servers.Rabbit.CreateVirtualHostAsync(Name);
         await using var db = NewContext();
         await db.Database.EnsureCreatedAsync();

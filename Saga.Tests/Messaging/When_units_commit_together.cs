@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Transactions;
 using Local.Host.Servers;
 using MassTransit;
@@ -96,6 +97,44 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
                 await ArrivesAsync($"{name} {i}");
         Assert.That(await EffectsAsync(name), Is.GreaterThanOrEqualTo(57));
         Assert.That(ClaimConsumer.Runs.Where(x => x.Key.Name == name && x.Key.Number % 20 != 7).Max(x => x.Value), Is.LessThanOrEqualTo(3));
+    }
+
+    [Test]
+    public async Task Should_refuse_what_the_step_finds_no_row_for()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var name = Unique("no row");
+        await InScopeAsync(replica, async (_, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            Assert.That(() => unit.AskAsync(ClaimConsumer.Step, new Claim(name, 0, "has no row"), default), Throws.ArgumentException);
+            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, 1, ""), default);
+            await unit.CommitAsync(default);
+        });
+        Assert.That(await EffectsAsync(name), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_wait_for_a_lock_once()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var id = Guid.NewGuid();
+        await InScopeAsync(replica, (db, _) =>
+        {
+            db.Add(new Tally { CorrelationId = id, CurrentState = "Counting", Name = "locked" });
+            return db.SaveChangesAsync();
+        });
+        await using var holder = NewContext();
+        await using var held = await holder.Database.BeginTransactionAsync();
+        await holder.Tallies.Where(x => x.CorrelationId == id).ExecuteUpdateAsync(x => x.SetProperty(t => t.Count, 1));
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            (await db.Tallies.SingleAsync(x => x.CorrelationId == id)).Count = 2;
+            var asked = Stopwatch.StartNew();
+            Assert.That(async () => await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default),
+                Throws.Exception.Matches<Exception>(x => PostgresConditions.IsLocked(x!)));
+            Assert.That(asked.Elapsed, Is.LessThan(1.7 * LockTimeout));
+        });
     }
 
     [Test]
@@ -284,7 +323,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
     {
         public void Load(NpgsqlBatch batch, IReadOnlyList<Claim> requests) => batch.BatchCommands.Add(new("select 1"));
 
-        public object RowOf(Claim request) => (request.Name, request.Number);
+        public object RowOf(Claim request) => request.Way == "has no row" ? throw new ArgumentException("as asked") : (request.Name, request.Number);
 
         public Task<SetDecision<int>> Decide(NpgsqlDataReader rows, IReadOnlyList<Claim> requests, CancellationToken cancellationToken)
         {
