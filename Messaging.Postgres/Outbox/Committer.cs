@@ -18,14 +18,14 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     const int LargestMemory = 10_000;
 
     readonly Lock _lock = new();
-    readonly Lane _main = new(new SemaphoreSlim(1));
+    readonly Lane<TDbContext> _main = new(new SemaphoreSlim(1));
     readonly SemaphoreSlim _beside = new(8);
 
     /// <summary>
     /// Rows that were locked, and messages of groups that failed after their handlers had been told: until one of theirs has succeeded
     /// they have a lane of their own, so that what cannot be committed, or waits for a lock, concerns no others.
     /// </summary>
-    readonly Dictionary<object, Lane> _suspects = [];
+    readonly Dictionary<object, Lane<TDbContext>> _suspects = [];
 
     /// <summary>
     /// Commits: in the DbContext's transaction if it has one, else with others. If it throws, nothing is committed and
@@ -81,7 +81,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
 
     void Join(GroupMember<TDbContext> member)
     {
-        Lane lane;
+        Lane<TDbContext> lane;
         lock (_lock)
         {
             lane = _suspects.Count == 0 ? _main : LaneOf(member.Keys) ?? LaneOf(member.Contended) ?? _main;
@@ -96,9 +96,9 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
         Flow.StartClean(lane == _main ? () => Lead(lane) : () => Task.Run(() => Lead(lane)));
     }
 
-    Lane? LaneOf(IReadOnlyList<object> keys) => keys.Select(x => _suspects.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
+    Lane<TDbContext>? LaneOf(IReadOnlyList<object> keys) => keys.Select(x => _suspects.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
 
-    async Task Lead(Lane lane)
+    async Task Lead(Lane<TDbContext> lane)
     {
         for (List<GroupMember<TDbContext>> ended = []; ;)
         {
@@ -117,14 +117,14 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                 lane.Room.Release();
             }
 
-            if (lane != _main && group.Exists(x => x.HasSucceeded))
+            if (lane != _main)
                 Acquit(lane, group);
             ended = group.FindAll(x => x.Lane == lane);
         }
     }
 
     /// <summary>All who wait and fit together: the same step, no message and no row twice.</summary>
-    List<GroupMember<TDbContext>> Take(Lane lane)
+    List<GroupMember<TDbContext>> Take(Lane<TDbContext> lane)
     {
         lock (_lock)
         {
@@ -150,7 +150,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     }
 
     /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
-    async Task Commit(List<GroupMember<TDbContext>> group, Lane lane)
+    async Task Commit(List<GroupMember<TDbContext>> group, Lane<TDbContext> lane)
     {
         var commit = new GroupCommit<TDbContext>(store, sets, contexts, newInstances, scopes, group);
         try
@@ -166,7 +166,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                 open.ForEach(x => x.Fail(e));
             else if (commit.IsTold)
             {
-                Suspect(open, x => x.Message is { } message ? [message] : []);
+                Suspect(open, x => x.Message);
                 open.ForEach(x => x.Fail(group.Count == 1 ? e
                     : new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
             }
@@ -192,7 +192,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                     _suspects.Remove(key);
             foreach (var keys in members.Select(keysOf))
             {
-                var lane = LaneOf(keys) ?? new Lane(_beside);
+                var lane = LaneOf(keys) ?? new Lane<TDbContext>(_beside);
                 foreach (var key in keys)
                     _suspects.TryAdd(key, lane);
             }
@@ -200,23 +200,12 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
     }
 
     /// <summary>What comes from now on for those who have succeeded goes with the others again; who waits in the lane is still served there.</summary>
-    void Acquit(Lane lane, List<GroupMember<TDbContext>> group)
+    void Acquit(Lane<TDbContext> lane, List<GroupMember<TDbContext>> group)
     {
         lock (_lock)
             foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))
                 if (_suspects.GetValueOrDefault(key) == lane)
                     _suspects.Remove(key);
-    }
-
-    /// <summary>Those who wait for their commits, one group after the other.</summary>
-    /// <param name="room">For how many of such lanes at once.</param>
-    sealed class Lane(SemaphoreSlim room)
-    {
-        public SemaphoreSlim Room => room;
-        public LinkedList<GroupMember<TDbContext>> Waiting { get; } = [];
-
-        /// <summary>Somebody takes from it until nobody waits.</summary>
-        public bool IsLed { get; set; }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and what is done after a commit has failed")]

@@ -15,16 +15,17 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     readonly TaskCompletionSource _committed = new();
     Exception? _error;
     volatile bool _hasEnded;
+    IReadOnlyList<object>? _keys;
     IReadOnlyList<object>? _unknown;
 
     /// <summary>What the unit has changed.</summary>
     public IReadOnlyList<EntityEntry> Changed { get; private set; } = [];
 
-    /// <summary>The message that the unit consumes, by its consumer; or null.</summary>
-    public (Guid MessageId, Guid ConsumerId)? Message { get; } = unit.Consumed is { } consumed ? (consumed.MessageId, consumed.ConsumerId) : null;
+    /// <summary>The message that the unit consumes, by its consumer; none outside a consumer.</summary>
+    public IReadOnlyList<object> Message { get; } = unit.Consumed is { } consumed ? [(consumed.MessageId, consumed.ConsumerId)] : [];
 
     /// <summary>What no two members of a group may have in common: the message, a row.</summary>
-    public IReadOnlyList<object> Keys { get; private set; } = unit.Consumed is { } consumed ? [(consumed.MessageId, consumed.ConsumerId)] : [];
+    public IReadOnlyList<object> Keys => _keys ?? Message;
 
     /// <summary>What it may have to wait for in the database: the rows that it changes or asks about.</summary>
     public virtual IReadOnlyList<object> Contended => Keys.Count > 0 ? Keys : _unknown ??= [new object()];
@@ -33,11 +34,11 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     public void Look()
     {
         Changed = [.. unit.DbContext.ChangeTracker.Entries().Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted)];
-        Keys = [.. Keys, .. Changed.Select(x => (object)(x.Metadata, string.Join('|', x.Metadata.FindPrimaryKey()!.Properties.Select(p => x.CurrentValues[p]))))];
+        _keys = [.. Message, .. Changed.Select(x => (object)(x.Metadata, string.Join('|', x.Metadata.FindPrimaryKey()!.Properties.Select(p => x.CurrentValues[p]))))];
     }
 
     /// <summary>Where it waits, or waited last: who leads there tells it how it ended.</summary>
-    public object? Lane { get; set; }
+    public Lane<TDbContext>? Lane { get; set; }
 
     public UnitOfWork<TDbContext> Unit => unit;
     public Task Committed => _committed.Task;

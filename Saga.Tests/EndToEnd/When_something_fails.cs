@@ -130,13 +130,9 @@ public sealed class When_something_fails : SystemFixture
     {
         var locked = await OpenAsync(1000);
         var others = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => OpenAsync(1000)));
-        await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(System.AccountDatabase));
-        await connection.OpenAsync();
         var waiting = new List<string>();
-        await using (var transaction = await connection.BeginTransactionAsync())
+        await using (await LockAsync(locked))
         {
-            await using var command = new NpgsqlCommand("select from accounts where account_id = $1 for update", connection) { Parameters = { new() { Value = Guid.Parse(locked) } } };
-            await command.ExecuteNonQueryAsync();
             for (var i = 0; i < 5; i++)
                 waiting.Add(await PlaceAsync(locked, 1));
             var orders = await Task.WhenAll(others.SelectMany(x => new[] { PlaceAsync(x, 1), PlaceAsync(x, 1) }));
@@ -154,14 +150,10 @@ public sealed class When_something_fails : SystemFixture
     {
         var (locked, other) = (await OpenAsync(1000), await OpenAsync(1000));
         await EndAsync(await PlaceAsync(other, 1));
-        await using var connection = new NpgsqlConnection(System.Servers.Postgres.Admin(System.AccountDatabase));
-        await connection.OpenAsync();
         var waiting = new List<string>();
         var slowest = TimeSpan.Zero;
-        await using (var transaction = await connection.BeginTransactionAsync())
+        await using (await LockAsync(locked))
         {
-            await using var command = new NpgsqlCommand("select from accounts where account_id = $1 for update", connection) { Parameters = { new() { Value = Guid.Parse(locked) } } };
-            await command.ExecuteNonQueryAsync();
             waiting.Add(await PlaceAsync(locked, 1));
             await Task.Delay(TimeSpan.FromSeconds(4)); // by now it is known that it is locked
             for (var i = 0; i < 20; i++)
@@ -240,5 +232,16 @@ public sealed class When_something_fails : SystemFixture
         await using var system = await OrderSystem.StartAsync(await TestServers.GetAsync(),
             new OrderSystemOptions { Suffix = TestServers.NewName("_many"), OrderReplicas = 3, AccountReplicas = 3 });
         Assert.That(File.ReadAllText(system.Orders[0].LogFile), Does.Not.Contain("crit:"));
+    }
+
+    /// <summary>Locks an account past the service, until the connection is disposed of.</summary>
+    async Task<NpgsqlConnection> LockAsync(string account)
+    {
+        var connection = new NpgsqlConnection($"{System.Servers.Postgres.Admin(System.AccountDatabase)};Pooling=false");
+        await connection.OpenAsync();
+        await connection.BeginTransactionAsync();
+        await using var command = new NpgsqlCommand("select from accounts where account_id = $1 for update", connection) { Parameters = { new() { Value = Guid.Parse(account) } } };
+        await command.ExecuteNonQueryAsync();
+        return connection;
     }
 }
