@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Exceptions;
 
 namespace Service.Defaults;
 
@@ -12,8 +11,8 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
-    /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections, refuses this
-    /// user, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
+    /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections of
+    /// this user, whose password may be in the middle of a change, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
     /// it has no setting; what fails here must not reach it, for an endpoint does not outlive an exception that it does not know.
     /// </summary>
     public async Task PrepareAsync(ConnectionFactory factory)
@@ -25,10 +24,6 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
                 // A try that fails can stay in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there until its socket ends.
                 await ProbeAsync(factory).WaitAsync(Limit, lifetime.ApplicationStopping);
                 return;
-            }
-            catch (BrokerUnreachableException e) when (e.GetBaseException() is AuthenticationFailureException)
-            {
-                return; // MassTransit will be refused, too, and says so
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {

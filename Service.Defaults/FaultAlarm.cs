@@ -21,7 +21,8 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
 
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
-        if (exception is OperationInterruptedException)
+        // Not handled because the connection or the channel went away, or not acknowledged on it: neither is in the error queue.
+        if (exception is OperationInterruptedException or OperationCanceledException or TransportUnavailableException)
             LogNotAcknowledged(context.InputAddress.AbsolutePath, exception.Message);
         else
             LogUnreadable(exception, context.InputAddress.AbsolutePath);
