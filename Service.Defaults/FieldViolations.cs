@@ -3,17 +3,22 @@ using Google.Rpc;
 
 namespace Service.Defaults;
 
-/// <summary>Collects everything that is wrong with a request, so that its caller is told all of it at once.</summary>
+/// <summary>Collects what is wrong with a request, so that its caller is told at once: the first ten, and how many more there are.</summary>
 public sealed class FieldViolations
 {
+    const int MostTold = 10; // each is in the answer's headers twice, and clients take 8 KB of those
+
     readonly BadRequest _badRequest = new();
 
     /// <summary>How many there are.</summary>
-    public int Count => _badRequest.FieldViolations.Count;
+    public int Count { get; private set; }
 
     /// <summary>Adds one.</summary>
-    public void Add(string field, string description) =>
-        _badRequest.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = field, Description = description });
+    public void Add(string field, string description)
+    {
+        if (++Count <= MostTold)
+            _badRequest.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = field, Description = description });
+    }
 
     /// <summary>Reads a UUID that must be there.</summary>
     public Guid Id(string? text, string field)
@@ -55,10 +60,12 @@ public sealed class FieldViolations
         return null;
     }
 
-    /// <summary>Throws INVALID_ARGUMENT with all violations, if there are any.</summary>
+    /// <summary>Throws INVALID_ARGUMENT with the violations, if there are any.</summary>
     /// <exception cref="Grpc.Core.RpcException">There are.</exception>
     public void ThrowIfAny()
     {
+        if (Count > MostTold)
+            _badRequest.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = "request", Description = $"has {Count - MostTold} more bad fields" });
         if (Count > 0)
             throw RpcErrors.InvalidArgument(_badRequest);
     }

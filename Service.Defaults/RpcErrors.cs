@@ -33,7 +33,7 @@ public static class RpcErrors
             Violations = { new PreconditionFailure.Types.Violation { Type = type, Subject = subject, Description = message } }
         });
 
-    /// <summary>Nothing was done; the same request may succeed later.</summary>
+    /// <summary>It is not known whether anything was done; the same request, with the same request id, may succeed later.</summary>
     public static RpcException Unavailable(string message, TimeSpan retryAfter) =>
         Error(Code.Unavailable, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
 

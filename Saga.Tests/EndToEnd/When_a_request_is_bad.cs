@@ -29,6 +29,8 @@ public sealed class When_a_request_is_bad : SystemFixture
         yield return Case("request is no UUID", Order(request: NoId), "request_id");
         yield return Case("no items", new CreateOrderRequest { AccountId = Id }, "items");
         yield return Case("101 items", Order(items: [.. Enumerable.Repeat(Item(), 101)]), "items");
+        yield return Case("100 bad items", Order(items: [.. Enumerable.Repeat(Item(sku: " "), 100)]),
+            [.. Enumerable.Range(0, 10).Select(i => $"items[{i}].sku"), "request"]);
         yield return Case("no sku", Order(items: Item(sku: " ")), "items[0].sku");
         yield return Case("a long sku", Order(items: Item(sku: new string('x', 65))), "items[0].sku");
         yield return Case("a NUL in the sku", Order(items: Item(sku: "a\0b")), "items[0].sku");
