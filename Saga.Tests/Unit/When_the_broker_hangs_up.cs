@@ -6,7 +6,7 @@ using Service.Defaults;
 
 namespace Saga.Tests.Unit;
 
-[TestFixture]
+[TestFixture, Category("Unit")]
 public sealed class When_the_broker_hangs_up
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);

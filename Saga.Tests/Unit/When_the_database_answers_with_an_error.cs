@@ -3,7 +3,7 @@ using Service.Defaults;
 
 namespace Saga.Tests.Unit;
 
-[TestFixture]
+[TestFixture, Category("Unit")]
 public sealed class When_the_database_answers_with_an_error
 {
     [TestCase("25006", Description = "read-only, as after a failover")]
