@@ -26,7 +26,7 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
             await MoneyAsync(accounts, cancellationToken);
             await FatesAsync(orders, accounts, cancellationToken);
             if (_violations.Count == 0 || _violations.Exists(x => !x.StartsWith("I4", StringComparison.Ordinal)) || DateTime.UtcNow > end)
-                return new AuditReport(_counts, _violations);
+                return new AuditReport(_counts, _violations, broker != null);
 
             // No queue counts a message that its consumer has and has not acknowledged yet: what it does is waited for, and looked at again.
             _violations.Clear();
@@ -98,6 +98,11 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
                 c + case kind when 'Capture' then amount else 0 end)
             """, cancellationToken))
             _violations.Add($"I1: entry {r.GetInt64(0)} of account {r.GetGuid(1)} does not follow from the one before");
+        await foreach (var r in QueryAsync(accounts, """
+            select entry_id, order_id, e.account_id from ledger_entries e join accounts a using (account_id) left join reservations r using (order_id)
+            where e.order_id is not null and (r.account_id is distinct from e.account_id or r.currency is distinct from a.currency)
+            """, cancellationToken))
+            _violations.Add($"I5: entry {r.GetInt64(0)} for order {r.GetGuid(1)} is of account {r.GetGuid(2)}, which has no such reservation");
         await foreach (var r in QueryAsync(accounts, "select count(*) from ledger_entries", cancellationToken))
             Count("ledger entries", r.GetInt64(0));
     }
@@ -123,8 +128,8 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
             {
                 var state = left.Current.GetString(1);
                 states[state] = states.GetValueOrDefault(state) + 1;
-                if (side < 0 && state == "Confirmed")
-                    _violations.Add($"I4: order {left.Current.GetGuid(0)} is Confirmed without a reservation");
+                if (side < 0 && state is "Confirmed" or "Rejected" or "Cancelled")
+                    _violations.Add($"I4: order {left.Current.GetGuid(0)} is {state} without a reservation");
             }
             else
             {
