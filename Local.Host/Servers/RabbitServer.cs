@@ -59,6 +59,18 @@ public class RabbitServer : IDisposable
     public Task DeleteVirtualHostAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/vhosts/{Escape(name)}", null, CancellationToken.None);
 
+    /// <summary>Makes a user who may log in to a virtual host, and nothing else there.</summary>
+    public async Task CreateUserAsync(string name, string password, string virtualHost)
+    {
+        await SendAsync(HttpMethod.Put, $"api/users/{Escape(name)}", new { password, tags = "" }, CancellationToken.None);
+        await SendAsync(HttpMethod.Put, $"api/permissions/{Escape(virtualHost)}/{Escape(name)}",
+            new { configure = "", write = "", read = "" }, CancellationToken.None);
+    }
+
+    /// <summary>Deletes a user.</summary>
+    public Task DeleteUserAsync(string name) =>
+        SendAsync(HttpMethod.Delete, $"api/users/{Escape(name)}", null, CancellationToken.None);
+
     /// <summary>Closes every client's connection to a virtual host.</summary>
     public async Task CloseConnectionsAsync(string virtualHost, CancellationToken cancellationToken = default)
     {

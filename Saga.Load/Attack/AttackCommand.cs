@@ -71,8 +71,7 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
 
         var events = history.Read();
         var violations = new List<string>(await new Checker(events, databases[0], databases[1]).CheckAsync());
-        var audit = await new Auditor(databases[0], databases[1],
-            new BrokerQueues(new Uri(servers.Rabbit.Amqp(system.VirtualHost)), servers.Rabbit.Management)).AuditAsync(Patience, cancellationToken);
+        var audit = await Auditor.Of(system).AuditAsync(Patience, cancellationToken);
         violations.AddRange(audit.Violations);
         if (quiet == null)
             violations.Add($"I6: not every order was terminal {Patience.TotalSeconds} s after healing");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Local.Host.Services;
 using Npgsql;
 
 namespace Saga.Load.Audit;
@@ -11,6 +12,10 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
 {
     readonly Dictionary<string, string> _counts = [];
     readonly List<string> _violations = [];
+
+    /// <summary>For a system that runs on this machine.</summary>
+    public static Auditor Of(OrderSystem system) =>
+        new(system.Servers.Postgres.Admin(system.OrderDatabase), system.Servers.Postgres.Admin(system.AccountDatabase), BrokerQueues.Of(system));
 
     /// <summary>Waits until nothing is under way, and checks.</summary>
     /// <param name="settle">How long to wait; what is still under way then is a violation.</param>

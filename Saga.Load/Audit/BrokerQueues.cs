@@ -1,4 +1,5 @@
 using Local.Host.Servers;
+using Local.Host.Services;
 using RabbitMQ.Client;
 
 namespace Saga.Load.Audit;
@@ -6,6 +7,9 @@ namespace Saga.Load.Audit;
 /// <summary>The queues of a virtual host and what waits in them.</summary>
 public sealed class BrokerQueues(Uri amqp, Uri? management)
 {
+    /// <summary>Those of a system that runs on this machine.</summary>
+    public static BrokerQueues Of(OrderSystem system) => new(new Uri(system.Servers.Rabbit.Amqp(system.VirtualHost)), system.Servers.Rabbit.Management);
+
     /// <summary>The queues that hold messages, with how many.</summary>
     public async Task<IReadOnlyDictionary<string, uint>> NotEmptyAsync(CancellationToken cancellationToken)
     {

@@ -71,9 +71,7 @@ sealed class RecoveryCommand(double rate, int repeat, int warmup)
         await stop.CancelAsync();
         await placing;
         AnsiConsole.Write(results);
-        var report = await new Auditor(servers.Postgres.Admin(system.OrderDatabase), servers.Postgres.Admin(system.AccountDatabase),
-                new BrokerQueues(new Uri(servers.Rabbit.Amqp(system.VirtualHost)), servers.Rabbit.Management))
-            .AuditAsync(TimeSpan.FromSeconds(60), cancellationToken);
+        var report = await Auditor.Of(system).AuditAsync(TimeSpan.FromSeconds(60), cancellationToken);
         report.Print();
         return wentOn && report.Violations.Count == 0 ? 0 : 1;
     }

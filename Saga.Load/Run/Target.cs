@@ -48,7 +48,7 @@ sealed class Target : IAsyncDisposable
                 Account = system.Accounts[0].GrpcAddress,
                 OrderDatabase = servers.Postgres.Admin(system.OrderDatabase),
                 AccountDatabase = servers.Postgres.Admin(system.AccountDatabase),
-                Broker = new BrokerQueues(new Uri(servers.Rabbit.Amqp(system.VirtualHost)), servers.Rabbit.Management),
+                Broker = BrokerQueues.Of(system),
                 Services = new Dictionary<string, int> { ["order"] = system.Orders[0].ProcessId, ["account"] = system.Accounts[0].ProcessId },
                 _owned = { system, servers },
             };

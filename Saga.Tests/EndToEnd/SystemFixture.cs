@@ -50,9 +50,7 @@ public abstract class SystemFixture
     /// <summary>The invariants, when everything is quiet.</summary>
     protected async Task AuditAsync()
     {
-        var servers = System.Servers;
-        var report = await new Auditor(servers.Postgres.Admin(System.OrderDatabase), servers.Postgres.Admin(System.AccountDatabase),
-            new BrokerQueues(new Uri(servers.Rabbit.Amqp(System.VirtualHost)), servers.Rabbit.Management)).AuditAsync(Patience, default);
+        var report = await Auditor.Of(System).AuditAsync(Patience, default);
         Assert.That(report.Violations, Is.Empty);
     }
 
