@@ -10,6 +10,11 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
+    volatile bool _wasAway;
+
+    /// <summary>Whether a try to reach the broker has failed.</summary>
+    public bool WasAway => _wasAway;
+
     /// <summary>
     /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections of
     /// this user, whose password may be in the middle of a change, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
@@ -27,6 +32,7 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
+                _wasAway = true;
                 if (said != e.GetBaseException().Message)
                     LogAway(said = e.GetBaseException().Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

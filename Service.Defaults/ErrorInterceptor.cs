@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Messaging.Postgres;
 using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
@@ -42,14 +43,14 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
         if (e is OperationCanceledException)
             return RpcErrors.Unavailable("the service is stopping; ask another one, or again", TimeSpan.FromSeconds(1));
+        if (TransientErrors.IsConflict(e) || PostgresConditions.IsLocked(e))
+            return RpcErrors.Aborted("another request changes the same thing at the same time; try again");
         if (TransientErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
             return RpcErrors.Unavailable("the database cannot be reached; nothing is known to be done, try again", TimeSpan.FromSeconds(1));
         }
 
-        if (TransientErrors.IsConflict(e))
-            return RpcErrors.Aborted("another request changed the same thing at the same time; try again");
         LogFailed(e, context.Method);
         return new RpcException(new Status(StatusCode.Internal, "the request failed; the service's log says why"));
     }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -43,6 +44,7 @@ public static partial class MessagingExtensions
         builder.Services.AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();
+            x.ConfigureHealthCheckOptions(o => o.MinimalFailureStatus = HealthStatus.Degraded); // without a broker it takes orders all the same
             x.SetKebabCaseEndpointNameFormatter();
             x.AddEntityFrameworkOutbox<TDbContext>(o =>
             {
@@ -72,9 +74,12 @@ public static partial class MessagingExtensions
                 rabbit.ConfigureEndpoints(context);
             });
         });
-        builder.Services.AddSingleton(x => new PreparedSending(token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token)))
-            .AddHostedService(x => x.GetRequiredService<PreparedSending>())
-            .AddHealthChecks().AddCheck<PreparedSending>("sending", tags: ["ready"]);
+        builder.Services.AddSingleton(x => new PreparedBus(
+                token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token),
+                () => x.GetRequiredService<IBusControl>().CheckHealth().Status != BusHealthStatus.Unhealthy,
+                () => x.GetRequiredService<BrokerConnection>().WasAway))
+            .AddHostedService(x => x.GetRequiredService<PreparedBus>())
+            .AddHealthChecks().AddCheck<PreparedBus>("prepared-bus", tags: ["ready"]);
     }
 
     /// <summary>Has the outbox send by <see cref="RabbitTransport{TDbContext}" />; before the outbox is added.</summary>
