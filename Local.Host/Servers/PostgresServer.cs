@@ -34,24 +34,31 @@ public class PostgresServer(string host, int port, string user, string password)
     }
 
     /// <summary>
-    /// Makes a database and the user that owns it, and lets nobody else connect. What is there already is kept.
+    /// Makes a database and the user that owns it, and lets nobody else connect. What it made before is kept.
     /// </summary>
     /// <returns>The owner's connection string.</returns>
+    /// <exception cref="InvalidOperationException">There is a database of this name that belongs to another user.</exception>
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
     {
         const string OwnerPassword = "local";
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
-        await ExecuteAsync($"""
-            do $$ begin
-                if not exists (select from pg_roles where rolname = '{name}') then
-                    create role "{name}" login password '{OwnerPassword}';
-                end if;
-            end $$
-            """);
-        await using (var find = admin.CreateCommand($"select 1 from pg_database where datname = '{name}'"))
-            if (await find.ExecuteScalarAsync(cancellationToken) == null)
-                await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
-        await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        await using var find = admin.CreateCommand($"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
+        var owner = (string?)await find.ExecuteScalarAsync(cancellationToken);
+        if (owner != null && owner != name)
+            throw new InvalidOperationException($"There is a database {name} at {Address} that belongs to {owner}: it is not touched");
+        if (owner == null)
+        {
+            await ExecuteAsync($"""
+                do $$ begin
+                    if not exists (select from pg_roles where rolname = '{name}') then
+                        create role "{name}" login password '{OwnerPassword}';
+                    end if;
+                end $$
+                """);
+            await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
+            await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        }
+
         return ConnectionString(name, name, OwnerPassword);
 
         async Task ExecuteAsync(string sql)
