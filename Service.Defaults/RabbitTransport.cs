@@ -30,11 +30,13 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     readonly IRabbitMqHostConfiguration _host = (IRabbitMqHostConfiguration)instance.HostConfiguration;
     readonly Lock _gate = new();
+    volatile IConnection? _blocked; // the broker takes nothing from it
+    IConnection? _known;
     Task<Opened>? _opened;
 
     IConnectionContextSupervisor Connections => _host.ConnectionContextSupervisor;
 
-    public bool IsThere => bus.IsThere;
+    public bool IsThere => bus.IsThere && _blocked is not { IsOpen: true };
 
     /// <summary>
     /// Opens the channel and declares what messages need; waits for the broker. What it refuses is logged: the first message that needs
@@ -176,6 +178,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             {
                 IConnection? connection = null;
                 await Connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), Connections.Stopping).ConfigureAwait(false);
+                Watch(connection!);
                 return new Opened(connection!, await ConfirmedChannel.OpenAsync(connection!, Connections.Stopping).ConfigureAwait(false), new());
             }
             catch (Exception e) when (e is not OutOfMemoryException && !Connections.Stopping.IsCancellationRequested)
@@ -186,6 +189,32 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
                 await Task.Delay(Pause, Connections.Stopping).ConfigureAwait(false);
             }
     }
+
+    /// <summary>A broker that is short of memory or disk reads no more from who publishes, until it has enough; it says so.</summary>
+    void Watch(IConnection connection)
+    {
+        if (connection == _known)
+            return;
+        _known = connection;
+        connection.ConnectionBlockedAsync += (_, blocked) =>
+        {
+            _blocked = connection;
+            LogBlocked(blocked.Reason);
+            return Task.CompletedTask;
+        };
+        connection.ConnectionUnblockedAsync += (_, _) =>
+        {
+            _blocked = null;
+            LogUnblocked();
+            return Task.CompletedTask;
+        };
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The broker takes no messages, which wait in the outbox: {Reason}")]
+    partial void LogBlocked(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The broker takes messages again")]
+    partial void LogUnblocked();
 
     [LoggerMessage(Level = LogLevel.Information, Message = "No channel to send on yet; it is tried again ten times a second: {Reason}")]
     partial void LogNotOpened(string reason);

@@ -96,7 +96,7 @@ sealed class ContainerPostgres(PostgreSqlContainer container, int port, string p
 /// <summary>RabbitMQ in a container.</summary>
 sealed class ContainerRabbit(RabbitMqContainer container, int port, int managementPort, string password)
     : RabbitServer(new Uri($"amqp://local:{password}@{container.Hostname}:{port}/"), new Uri($"http://{container.Hostname}:{managementPort}/")),
-        IStoppable, IAsyncDisposable
+        IStoppableBroker, IAsyncDisposable
 {
     public Task StopAsync(Signal signal) => Engine.KillAsync(container, signal);
 
@@ -109,6 +109,13 @@ sealed class ContainerRabbit(RabbitMqContainer container, int port, int manageme
     public Task PauseAsync() => container.PauseAsync();
 
     public Task ContinueAsync() => container.UnpauseAsync();
+
+    public async Task SetAlarmAsync(bool raised)
+    {
+        var done = await container.ExecAsync(["rabbitmqctl", .. Alarm(raised)]);
+        if (done.ExitCode != 0)
+            throw new InvalidOperationException($"rabbitmqctl has failed: {done.Stderr}");
+    }
 
     public ValueTask DisposeAsync()
     {

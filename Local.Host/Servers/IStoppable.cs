@@ -15,3 +15,10 @@ public interface IStoppable
     /// <summary>Lets it go on.</summary>
     Task ContinueAsync();
 }
+
+/// <summary>A broker that this program started.</summary>
+public interface IStoppableBroker : IStoppable
+{
+    /// <summary>Raises the alarm of its memory, at which it takes no more messages from anybody, or ends it.</summary>
+    Task SetAlarmAsync(bool raised);
+}

@@ -1,7 +1,7 @@
 namespace Local.Host.Servers;
 
 /// <summary>A private RabbitMQ, from the programs that are installed on this machine.</summary>
-public sealed class LocalRabbit : RabbitServer, IStoppable, IAsyncDisposable
+public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposable
 {
     readonly InstanceFolder _folder;
     readonly ChildProcess _portMapper;
@@ -85,6 +85,16 @@ public sealed class LocalRabbit : RabbitServer, IStoppable, IAsyncDisposable
     {
         _server?.Send(Signal.Continue);
         return Task.CompletedTask;
+    }
+
+    /// <inheritdoc />
+    public async Task SetAlarmAsync(bool raised)
+    {
+        var program = Path.Combine(Path.GetDirectoryName(_program)!, "rabbitmqctl");
+        await using var control = ChildProcess.Start(_folder, "rabbitmqctl", [program, .. Alarm(raised)], _environment);
+        await Wait.UntilAsync(() => Task.FromResult(control.HasExited), TimeSpan.FromSeconds(60), () => $"rabbitmqctl:\n{control.Tail()}");
+        if (control.ExitCode != 0)
+            throw new InvalidOperationException($"rabbitmqctl has failed:\n{control.Tail()}");
     }
 
     /// <summary>Ends the broker; its data is of no more use, so it need not be saved.</summary>

@@ -109,6 +109,9 @@ public class RabbitServer : IDisposable
         }
     }
 
+    /// <summary>What rabbitmqctl is told to raise the alarm of the memory, or to end it.</summary>
+    protected static string[] Alarm(bool raised) => ["set_vm_memory_high_watermark", raised ? "0" : "0.4"];
+
     async Task SendAsync(HttpMethod method, string path, object? body, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body == null ? null : JsonContent.Create(body) };

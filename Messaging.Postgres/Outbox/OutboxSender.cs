@@ -59,7 +59,7 @@ sealed partial class OutboxSender<TDbContext>(
         if (error == null || cancellationToken.IsCancellationRequested)
             return;
 
-        // A broker that is away says nothing about the message: that try is not held against it.
+        // A broker that is away, or takes nothing, says nothing about the message: that try is not held against it.
         var attempts = message.Attempts + (transport.IsThere && error is not ConnectionException ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));

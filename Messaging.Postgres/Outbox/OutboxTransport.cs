@@ -8,7 +8,7 @@ namespace Messaging.Postgres.Outbox;
 /// <summary>Where committed messages go: the bus, or a simulation of a broker.</summary>
 interface IOutboxTransport<TDbContext> where TDbContext : DbContext
 {
-    /// <summary>False while there is no broker: there is no use in trying then.</summary>
+    /// <summary>False while there is no broker, or it takes nothing: there is no use in trying then, and what fails is no fault of the message.</summary>
     bool IsThere { get; }
 
     /// <summary>Sends a message as it was serialised; returns when the broker has confirmed it.</summary>

@@ -45,8 +45,13 @@ sealed class FaultPlan(OrderSystem system, IReadOnlyDictionary<string, (TcpProxy
             new Fault($"network to the database: {road}", () => RoadAsync(x => x.Database, road)),
             new Fault($"network to the broker: {road}", () => RoadAsync(x => x.Broker, road)),
         }));
-        if (system.Servers.Rabbit is IStoppable rabbit)
-            faults.AddRange([new("broker: killed", () => RestartAsync(rabbit, Signal.Kill)), new("broker: stands still", () => PauseAsync(rabbit))]);
+        if (system.Servers.Rabbit is IStoppableBroker rabbit)
+            faults.AddRange(
+            [
+                new("broker: killed", () => RestartAsync(rabbit, Signal.Kill)),
+                new("broker: stands still", () => PauseAsync(rabbit)),
+                new("broker: takes nothing, short of memory", () => AlarmAsync(rabbit)),
+            ]);
         if (system.Servers.Postgres is IStoppable postgres)
             faults.AddRange([new("database: killed", () => RestartAsync(postgres, Signal.Quit)), new("database: stands still", () => PauseAsync(postgres))]);
         return Shuffled(faults);
@@ -164,6 +169,14 @@ sealed class FaultPlan(OrderSystem system, IReadOnlyDictionary<string, (TcpProxy
         await server.PauseAsync();
         await Task.Delay(random.Next(1500, 4000));
         await server.ContinueAsync();
+        return true;
+    }
+
+    async Task<bool> AlarmAsync(IStoppableBroker broker)
+    {
+        await broker.SetAlarmAsync(true);
+        await Task.Delay(random.Next(1500, 4000));
+        await broker.SetAlarmAsync(false);
         return true;
     }
 

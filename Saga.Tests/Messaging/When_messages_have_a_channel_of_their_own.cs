@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Local.Host.Servers;
 using MassTransit;
 using MassTransit.Logging;
 using MassTransit.RabbitMqTransport;
@@ -146,6 +147,35 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
             foreach (var name in part)
                 await PublishAsync(replica, name);
             await Servers.Rabbit.CloseConnectionsAsync(Name);
+        }
+
+        foreach (var name in names)
+            await ArrivesAsync(name);
+        await OutboxIsEmptyAsync();
+    }
+
+    [Test]
+    public async Task Should_hold_it_against_no_message_that_the_broker_takes_none()
+    {
+        var broker = Servers.Rabbit as IStoppableBroker;
+        if (broker == null)
+            Assert.Ignore("given servers are not disturbed by a test");
+        var replica = await StartReplicaAsync(o => o.UseBusOutbox(b => b.MessageDeliveryTimeout = TimeSpan.FromSeconds(1)));
+        await PublishAsync(replica, Unique("the first declares its exchange"));
+        await OutboxIsEmptyAsync();
+        var names = Enumerable.Range(0, 3).Select(_ => Unique("alarm")).ToArray();
+        await broker.SetAlarmAsync(true);
+        try
+        {
+            foreach (var name in names)
+                await PublishAsync(replica, name);
+            await Task.Delay(TimeSpan.FromSeconds(5)); // the end of many leases and sends
+            Assert.That((await OutboxAsync()).Select(x => x.Attempts), Is.EqualTo(new int[3]));
+            Assert.That(Log.Contains(LogLevel.Error, "takes no messages"), string.Join('\n', Log.Last(10)));
+        }
+        finally
+        {
+            await broker.SetAlarmAsync(false);
         }
 
         foreach (var name in names)
