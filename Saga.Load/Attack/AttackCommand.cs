@@ -69,12 +69,18 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         var quiet = await QuietAsync(databases[0], cancellationToken);
         Console.WriteLine($"healed; {(quiet is { } t ? $"every order was terminal {t.TotalSeconds:F1} s later" : $"orders were left open after {Patience.TotalSeconds} s")}");
 
+        var unserved = new List<ServiceReplica>();
+        foreach (var replica in system.Orders)
+            if (await clients.ProbeAsync(Patience, replica) == null)
+                unserved.Add(replica);
+
         var events = history.Read();
         var violations = new List<string>(await new Checker(events, databases[0], databases[1]).CheckAsync());
         var audit = await Auditor.Of(system).AuditAsync(Patience, cancellationToken);
         violations.AddRange(audit.Violations);
         if (quiet == null)
             violations.Add($"I6: not every order was terminal {Patience.TotalSeconds} s after healing");
+        violations.AddRange(unserved.Select(x => $"I6: an order placed with {x.Name} after healing has not ended within {Patience.TotalSeconds} s"));
         Print(audit, events, messages, await redelivered, violations);
         if (violations.Count > 0)
             KeepLogs(servers.Folder);

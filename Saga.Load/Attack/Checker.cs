@@ -5,7 +5,8 @@ namespace Saga.Load.Attack;
 
 /// <summary>
 /// Judges the answers that clients got by what is in the databases at the end: that every acknowledged request had its
-/// effect once, every refused one none, every unknown one at most one; and that a terminal status, once read, stayed.
+/// effect once, every refused one none, every unknown one at most one; that what was acknowledged could be read, and that a terminal
+/// status, once read, stayed.
 /// </summary>
 sealed class Checker(IReadOnlyList<Event> history, string orderDatabase, string accountDatabase)
 {
@@ -61,11 +62,15 @@ sealed class Checker(IReadOnlyList<Event> history, string orderDatabase, string 
         foreach (var seen in history.Where(x => x is { OrderId: not null, Answer: Answer.Ok, Kind: "read" or "cancel" }))
         {
             var end = states.GetValueOrDefault(seen.OrderId!, "missing");
-            if (seen is { Kind: "read", Status: "Confirmed" or "Rejected" or "Cancelled" } && seen.Status != end)
+            if (seen is { Kind: "read", Status: "Confirmed" or "Rejected" or "Cancelled" } && seen.Status != end
+                || seen is { Kind: "read", Status: "Cancelling" } && end == "Confirmed")
                 Violated("I5", $"order {seen.OrderId} was read as {seen.Status} and is {end}", About(seen.OrderId!));
             if (seen.Kind == "cancel" && end != "Cancelled")
                 Violated("I5", $"order {seen.OrderId} was cancelled and is {end}", About(seen.OrderId!));
         }
+
+        foreach (var missed in history.Where(x => x is { Answer: Answer.Failed, Kind: "read" or "cancel" } && x.Detail!.StartsWith("NotFound", StringComparison.Ordinal)))
+            Violated("I6", $"order {missed.OrderId} was acknowledged, and not found by who asked for it", About(missed.OrderId!));
     }
 
     async Task DepositsAsync(NpgsqlDataSource database)
@@ -75,15 +80,15 @@ sealed class Checker(IReadOnlyList<Event> history, string orderDatabase, string 
         await using (var row = await command.ExecuteReaderAsync())
             while (await row.ReadAsync())
                 entries.Add(row.GetString(0), row.GetDecimal(1));
-        foreach (var deposit in history.Where(x => x.Kind == "deposit"))
+        foreach (var deposit in history.Where(x => x.Kind == "deposit").GroupBy(x => x.RequestId!))
         {
-            var has = entries.Remove(deposit.RequestId!, out var amount);
-            if (deposit.Answer == Answer.Ok && !has)
-                Violated("I1", $"deposit {deposit.RequestId} was acknowledged and is not there", [deposit]);
-            if (deposit.Answer == Answer.Failed && has)
-                Violated("I1", $"deposit {deposit.RequestId} was refused and is there", [deposit]);
-            if (has && amount != deposit.Amount)
-                Violated("I1", $"deposit {deposit.RequestId} is over {amount} instead of {deposit.Amount}", [deposit]);
+            var has = entries.Remove(deposit.Key, out var amount);
+            if (deposit.Any(x => x.Answer == Answer.Ok) && !has)
+                Violated("I1", $"deposit {deposit.Key} was acknowledged and is not there", deposit);
+            if (deposit.All(x => x.Answer == Answer.Failed) && has)
+                Violated("I1", $"deposit {deposit.Key} was refused and is there", deposit);
+            if (has && amount != deposit.First().Amount)
+                Violated("I1", $"deposit {deposit.Key} is over {amount} instead of {deposit.First().Amount}", deposit);
         }
 
         foreach (var request in entries.Keys)

@@ -16,6 +16,7 @@ sealed class Clients(OrderSystem system, History history, Random random)
 
     readonly string[] _accounts = new string[AccountCount];
     readonly List<CreateOrderRequest> _requests = [];
+    readonly List<DepositRequest> _deposits = [];
     readonly List<string> _orders = [];
     readonly List<Task> _calls = [];
 
@@ -27,7 +28,7 @@ sealed class Clients(OrderSystem system, History history, Random random)
         for (var i = 0; i < AccountCount; i++)
         {
             _accounts[i] = (await system.AccountClient.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" })).AccountId;
-            await DepositAsync(_accounts[i], i % 4 == 3 ? 50 : 100_000); // every fourth soon has too little
+            await DepositAsync(NewDeposit(_accounts[i], i % 4 == 3 ? 50 : 100_000)); // every fourth soon has too little
         }
     }
 
@@ -57,8 +58,12 @@ sealed class Clients(OrderSystem system, History history, Random random)
                     return CreateAsync(order, _requests[random.Next(_requests.Count)]);
                 case < 9 when _orders.Count > 0:
                     return CancelAsync(order, _orders[^random.Next(1, Math.Min(_orders.Count, 20) + 1)]);
-                case < 12:
-                    return DepositAsync(_accounts[Zipf()], random.Next(1, 20));
+                case < 10 when _deposits.Count > 0:
+                    return DepositAsync(_deposits[random.Next(_deposits.Count)]);
+                case < 13:
+                    var deposit = NewDeposit(_accounts[Zipf()], random.Next(1, 20));
+                    _deposits.Add(deposit);
+                    return DepositAsync(deposit);
                 case < 20 when _orders.Count > 0:
                     return ReadAsync(order, _orders[random.Next(_orders.Count)]);
                 default:
@@ -77,19 +82,23 @@ sealed class Clients(OrderSystem system, History history, Random random)
     int Zipf() => Math.Min(AccountCount - 1, (int)Math.Pow(AccountCount + 1, random.NextDouble()) - 1);
 
     /// <summary>Places an order and waits for its end; how long that took, or null.</summary>
-    public async Task<TimeSpan?> ProbeAsync(TimeSpan patience)
+    /// <param name="patience">How long it waits.</param>
+    /// <param name="only">The replica of Order that is asked; else all in turn.</param>
+    public async Task<TimeSpan?> ProbeAsync(TimeSpan patience, ServiceReplica? only = null)
     {
         var start = history.Now;
         var request = new CreateOrderRequest { AccountId = _accounts[0], RequestId = Guid.NewGuid().ToString(), Items = { new OrderItem { Sku = "probe", Quantity = 1, UnitPrice = Euros.Of(1) } } };
         lock (_orders)
             _requests.Add(request);
+        var asked = new Event(start, "create", Answer.Unknown) { RequestId = request.RequestId, AccountId = request.AccountId, Amount = 1 };
+        history.Add(asked);
         for (var i = 0; history.Now - start < patience.TotalSeconds; i++)
         {
-            var order = new OrderService.OrderServiceClient(system.Orders[i % system.Orders.Count].Channel);
+            var order = new OrderService.OrderServiceClient((only ?? system.Orders[i % system.Orders.Count]).Channel);
             try
             {
                 var id = (await order.CreateOrderAsync(request, deadline: DateTime.UtcNow.AddSeconds(2))).OrderId;
-                history.Add(new Event(history.Now, "create", Answer.Ok) { RequestId = request.RequestId, OrderId = id, AccountId = request.AccountId, Amount = 1 });
+                history.Add(asked with { At = history.Now, Answer = Answer.Ok, OrderId = id });
                 while (history.Now - start < patience.TotalSeconds)
                 {
                     if ((await order.GetOrderAsync(new() { OrderId = id }, deadline: DateTime.UtcNow.AddSeconds(2))).Status is not (OrderStatus.Pending or OrderStatus.Cancelling))
@@ -122,15 +131,17 @@ sealed class Clients(OrderSystem system, History history, Random random)
         new Event(0, "read", Answer.Ok) { Status = (await client.GetOrderAsync(new GetOrderRequest { OrderId = id }, deadline: DateTime.UtcNow + Deadline)).Status.ToString() },
         new Event(0, "read", Answer.Unknown) { OrderId = id });
 
-    Task DepositAsync(string account, long amount)
+    static DepositRequest NewDeposit(string account, long amount) =>
+        new() { AccountId = account, Amount = Euros.Of(amount), RequestId = Guid.NewGuid().ToString() };
+
+    Task DepositAsync(DepositRequest request)
     {
-        var request = new DepositRequest { AccountId = account, Amount = Euros.Of(amount), RequestId = Guid.NewGuid().ToString() };
         var client = new AccountService.AccountServiceClient(system.Accounts[random.Next(system.Accounts.Count)].Channel);
         return RecordAsync(async () =>
         {
             await client.DepositAsync(request, deadline: DateTime.UtcNow + Deadline);
             return new Event(0, "deposit", Answer.Ok);
-        }, new Event(0, "deposit", Answer.Unknown) { RequestId = request.RequestId, AccountId = account, Amount = amount });
+        }, new Event(0, "deposit", Answer.Unknown) { RequestId = request.RequestId, AccountId = request.AccountId, Amount = request.Amount.Units });
     }
 
     async Task RecordAsync(Func<Task<Event>> call, Event request)
