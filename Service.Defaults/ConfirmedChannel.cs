@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using MassTransit;
-using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Commits;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;

@@ -4,6 +4,8 @@ using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using MassTransit.Scheduling;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Inbox;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,8 +1,6 @@
 using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -17,13 +15,13 @@ sealed class OutboxStore<TDbContext>(
     IServiceScopeFactory scopes) : IOutboxRows<TDbContext>
     where TDbContext : DbContext
 {
-    Statements? _statements;
+    OutboxStatements? _statements;
 
     /// <summary>
     /// Writes what is left of a unit of work in the context's open transaction and commits it, all in one round trip:
     /// COMMIT is the last statement of the batch, and is not reached if one before it fails.
     /// </summary>
-    public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
+    public async Task CommitUnit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
         await using var batch = NewBatch(unit.DbContext);
         AddUnits(batch, unit.DbContext, [unit], []);
@@ -32,11 +30,11 @@ sealed class OutboxStore<TDbContext>(
             {
                 Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
             });
-        await Commit(batch, [unit], cancellationToken).ConfigureAwait(false);
+        await RunToCommit(batch, [unit], cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Runs a batch whose last statement, added here, is the COMMIT.</summary>
-    async Task Commit(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken)
+    async Task RunToCommit(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken)
     {
         batch.BatchCommands.Add(new("COMMIT"));
         await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
@@ -114,14 +112,14 @@ sealed class OutboxStore<TDbContext>(
     /// <param name="units">The units.</param>
     /// <param name="statements">What a step decided for all of them.</param>
     /// <param name="failed">Units that have failed alone: their inbox rows go again.</param>
-    public async Task Commit(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements,
+    public async Task CommitGroup(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements,
         IReadOnlyList<UnitOfWork<TDbContext>> failed)
     {
         await using var batch = NewBatch(db);
         AddUnits(batch, db, units, statements);
         if (Consumed(failed) is { Count: > 0 } undone)
             batch.BatchCommands.Add(OnKeys(For(db).DeleteInboxes, undone));
-        await Commit(batch, units, CancellationToken.None).ConfigureAwait(false);
+        await RunToCommit(batch, units, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Adds what the units have beside their tracked changes and their inbox rows.</summary>
@@ -148,7 +146,7 @@ sealed class OutboxStore<TDbContext>(
     static NpgsqlBatchCommand InsertAll(string sql, List<OutboxMessage> messages)
     {
         var command = new NpgsqlBatchCommand(sql);
-        foreach (var (_, type, value) in Columns)
+        foreach (var (_, type, value) in OutboxStatements.Columns)
             command.Parameters.Add(new NpgsqlParameter { Value = Values(type, messages, value), NpgsqlDbType = NpgsqlDbType.Array | type });
         return command;
     }
@@ -220,90 +218,5 @@ sealed class OutboxStore<TDbContext>(
         return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
     }
 
-    /// <summary>What a new row has; the others are empty in it.</summary>
-    static readonly (string Property, NpgsqlDbType Type, Func<OutboxMessage, object?> Value)[] Columns =
-    [
-        (nameof(OutboxMessage.Id), NpgsqlDbType.Uuid, x => x.Id),
-        (nameof(OutboxMessage.MessageId), NpgsqlDbType.Uuid, x => x.MessageId),
-        (nameof(OutboxMessage.ConversationId), NpgsqlDbType.Uuid, x => x.ConversationId),
-        (nameof(OutboxMessage.CorrelationId), NpgsqlDbType.Uuid, x => x.CorrelationId),
-        (nameof(OutboxMessage.SentTime), NpgsqlDbType.TimestampTz, x => x.SentTime),
-        (nameof(OutboxMessage.EnqueueTime), NpgsqlDbType.TimestampTz, x => x.EnqueueTime),
-        (nameof(OutboxMessage.ExpirationTime), NpgsqlDbType.TimestampTz, x => x.ExpirationTime),
-        (nameof(OutboxMessage.InboxMessageId), NpgsqlDbType.Uuid, x => x.InboxMessageId),
-        (nameof(OutboxMessage.InboxConsumerId), NpgsqlDbType.Uuid, x => x.InboxConsumerId),
-        (nameof(OutboxMessage.TokenId), NpgsqlDbType.Uuid, x => x.TokenId),
-        (nameof(OutboxMessage.DestinationAddress), NpgsqlDbType.Text, x => x.DestinationAddress),
-        (nameof(OutboxMessage.MessageType), NpgsqlDbType.Text, x => x.MessageType),
-        (nameof(OutboxMessage.ContentType), NpgsqlDbType.Text, x => x.ContentType),
-        (nameof(OutboxMessage.Body), NpgsqlDbType.Text, x => x.Body),
-        (nameof(OutboxMessage.Headers), NpgsqlDbType.Text, x => x.Headers),
-        (nameof(OutboxMessage.Properties), NpgsqlDbType.Text, x => x.Properties),
-        (nameof(OutboxMessage.Attempts), NpgsqlDbType.Integer, x => x.Attempts),
-    ];
-
-    Statements For(TDbContext db) => _statements ??= new Statements(db);
-
-    sealed class Statements
-    {
-        public Statements(TDbContext db)
-        {
-            var quote = db.GetService<ISqlGenerationHelper>();
-            var (outbox, o) = Names<OutboxMessage>(db.Model, quote);
-            var (inbox, i) = Names<InboxState>(db.Model, quote);
-            InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
-            var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
-                o(nameof(OutboxMessage.Parked)));
-
-            var (messageId, consumerId, consumed) = (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
-            InsertOutbox = $"""
-                insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
-                select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
-                """;
-            // In the order of the keys: two replicas that meet the same messages wait for each other one way.
-            InsertNewInboxes = $"""
-                insert into {inbox} ({messageId}, {consumerId}, {consumed})
-                select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
-                """;
-            InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {messageId}, {consumerId}";
-            DeleteInboxes = $"delete from {inbox} where ({messageId}, {consumerId}) in (select * from unnest($1, $2))";
-            InsertInbox = $"""
-                insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})
-                values ($1, $2, now())
-                """;
-            Unschedule = $"delete from {outbox} where {o(nameof(OutboxMessage.TokenId))} = any($1)";
-            string ClaimWhere(string attempts, string limit) => $$"""
-                with due as (
-                    select {{id}} from {{outbox}} where {{due}} <= now() and {{parked}} is null and {{o(nameof(OutboxMessage.Attempts))}} {{attempts}}
-                    order by {{due}} limit {{limit}} for update skip locked)
-                update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
-                """;
-            Claim = ClaimWhere("= 0", "{0}");
-            ClaimSuspect = ClaimWhere("> 0", "least(1, {0})");
-            Purge = $$"""
-                delete from {{inbox}} where ctid = any(array(
-                    select ctid from {{inbox}} where {{i(nameof(InboxState.Consumed))}} < now() - {0} limit {1}))
-                """;
-        }
-
-        public string InboxTable { get; }
-        public string InsertOutbox { get; }
-        public string InsertInbox { get; }
-        public string InsertNewInboxes { get; }
-        public string InsertInboxes { get; }
-        public string DeleteInboxes { get; }
-        public string Unschedule { get; }
-        public string Claim { get; }
-        public string ClaimSuspect { get; }
-        public string Purge { get; }
-
-        static (string Table, Func<string, string> Column) Names<T>(IModel model, ISqlGenerationHelper quote)
-        {
-            var entity = model.FindEntityType(typeof(T)) ?? throw new InvalidOperationException(
-                $"{typeof(T).Name} is not in the model of {typeof(TDbContext).Name}: call AddTransactionalOutboxEntities in OnModelCreating");
-            var table = StoreObjectIdentifier.Table(entity.GetTableName()!, entity.GetSchema());
-            return (quote.DelimitIdentifier(table.Name, table.Schema),
-                property => quote.DelimitIdentifier(entity.FindProperty(property)!.GetColumnName(table)!));
-        }
-    }
+    OutboxStatements For(TDbContext db) => _statements ??= new OutboxStatements(db);
 }

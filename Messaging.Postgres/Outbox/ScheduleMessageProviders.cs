@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Scheduling;
+using Messaging.Postgres.Inbox;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Outbox;

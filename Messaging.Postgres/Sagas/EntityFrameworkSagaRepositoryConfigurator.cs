@@ -2,6 +2,7 @@ using System.Data;
 using MassTransit.Configuration;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Saga;
+using Messaging.Postgres.Commits;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;

@@ -1,5 +1,5 @@
 using MassTransit;
-using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Commits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Sagas;

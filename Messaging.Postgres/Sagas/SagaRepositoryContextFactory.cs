@@ -2,7 +2,8 @@ using System.Data;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Saga;
-using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Inbox;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Sagas;

@@ -1,6 +1,7 @@
 using Accounts;
 using Contracts;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Inbox;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;

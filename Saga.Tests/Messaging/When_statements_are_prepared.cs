@@ -1,6 +1,6 @@
 using MassTransit;
 using Messaging.Postgres;
-using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Commits;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;

@@ -3,7 +3,7 @@ using System.Data;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <inheritdoc cref="WarmContexts{TDbContext}" />
 interface IWarmContexts

@@ -1,7 +1,7 @@
 using System.Data.Common;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>Has Entity Framework's queries that carry the tag prepared on their connections.</summary>
 sealed class PreparedQueries : DbCommandInterceptor

@@ -1,5 +1,6 @@
 using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Commits;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;

@@ -1,4 +1,4 @@
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>Work for many that begins on the thread of one of them.</summary>
 static class Flow

@@ -1,6 +1,7 @@
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Outbox;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Inbox;
 
 /// <summary>One delivery of a message to one consumer, by its steps; a database and a broker, or a simulation of them.</summary>
 interface IDelivery

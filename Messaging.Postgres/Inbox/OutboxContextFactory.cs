@@ -1,9 +1,11 @@
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Inbox;
 
 /// <summary>
 /// Consumes a message with one commit. Either the inbox row, the handler's changes and its captured messages are all

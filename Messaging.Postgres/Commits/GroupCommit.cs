@@ -1,9 +1,10 @@
+using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>
 /// One try to commit units of work in one transaction. Who is a repeat, is refused, or meets a row that has changed, falls
@@ -91,7 +92,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         db.Database.AutoSavepointsEnabled = false; // the whole transaction is the savepoint
         await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
         FaultPoint.Reach(FaultPoint.BeforeCommit);
-        await store.Commit(unit, cancellationToken).ConfigureAwait(false);
+        await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
         FaultPoint.Reach(FaultPoint.AfterCommit);
         db.ChangeTracker.AcceptAllChanges();
     }
@@ -178,7 +179,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<GroupMember<TDbContext>> refused)
     {
         FaultPoint.Reach(FaultPoint.BeforeCommit);
-        await store.Commit(db, [.. members.Select(x => x.Unit)], statements, [.. refused.Select(x => x.Unit)]).ConfigureAwait(false);
+        await store.CommitGroup(db, [.. members.Select(x => x.Unit)], statements, [.. refused.Select(x => x.Unit)]).ConfigureAwait(false);
         foreach (var member in members)
             member.Succeed();
         FaultPoint.Reach(FaultPoint.AfterCommit);

@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Npgsql;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>
 /// The message is in the inbox already. A conflict like any other: if the inbox cannot be asked then, it is tried again.

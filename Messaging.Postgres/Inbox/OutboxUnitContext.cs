@@ -4,9 +4,11 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using MassTransit.Middleware.Outbox;
 using MassTransit.Scheduling;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Inbox;
 
 /// <summary>What a payload says that a message is being consumed with an outbox, in the context's open transaction.</summary>
 interface IOutboxUnit

@@ -1,7 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>The tracked changes of several units in one context, which saves them by one batch.</summary>
 sealed class MergedChanges<TDbContext> where TDbContext : DbContext

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -9,7 +10,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>
 /// Tracked changes of many units as one statement for each kind of change, in place of SaveChanges, which sends one for each

@@ -1,8 +1,9 @@
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Inbox;
 
 /// <summary>Forgets inbox rows that are older than the duplicate detection window, a batch a statement.</summary>
 sealed partial class InboxCleanup<TDbContext>(

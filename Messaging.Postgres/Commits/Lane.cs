@@ -1,6 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 
-namespace Messaging.Postgres.Outbox;
+namespace Messaging.Postgres.Commits;
 
 /// <summary>Those who wait for their commits, one group after the other.</summary>
 /// <param name="room">For how many of such lanes at once.</param>
