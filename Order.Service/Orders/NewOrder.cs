@@ -28,7 +28,7 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
         for (var i = 0; i < Math.Min(request.Items.Count, MaxItems); i++)
         {
             var (item, field) = (request.Items[i], $"items[{i}]");
-            if (string.IsNullOrWhiteSpace(item.Sku) || item.Sku.Length > MaxSku || item.Sku.Any(char.IsControl))
+            if (string.IsNullOrWhiteSpace(item.Sku) || IsTooLong(item.Sku) || item.Sku.Any(char.IsControl))
                 violations.Add($"{field}.sku", $"must have 1 to {MaxSku} characters, none of them a control character");
             if (item.Quantity is < 1 or > MaxQuantity)
                 violations.Add($"{field}.quantity", $"must be 1 to {MaxQuantity}");
@@ -45,6 +45,9 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
         violations.ThrowIfAny();
         return new NewOrder(accountId, lines, new Money(total, currency!), requestId);
     }
+
+    /// <summary>By Unicode's code points (AIP-210), of which there are no more than units of UTF-16.</summary>
+    static bool IsTooLong(string sku) => sku.Length > MaxSku && sku.EnumerateRunes().Count() > MaxSku;
 
     /// <summary>The order in its first state.</summary>
     public OrderState ToOrder(DateTime now) => new()

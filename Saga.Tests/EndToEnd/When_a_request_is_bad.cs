@@ -33,6 +33,7 @@ public sealed class When_a_request_is_bad : SystemFixture
             [.. Enumerable.Range(0, 10).Select(i => $"items[{i}].sku"), "request"]);
         yield return Case("no sku", Order(items: Item(sku: " ")), "items[0].sku");
         yield return Case("a long sku", Order(items: Item(sku: new string('x', 65))), "items[0].sku");
+        yield return Case("a long sku in UTF-16", Order(items: Item(sku: string.Concat(Enumerable.Repeat("\U0001F34E", 65)))), "items[0].sku");
         yield return Case("a NUL in the sku", Order(items: Item(sku: "a\0b")), "items[0].sku");
         yield return Case("quantity 0", Order(items: Item(quantity: 0)), "items[0].quantity");
         yield return Case("a negative quantity", Order(items: Item(quantity: -1)), "items[0].quantity");
@@ -98,6 +99,15 @@ public sealed class When_a_request_is_bad : SystemFixture
         var error = (await Assert.ThrowsAsync<RpcException>(() => call(this)))!;
         Assert.That(error.StatusCode, Is.EqualTo(StatusCode.NotFound));
         Assert.That(error.GetRpcStatus()!.GetDetail<ResourceInfo>()!.ResourceName, Is.EqualTo(Id));
+    }
+
+    [Test]
+    public async Task Should_count_characters_of_a_sku_not_units_of_UTF16()
+    {
+        var sku = string.Concat(Enumerable.Repeat("\U0001F34E", 64));
+        var order = NewOrder(await OpenAsync(10), 1);
+        order.Items[0].Sku = sku;
+        Assert.That((await GetAsync((await Orders.CreateOrderAsync(order)).OrderId)).Items[0].Sku, Is.EqualTo(sku));
     }
 
     [Test]
