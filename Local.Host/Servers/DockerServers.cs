@@ -47,6 +47,7 @@ public sealed class DockerServers : IServers
             .WithCommand("-c", "max_connections=300", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB")
             .WithPortBinding(ports[0], 5432).WithCreateParameterModifier(OnlyHere).Build();
         var rabbit = new RabbitMqBuilder(RabbitImage).WithUsername("local").WithPassword(Password)
+            .WithResourceMapping("[rabbitmq_management,rabbitmq_shovel_management].\n"u8.ToArray(), "/etc/rabbitmq/enabled_plugins")
             .WithPortBinding(ports[1], 5672).WithPortBinding(ports[2], 15672).WithCreateParameterModifier(OnlyHere).Build();
         try
         {

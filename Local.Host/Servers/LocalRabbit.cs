@@ -31,7 +31,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             ["RABBITMQ_PID_FILE"] = Path.Combine(home, "pid"),
             ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "-kernel inet_dist_use_interface {127,0,0,1}",
         };
-        File.WriteAllText(_environment["RABBITMQ_ENABLED_PLUGINS_FILE"], "[rabbitmq_management].\n");
+        File.WriteAllText(_environment["RABBITMQ_ENABLED_PLUGINS_FILE"], "[rabbitmq_management,rabbitmq_shovel_management].\n");
         File.WriteAllText(_environment["RABBITMQ_CONFIG_FILE"], $"""
             listeners.tcp.default = 127.0.0.1:{port}
             management.tcp.ip = 127.0.0.1

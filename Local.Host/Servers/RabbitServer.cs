@@ -71,6 +71,26 @@ public class RabbitServer : IDisposable
     public Task DeleteUserAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/users/{Escape(name)}", null, CancellationToken.None);
 
+    /// <summary>Moves all messages of a queue to another, as the management UI does; needs the plugin rabbitmq_shovel.</summary>
+    public async Task MoveMessagesAsync(string virtualHost, string from, string to)
+    {
+        var address = $"amqp:///{Uri.EscapeDataString(virtualHost)}";
+        await SendAsync(HttpMethod.Put, $"api/parameters/shovel/{Escape(virtualHost)}/{Escape($"move from {from}")}", new
+        {
+            value = new Dictionary<string, object>
+            {
+                ["src-protocol"] = "amqp091",
+                ["src-uri"] = address,
+                ["src-queue"] = from,
+                ["src-delete-after"] = "queue-length",
+                ["dest-protocol"] = "amqp091",
+                ["dest-uri"] = address,
+                ["dest-queue"] = to,
+                ["ack-mode"] = "on-confirm",
+            },
+        }, CancellationToken.None);
+    }
+
     /// <summary>Closes every client's connection to a virtual host.</summary>
     public async Task CloseConnectionsAsync(string virtualHost, CancellationToken cancellationToken = default)
     {

@@ -6,6 +6,7 @@ using Local.Host.Services;
 using Npgsql;
 using Orders.V1;
 using RabbitMQ.Client;
+using Saga.Load.Audit;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -200,6 +201,34 @@ public sealed class When_something_fails : SystemFixture
         await TestContext.Progress.WriteLineAsync($"the slowest took {slowest.TotalSeconds:F2} s");
         Assert.That(slowest, Is.LessThan(TimeSpan.FromSeconds(2)));
         Assert.That(await Task.WhenAll(waiting.Select(EndAsync)), Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_do_what_is_moved_back_from_an_error_queue_once_its_reason_is_mended()
+    {
+        if (System.Servers is GivenServers)
+            Assert.Ignore("given servers may be without the plugin that moves messages");
+        const string queue = "capture-funds", errors = $"{queue}_error";
+        var account = await OpenAsync(1000);
+        var queues = BrokerQueues.Of(System);
+        await ExecuteAsync(System.AccountDatabase, "alter table reservations add constraint nothing_captured check (status <> 'Captured') not valid");
+        try
+        {
+            var placed = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => PlaceAsync(account, 10)));
+            Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
+            await Wait.UntilAsync(async () => (await queues.NotEmptyAsync(default)).GetValueOrDefault(errors) == 3, Patience, () => $"three messages in {errors}");
+        }
+        finally
+        {
+            await ExecuteAsync(System.AccountDatabase, "alter table reservations drop constraint nothing_captured");
+        }
+
+        await BalancesAsync(account, available: 970, held: 30, captured: 0);
+
+        await System.Servers.Rabbit.MoveMessagesAsync(System.VirtualHost, errors, queue);
+
+        await BalancesAsync(account, available: 970, held: 0, captured: 30);
         await AuditAsync();
     }
 

@@ -5,4 +5,5 @@ sed -e "s/ADMIN_PASSWORD/$RABBITMQ_ADMIN_PASSWORD/" -e "s/ORDERS_PASSWORD/$RABBI
     -e "s/ACCOUNTS_PASSWORD/$RABBITMQ_ACCOUNTS_PASSWORD/" /ordersaga/definitions.json > /tmp/definitions.json
 chmod 644 /tmp/definitions.json
 export RABBITMQ_CONFIG_FILE=/ordersaga/rabbitmq.conf
+export RABBITMQ_ENABLED_PLUGINS_FILE=/ordersaga/enabled_plugins
 exec docker-entrypoint.sh rabbitmq-server
