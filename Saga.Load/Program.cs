@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Npgsql;
 using Saga.Load.Attack;
 using Saga.Load.Audit;
 using Saga.Load.Compose;
@@ -14,12 +15,12 @@ var repeat = new Option<int>("--repeat") { Description = "How often to measure; 
 var grow = new Option<int>("--grow") { Description = "How many orders that have ended to put into the databases first." };
 var refused = new Option<double>("--refused") { Description = "Which part of the orders is placed on accounts without money, 0 to 1." };
 var json = new Option<FileInfo?>("--json") { Description = "Writes the figures to this file." };
-var order = Address("--order", "Order's gRPC address; without it, servers and services are started and stopped.");
-var account = Address("--account", "Account's gRPC address.");
-var orderDatabase = new Option<string?>("--order-database") { Description = "Order's database, a connection string." };
-var accountDatabase = new Option<string?>("--account-database") { Description = "Account's database, a connection string." };
-var amqp = Address("--rabbitmq", "The broker's address, with user, password and virtual host.");
-var management = Address("--management", "The address of the broker's management UI.");
+var order = Address("--order", "Order's gRPC address; without it, servers and services are started and stopped.", "http://127.0.0.1:5101");
+var account = Address("--account", "Account's gRPC address.", "http://127.0.0.1:5201");
+var orderDatabase = ConnectionString("--order-database", "Order's database, a connection string.");
+var accountDatabase = ConnectionString("--account-database", "Account's database, a connection string.");
+var amqp = Address("--rabbitmq", "The broker's address, with user, password and virtual host.", "amqp://user:password@127.0.0.1:5672/host");
+var management = Address("--management", "The address of the broker's management UI.", "http://127.0.0.1:15672");
 var settle = new Option<TimeSpan>("--settle") { Description = "How long the audit waits for things to become quiet.", DefaultValueFactory = _ => TimeSpan.FromSeconds(30) };
 
 foreach (var count in new[] { orders, clients, accounts, repeat })
@@ -65,7 +66,7 @@ overload.SetAction((parsed, cancellationToken) =>
 foreach (var command in new[] { run, sweep, overload })
     command.Validators.Add(result =>
     {
-        if ((result.GetValue(order) == null) != (result.GetValue(account) == null))
+        if ((result.GetResult(order) == null) != (result.GetResult(account) == null))
             result.AddError("--order and --account go together");
     });
 
@@ -79,7 +80,7 @@ var audit = new Command("audit", "Checks the invariants on both databases; exit 
     { orderDatabase, accountDatabase, amqp, management, settle };
 audit.Validators.Add(result =>
 {
-    if (result.GetValue(orderDatabase) == null || result.GetValue(accountDatabase) == null)
+    if (result.GetResult(orderDatabase) == null || result.GetResult(accountDatabase) == null)
         result.AddError("--order-database and --account-database are needed");
 });
 audit.SetAction(async (parsed, cancellationToken) =>
@@ -134,14 +135,33 @@ RunOptions ReadOptions(ParseResult parsed) => new(
     parsed.GetValue(json), parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
     parsed.GetValue(amqp), parsed.GetValue(management));
 
-static Option<Uri?> Address(string name, string description) => new(name)
+static Option<Uri?> Address(string name, string description, string example) => new(name)
 {
     Description = description,
     CustomParser = result =>
     {
-        if (Uri.TryCreate(result.Tokens.Single().Value, UriKind.Absolute, out var address))
+        var (text, scheme) = (result.Tokens.Single().Value, new Uri(example).Scheme);
+        if (Uri.TryCreate(text, UriKind.Absolute, out var address) && (address.Scheme == scheme || address.Scheme == $"{scheme}s"))
             return address;
-        result.AddError($"{name} takes an address such as http://127.0.0.1:5101, not {result.Tokens.Single().Value}");
+        result.AddError($"{name} takes an address such as {example}, not {text}");
         return null;
+    },
+};
+
+static Option<string?> ConnectionString(string name, string description) => new(name)
+{
+    Description = description,
+    CustomParser = result =>
+    {
+        var text = result.Tokens.Single().Value;
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(text).ConnectionString;
+        }
+        catch (ArgumentException e)
+        {
+            result.AddError($"{name} takes a connection string such as Host=127.0.0.1;Port=5432;Database=orders;Username=orders;Password=…: {e.Message}");
+            return null;
+        }
     },
 };

@@ -116,6 +116,10 @@ public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(
         await PublishAsync(replica, new Ping(name), id);
         await ArrivesAsync(name);
         await Wait.UntilAsync(() => QueryAsync(async db => !await db.Set<InboxState>().AnyAsync(x => x.MessageId == id)), Patience, () => "the inbox row to go");
+
+        await PublishAsync(replica, new Ping(name), id);
+
+        await Wait.UntilAsync(async () => await EffectsAsync(name) == 2, Patience, () => "the message to have its effects again");
     }
 
     static Task PublishAsync(Microsoft.Extensions.Hosting.IHost replica, Ping ping, Guid id) =>

@@ -44,21 +44,21 @@ public sealed class When_funds_are_asked_for_at_once
     public async Task Should_never_go_below_zero_with_200_messages_on_one_account()
     {
         var account = await OpenAsync(50);
-        await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => SendAsync("reserve-funds", new ReserveFunds(Guid.NewGuid(), account, 1, "EUR"))));
-        await UntilAsync(db => db.Reservations.CountAsync(x => x.AccountId == account), 200);
-        await UntilAsync(db => db.Reservations.CountAsync(x => x.AccountId == account && x.Status == ReservationStatus.Held), 50);
-        await UntilAsync(db => db.Accounts.CountAsync(x => x.AccountId == account && x.Available == 0 && x.Held == 50), 1);
-        await UntilAsync(db => db.LedgerEntries.CountAsync(x => x.AccountId == account && x.Kind == EntryKind.Hold), 50);
+        await ConsumeAsync(Enumerable.Range(0, 200).Select(_ => Reserve(Guid.NewGuid(), account, 1)));
+        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account)), Is.EqualTo(200));
+        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account && x.Status == ReservationStatus.Held)), Is.EqualTo(50));
+        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 0 && x.Held == 50)), Is.EqualTo(1));
+        Assert.That(await CountAsync(db => db.LedgerEntries.Where(x => x.AccountId == account && x.Kind == EntryKind.Hold)), Is.EqualTo(50));
     }
 
     [Test]
     public async Task Should_hold_once_when_one_order_asks_50_times_with_new_message_ids()
     {
         var (account, order) = (await OpenAsync(50), Guid.NewGuid());
-        await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => SendAsync("reserve-funds", new ReserveFunds(order, account, 10, "EUR"))));
-        await SendAsync("reserve-funds", new ReserveFunds(Guid.NewGuid(), account, 1, "EUR"));
-        await UntilAsync(db => db.Reservations.CountAsync(x => x.AccountId == account), 2);
-        await UntilAsync(db => db.Accounts.CountAsync(x => x.AccountId == account && x.Held == 11), 1);
+        await ConsumeAsync(Enumerable.Range(0, 50).Select(_ => Reserve(order, account, 10)));
+        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account)), Is.EqualTo(1));
+        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 40 && x.Held == 10)), Is.EqualTo(1));
+        Assert.That(await CountAsync(db => db.LedgerEntries.Where(x => x.AccountId == account && x.Kind == EntryKind.Hold)), Is.EqualTo(1));
     }
 
     [Test]
@@ -66,24 +66,36 @@ public sealed class When_funds_are_asked_for_at_once
     {
         var account = await OpenAsync(100);
         var orders = Enumerable.Range(0, 50).Select(_ => Guid.NewGuid()).ToList();
-        await Task.WhenAll(orders.SelectMany(x => new[]
-        {
-            SendAsync("release-funds", new ReleaseFunds(x, account, "EUR")),
-            SendAsync("reserve-funds", new ReserveFunds(x, account, 1, "EUR")),
-        }));
-        await UntilAsync(db => db.Reservations.CountAsync(x => x.AccountId == account && x.Status == ReservationStatus.Released), 50);
-        await UntilAsync(db => db.Accounts.CountAsync(x => x.AccountId == account && x.Available == 100 && x.Held == 0), 1);
+        await ConsumeAsync(orders.SelectMany(x => new[] { Release(x, account), Reserve(x, account, 1) }));
+        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account && x.Status == ReservationStatus.Released)), Is.EqualTo(50));
+        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 100 && x.Held == 0)), Is.EqualTo(1));
     }
 
     [Test]
     public async Task Should_keep_its_answers_until_order_is_there_to_take_them()
     {
-        var (account, order) = (await OpenAsync(100), Guid.NewGuid());
-        await SendAsync("reserve-funds", new ReserveFunds(order, account, 1, "EUR"));
-        await SendAsync("release-funds", new ReleaseFunds(Guid.NewGuid(), account, "EUR"));
-        await SendAsync("reserve-funds", new ReserveFunds(Guid.NewGuid(), account, 1000, "EUR"));
-        foreach (var answer in new[] { nameof(FundsReserved), nameof(FundsReleased), nameof(ReservationRejected) })
-            await UntilAsync(async db => await db.Set<OutboxMessage>().AnyAsync(x => x.MessageType.Contains(answer) && x.Attempts > 0) ? 1 : 0, 1);
+        var account = await OpenAsync(100);
+        var (reserved, released, rejected) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
+        await ConsumeAsync([Reserve(reserved, account, 1), Release(released, account), Reserve(rejected, account, 1000)]);
+        foreach (var (order, answer) in new[] { (reserved, nameof(FundsReserved)), (released, nameof(FundsReleased)), (rejected, nameof(ReservationRejected)) })
+            await UntilAsync(db => db.Set<OutboxMessage>().Where(x => x.MessageType.Contains(answer) && x.Body.Contains(order.ToString()) && x.Attempts > 0), 1);
+    }
+
+    static (string Queue, object Message) Reserve(Guid order, Guid account, decimal amount) => ("reserve-funds", new ReserveFunds(order, account, amount, "EUR"));
+
+    static (string Queue, object Message) Release(Guid order, Guid account) => ("release-funds", new ReleaseFunds(order, account, "EUR"));
+
+    /// <summary>Sends messages side by side, and waits until the last is consumed.</summary>
+    async Task ConsumeAsync(IEnumerable<(string Queue, object Message)> messages)
+    {
+        var ids = await Task.WhenAll(messages.Select(async x =>
+        {
+            var id = NewId.NextGuid();
+            var endpoint = await _bus.GetSendEndpoint(new Uri($"exchange:{x.Queue}"));
+            await endpoint.Send(x.Message, context => context.MessageId = id);
+            return id;
+        }));
+        await UntilAsync(db => db.Set<InboxState>().Where(x => ids.Contains(x.MessageId)), ids.Length);
     }
 
     async Task<Guid> OpenAsync(long deposit)
@@ -93,17 +105,16 @@ public sealed class When_funds_are_asked_for_at_once
         return Guid.Parse(account.AccountId);
     }
 
-    async Task SendAsync(string queue, object message) =>
-        await (await _bus.GetSendEndpoint(new Uri($"exchange:{queue}"))).Send(message);
+    async Task<int> CountAsync<T>(Func<AccountDbContext, IQueryable<T>> rows)
+    {
+        await using var db = new AccountDbContext(new DbContextOptionsBuilder<AccountDbContext>()
+            .UseNpgsql(_system.Servers.Postgres.Admin(_system.AccountDatabase)).UseSnakeCaseNamingConvention().Options);
+        return await rows(db).CountAsync();
+    }
 
-    Task UntilAsync(Func<AccountDbContext, Task<int>> count, int expected)
+    Task UntilAsync<T>(Func<AccountDbContext, IQueryable<T>> rows, int expected)
     {
         var found = -1;
-        return Wait.UntilAsync(async () =>
-        {
-            await using var db = new AccountDbContext(new DbContextOptionsBuilder<AccountDbContext>()
-                .UseNpgsql(_system.Servers.Postgres.Admin(_system.AccountDatabase)).UseSnakeCaseNamingConvention().Options);
-            return (found = await count(db)) == expected;
-        }, TimeSpan.FromSeconds(30), () => $"{expected}, not {found}");
+        return Wait.UntilAsync(async () => (found = await CountAsync(rows)) == expected, TimeSpan.FromSeconds(30), () => $"{expected}, not {found}");
     }
 }
