@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Service.Defaults;
 
@@ -10,10 +11,10 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
     static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
-    volatile bool _wasAway;
+    volatile bool _isAway;
 
-    /// <summary>Whether a try to reach the broker has failed.</summary>
-    public bool WasAway => _wasAway;
+    /// <summary>Whether the last try to reach the broker has failed, and not because it refuses this user.</summary>
+    public bool IsAway => _isAway;
 
     /// <summary>
     /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections of
@@ -28,11 +29,12 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
             {
                 // A try that fails can stay in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there until its socket ends.
                 await ProbeAsync(factory).WaitAsync(Limit, lifetime.ApplicationStopping);
+                _isAway = false;
                 return;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                _wasAway = true;
+                _isAway = e.GetBaseException() is not (PossibleAuthenticationFailureException or OperationInterruptedException);
                 if (said != e.GetBaseException().Message)
                     LogAway(said = e.GetBaseException().Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

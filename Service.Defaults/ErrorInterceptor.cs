@@ -43,8 +43,14 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
         if (e is OperationCanceledException)
             return RpcErrors.Unavailable("the service is stopping; ask another one, or again", TimeSpan.FromSeconds(1));
-        if (TransientErrors.IsConflict(e) || PostgresConditions.IsLocked(e))
-            return RpcErrors.Aborted("another request changes the same thing at the same time; try again");
+        if (TransientErrors.IsConflict(e))
+            return RpcErrors.Aborted("another request changed the same thing at the same time; try again");
+        if (PostgresConditions.IsLocked(e))
+        {
+            LogLocked(context.Method, e.GetBaseException().Message);
+            return RpcErrors.Aborted("what the request needs stays locked by another; try again");
+        }
+
         if (TransientErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
@@ -57,6 +63,9 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Method}: the database cannot be reached")]
     partial void LogUnavailable(Exception error, string method);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Method}: what it needs stays locked: {Reason}")]
+    partial void LogLocked(string method, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} failed")]
     partial void LogFailed(Exception error, string method);

@@ -28,7 +28,7 @@ public static partial class MessagingExtensions
     /// </summary>
     /// <param name="builder">The service.</param>
     /// <param name="configure">Adds what consumes.</param>
-    /// <param name="sendsTo">Where it sends messages. The service is ready when what that needs is declared, and what <paramref name="publishes" /> needs.</param>
+    /// <param name="sendsTo">Where it sends messages. What that needs is declared before the service is ready, and what <paramref name="publishes" /> needs; unless the broker is away.</param>
     /// <param name="publishes">The types of messages that it publishes.</param>
     public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure, Uri[] sendsTo, Type[] publishes)
         where TDbContext : DbContext
@@ -77,7 +77,7 @@ public static partial class MessagingExtensions
         builder.Services.AddSingleton(x => new PreparedBus(
                 token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token),
                 () => x.GetRequiredService<IBusControl>().CheckHealth().Status != BusHealthStatus.Unhealthy,
-                () => x.GetRequiredService<BrokerConnection>().WasAway))
+                () => x.GetRequiredService<BrokerConnection>().IsAway))
             .AddHostedService(x => x.GetRequiredService<PreparedBus>())
             .AddHealthChecks().AddCheck<PreparedBus>("prepared-bus", tags: ["ready"]);
     }

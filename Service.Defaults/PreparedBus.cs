@@ -9,7 +9,7 @@ namespace Service.Defaults;
 /// </summary>
 /// <param name="prepare">Prepares; waits for the broker.</param>
 /// <param name="hasStarted">Whether the bus has started.</param>
-/// <param name="isAway">Whether the broker was found to be away.</param>
+/// <param name="isAway">Whether the broker is away.</param>
 sealed class PreparedBus(Func<CancellationToken, Task> prepare, Func<bool> hasStarted, Func<bool> isAway) : BackgroundService, IHealthCheck
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);

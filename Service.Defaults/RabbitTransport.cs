@@ -30,13 +30,13 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     readonly IRabbitMqHostConfiguration _host = (IRabbitMqHostConfiguration)instance.HostConfiguration;
     readonly Lock _gate = new();
-    volatile IConnection? _blocked; // the broker takes nothing from it
+    IConnection? _blocked; // the broker takes nothing from it
     IConnection? _known;
     Task<Opened>? _opened;
 
     IConnectionContextSupervisor Connections => _host.ConnectionContextSupervisor;
 
-    public bool IsThere => bus.IsThere && _blocked is not { IsOpen: true };
+    public bool IsThere => bus.IsThere && Volatile.Read(ref _blocked) is not { IsOpen: true };
 
     /// <summary>
     /// Opens the channel and declares what messages need; waits for the broker. What it refuses is logged: the first message that needs
@@ -65,6 +65,8 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     {
         if (!IsPlain(message) || Connections.Stopping.IsCancellationRequested)
         {
+            if (!Connections.Stopping.IsCancellationRequested)
+                await Open().WaitAsync(cancellationToken).ConfigureAwait(false); // the connection is watched before anything is published on it
             await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -198,13 +200,13 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         _known = connection;
         connection.ConnectionBlockedAsync += (_, blocked) =>
         {
-            _blocked = connection;
+            Volatile.Write(ref _blocked, connection);
             LogBlocked(blocked.Reason);
             return Task.CompletedTask;
         };
         connection.ConnectionUnblockedAsync += (_, _) =>
         {
-            _blocked = null;
+            Interlocked.CompareExchange(ref _blocked, null, connection);
             LogUnblocked();
             return Task.CompletedTask;
         };

@@ -97,7 +97,7 @@ sealed class ComposeSmoke(int orders)
                 return (await clients[(i + attempt) % clients.Length].CreateOrderAsync(request, deadline: DateTime.UtcNow.AddSeconds(10),
                     cancellationToken: cancellationToken)).OrderId;
             }
-            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal && DateTime.UtcNow < end)
+            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Aborted && DateTime.UtcNow < end)
             {
                 await Task.Delay(100, cancellationToken);
             }

@@ -114,7 +114,7 @@ public abstract class SystemFixture
             {
                 return await call();
             }
-            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Cancelled && DateTime.UtcNow < end)
+            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Cancelled or StatusCode.Aborted && DateTime.UtcNow < end)
             {
                 await Task.Delay(100);
             }

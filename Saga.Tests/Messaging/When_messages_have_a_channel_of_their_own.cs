@@ -164,14 +164,17 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         await PublishAsync(replica, Unique("the first declares its exchange"));
         await OutboxIsEmptyAsync();
         var names = Enumerable.Range(0, 3).Select(_ => Unique("alarm")).ToArray();
-        await broker.SetAlarmAsync(true);
         try
         {
+            await broker.SetAlarmAsync(true);
             foreach (var name in names)
                 await PublishAsync(replica, name);
-            await Task.Delay(TimeSpan.FromSeconds(5)); // the end of many leases and sends
-            Assert.That((await OutboxAsync()).Select(x => x.Attempts), Is.EqualTo(new int[3]));
-            Assert.That(Log.Contains(LogLevel.Error, "takes no messages"), string.Join('\n', Log.Last(10)));
+            Assert.That(() => Log.Contains(LogLevel.Error, "takes no messages"), Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
+            await TriesAreNotCountedAsync();
+
+            // The next connection is blocked by what recovery sends.
+            await Servers.Rabbit.CloseConnectionsAsync(Name);
+            await TriesAreNotCountedAsync();
         }
         finally
         {
@@ -181,6 +184,12 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         foreach (var name in names)
             await ArrivesAsync(name);
         await OutboxIsEmptyAsync();
+
+        async Task TriesAreNotCountedAsync()
+        {
+            await Task.Delay(TimeSpan.FromSeconds(4)); // several leases, and as long as sends take to fail
+            Assert.That((await OutboxAsync()).Select(x => x.Attempts), Is.EqualTo(new int[names.Length]));
+        }
     }
 
     [Test]

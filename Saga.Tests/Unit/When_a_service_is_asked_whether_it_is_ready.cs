@@ -26,7 +26,7 @@ public sealed class When_a_service_is_asked_whether_it_is_ready
     }
 
     [Test]
-    public async Task Should_be_without_a_broker()
+    public async Task Should_be_ready_without_a_broker()
     {
         var isAway = false;
         using var bus = new PreparedBus(token => Task.Delay(Timeout.Infinite, token), () => false, () => isAway);
