@@ -39,6 +39,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             default_user = {User}
             default_pass = {Password}
             disk_free_limit.absolute = 100MB
+            vm_memory_high_watermark.relative = {MemoryLimit}
 
             """);
         _portMapper = ChildProcess.Start(folder, "epmd", ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);

@@ -37,15 +37,16 @@ public class PostgresServer(string host, int port, string user, string password)
     /// Makes a database and the user that owns it, and lets nobody else connect. What it made before is kept.
     /// </summary>
     /// <returns>The owner's connection string.</returns>
-    /// <exception cref="InvalidOperationException">There is a database of this name that belongs to another user.</exception>
+    /// <exception cref="InvalidOperationException">There is a database of this name that was not made here.</exception>
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
     {
         const string OwnerPassword = "local";
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
         await using var find = admin.CreateCommand($"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
         var owner = (string?)await find.ExecuteScalarAsync(cancellationToken);
-        if (owner != null && owner != name)
-            throw new InvalidOperationException($"There is a database {name} at {Address} that belongs to {owner}: it is not touched");
+        var connection = ConnectionString(name, name, OwnerPassword);
+        if (owner != null && (owner != name || !await LetsInAsync(connection, cancellationToken)))
+            throw new InvalidOperationException($"There is a database {name} at {Address} that was not made here, of the user {owner}: it is not touched");
         if (owner == null)
         {
             await ExecuteAsync($"""
@@ -56,15 +57,29 @@ public class PostgresServer(string host, int port, string user, string password)
                 end $$
                 """);
             await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
-            await ExecuteAsync($"revoke connect on database \"{name}\" from public");
         }
 
-        return ConnectionString(name, name, OwnerPassword);
+        await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        return connection;
 
         async Task ExecuteAsync(string sql)
         {
             await using var command = admin.CreateCommand(sql);
             await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    static async Task<bool> LetsInAsync(string connectionString, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection($"{connectionString};Pooling=false");
+            await connection.OpenAsync(cancellationToken);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+        {
+            return false;
         }
     }
 

@@ -71,7 +71,7 @@ public class RabbitServer : IDisposable
     public Task DeleteUserAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/users/{Escape(name)}", null, CancellationToken.None);
 
-    /// <summary>Moves all messages of a queue to another, as the management UI does; needs the plugin rabbitmq_shovel.</summary>
+    /// <summary>Has all messages of a queue moved to another, as the management UI does; needs the plugin rabbitmq_shovel. They may not have been yet when this returns.</summary>
     public async Task MoveMessagesAsync(string virtualHost, string from, string to)
     {
         var address = $"amqp:///{Uri.EscapeDataString(virtualHost)}";
@@ -129,8 +129,11 @@ public class RabbitServer : IDisposable
         }
     }
 
+    /// <summary>Which part of the machine's memory it may use: RabbitMQ 4's default.</summary>
+    protected const string MemoryLimit = "0.6";
+
     /// <summary>What rabbitmqctl is told to raise the alarm of the memory, or to end it.</summary>
-    protected static string[] Alarm(bool raised) => ["set_vm_memory_high_watermark", raised ? "0" : "0.4"];
+    protected static string[] Alarm(bool raised) => ["set_vm_memory_high_watermark", raised ? "0" : MemoryLimit];
 
     async Task SendAsync(HttpMethod method, string path, object? body, CancellationToken cancellationToken)
     {

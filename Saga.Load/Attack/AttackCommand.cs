@@ -50,6 +50,8 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
 
         foreach (var (database, broker) in network.Values)
             (database.Road, broker.Road) = (Road.Open, Road.Open);
+        if (servers.Rabbit is IStoppableBroker mended)
+            await mended.SetAlarmAsync(false);
         foreach (var replica in system.Orders.Concat(system.Accounts).Where(x => x.HasEnded))
             replica.Start();
         try
@@ -120,7 +122,7 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
                 if (!await fault.Strike())
                     continue;
             }
-            catch (Exception e) when (e is NpgsqlException or RabbitMQ.Client.Exceptions.RabbitMQClientException or HttpRequestException or TaskCanceledException or IOException or InvalidOperationException)
+            catch (Exception e) when (e is NpgsqlException or RabbitMQ.Client.Exceptions.RabbitMQClientException or HttpRequestException or TaskCanceledException or TimeoutException or IOException or InvalidOperationException)
             {
                 // What was to be hurt is hurt already, by the other lane.
                 history.Add(new Event(at, "fault", Answer.Failed) { Detail = $"{fault.Kind}: {e.Message}" });

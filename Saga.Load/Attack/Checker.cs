@@ -63,7 +63,7 @@ sealed class Checker(IReadOnlyList<Event> history, string orderDatabase, string 
         {
             var end = states.GetValueOrDefault(seen.OrderId!, "missing");
             if (seen is { Kind: "read", Status: "Confirmed" or "Rejected" or "Cancelled" } && seen.Status != end
-                || seen is { Kind: "read", Status: "Cancelling" } && end == "Confirmed")
+                || seen is { Kind: "read", Status: "Cancelling" } && end is not ("Cancelling" or "Cancelled"))
                 Violated("I5", $"order {seen.OrderId} was read as {seen.Status} and is {end}", About(seen.OrderId!));
             if (seen.Kind == "cancel" && end != "Cancelled")
                 Violated("I5", $"order {seen.OrderId} was cancelled and is {end}", About(seen.OrderId!));

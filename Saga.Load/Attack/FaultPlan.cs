@@ -174,9 +174,16 @@ sealed class FaultPlan(OrderSystem system, IReadOnlyDictionary<string, (TcpProxy
 
     async Task<bool> AlarmAsync(IStoppableBroker broker)
     {
-        await broker.SetAlarmAsync(true);
-        await Task.Delay(random.Next(1500, 4000));
-        await broker.SetAlarmAsync(false);
+        try
+        {
+            await broker.SetAlarmAsync(true);
+            await Task.Delay(random.Next(2000, 14_000)); // also longer than a message may take to be sent
+        }
+        finally
+        {
+            await broker.SetAlarmAsync(false);
+        }
+
         return true;
     }
 
