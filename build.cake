@@ -159,12 +159,14 @@ void Test(string category)
         failed += Count("failed");
         skipped += Count("total") - Count("executed");
         failures.AddRange(trx.Where(x => (string)x.Attribute("outcome") == "Failed" && x.Attribute("testName") != null)
-            .Select(x => (string)x.Attribute("testName")));
+            .Select(x => $"{(string)x.Attribute("testName")}: {OneLine(x.Descendants().FirstOrDefault(y => y.Name.LocalName == "Message")?.Value)}"));
     }
 
     if (code != 0)
         throw new CakeException($"{category} tests failed");
 }
+
+string OneLine(string message) => string.Join(' ', (message ?? "no message").Split((char[])null, StringSplitOptions.RemoveEmptyEntries));
 
 void ComposeUp(string replicas)
 {
