@@ -21,5 +21,5 @@ if (!await app.MigrateAsync<AccountDbContext>(args))
     return;
 await app.RehearseAsync<AccountDbContext>(FundsRehearsal.Play);
 app.MapApi();
-app.MapGrpcService<AccountGrpcService>();
+app.MapGrpcService<AccountGrpcService>().RequireKnownFields();
 await app.RunAsync();

@@ -29,5 +29,5 @@ if (!await app.MigrateAsync<OrderDbContext>(args))
 await app.RehearseAsync<OrderDbContext>(OrderRehearsal.Play);
 app.UseRouting().UseMiddleware<AdmissionGate>();
 app.MapApi();
-app.MapGrpcService<OrderGrpcService>();
+app.MapGrpcService<OrderGrpcService>().RequireKnownFields();
 await app.RunAsync();

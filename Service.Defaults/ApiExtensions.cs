@@ -1,5 +1,3 @@
-using Google.Protobuf.Reflection;
-using Google.Rpc;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.EntityFrameworkCore;
@@ -15,7 +13,7 @@ public static class ApiExtensions
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
     {
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
-            .AddJsonTranscoding(o => o.TypeRegistry = TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor));
+            .AddJsonTranscoding(o => o.TypeRegistry = KnownFields.ErrorTypes);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: ["ready"]);

@@ -34,7 +34,7 @@ sealed partial class OutboxSender<TDbContext>(
     async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
     {
         if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
-            LogLeftToRecovery(error, message.MessageId, message.DestinationAddress);
+            LogLeftToRecovery(message.MessageId, message.DestinationAddress, Reason(error));
     }
 
     /// <summary>Claims what is due and sends it; answers how many there were.</summary>
@@ -63,13 +63,15 @@ sealed partial class OutboxSender<TDbContext>(
         var attempts = message.Attempts + (transport.IsThere && error is not ConnectionException ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
-        await rows.Postpone(message.Id, attempts, pause, park, $"{error.GetType().Name}: {error.Message}", cancellationToken)
-            .ConfigureAwait(false);
+        await rows.Postpone(message.Id, attempts, pause, park, Reason(error), cancellationToken).ConfigureAwait(false);
         if (park)
             LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
         else
-            LogPostponed(error, message.MessageId, message.DestinationAddress, attempts, pause);
+            LogPostponed(message.MessageId, message.DestinationAddress, attempts, pause, Reason(error));
     }
+
+    /// <summary>In a line: a broker that is away fails thousands alike.</summary>
+    static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
 
     async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
     {
@@ -110,12 +112,12 @@ sealed partial class OutboxSender<TDbContext>(
     }
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "Message {MessageId} to {Destination} could not be sent after its commit; recovery will")]
-    partial void LogLeftToRecovery(Exception error, Guid messageId, string destination);
+        Message = "Message {MessageId} to {Destination} could not be sent after its commit; recovery will: {Reason}")]
+    partial void LogLeftToRecovery(Guid messageId, string destination, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next try in {Pause}")]
-    partial void LogPostponed(Exception error, Guid messageId, string destination, int attempts, TimeSpan pause);
+        Message = "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next try in {Pause}: {Reason}")]
+    partial void LogPostponed(Guid messageId, string destination, int attempts, TimeSpan pause, string reason);
 
     [LoggerMessage(Level = LogLevel.Critical,
         Message = "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: it stays in the outbox and is not tried again")]

@@ -15,7 +15,7 @@ public abstract class SystemFixture
     protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     /// <summary>How long a reservation may take here.</summary>
-    protected static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(3);
+    protected virtual TimeSpan ReservationTimeout => TimeSpan.FromSeconds(3);
 
     protected OrderSystem System { get; private set; } = null!;
 

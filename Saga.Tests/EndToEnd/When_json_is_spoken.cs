@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 
 namespace Saga.Tests.EndToEnd;
@@ -35,6 +36,35 @@ public sealed class When_json_is_spoken : SystemFixture
         var bad = await orders.PostAsJsonAsync("/v1/orders", new { account_id = "x" });
         Assert.That(bad.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
         Assert.That(await bad.Content.ReadAsStringAsync(), Does.Contain("account_id").And.Contain("items"));
+    }
+
+    [TestCase("""{ "request_Id": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "account_id": ACCOUNT, "items": [ITEM] }""", "request_Id")]
+    [TestCase("""{ "account_id": ACCOUNT, "items": [ITEM, { "skus": "book" }] }""", "skus")]
+    [TestCase("""{ "account_id": ACCOUNT, "items": {} }""", "CreateOrderRequest")]
+    public async Task Should_refuse_an_order_with_fields_that_there_are_not(string json, string told)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        var account = await OpenAsync(100);
+        json = json.Replace("ACCOUNT", $"\"{account}\"").Replace("ITEM", """{ "sku": "book", "quantity": 1, "unit_price": { "currency_code": "EUR", "units": 30 } }""");
+
+        using var answer = await http.PostAsync("/v1/orders", new StringContent(json, Encoding.UTF8, "application/json"));
+
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
+        Assert.That(error.GetProperty("message").GetString(), Does.Contain(told));
+        Assert.That(error.GetProperty("details")[0].GetProperty("@type").GetString(), Does.EndWith("google.rpc.BadRequest"));
+        var listed = await http.GetFromJsonAsync<JsonElement>($"/v1/orders?account_id={account}");
+        Assert.That(listed.GetProperty("orders").GetArrayLength(), Is.Zero);
+    }
+
+    [Test]
+    public async Task Should_say_what_is_not_json()
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var answer = await http.PostAsync("/v1/orders", new StringContent("{ nothing", Encoding.UTF8, "application/json"));
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        Assert.That((await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("code").GetInt32(), Is.EqualTo(3));
     }
 
     [TestCase("/health/live")]
