@@ -1,4 +1,5 @@
 using System.Net.Mime;
+using System.Text;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Google.Rpc;
@@ -6,6 +7,7 @@ using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Service.Defaults;
 
@@ -16,38 +18,49 @@ namespace Service.Defaults;
 public static class KnownFields
 {
     internal static readonly TypeRegistry ErrorTypes = TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor);
+
+    const int LongestBody = 4 * 1024 * 1024; // bytes: the most that gRPC takes
+    const int LongestReason = 200; // characters: it may quote the request
+
     static readonly JsonFormatter ErrorFormatter = new(JsonFormatter.Settings.Default.WithTypeRegistry(ErrorTypes));
 
     /// <summary>For all methods of these endpoints whose request is the body.</summary>
     public static void RequireKnownFields(this IEndpointConventionBuilder endpoints) => endpoints.Add(endpoint =>
     {
-        if (endpoint.Metadata.OfType<GrpcJsonTranscodingMetadata>().SingleOrDefault() is { HttpRule.Body: "*" } method && endpoint.RequestDelegate is { } next)
-            endpoint.RequestDelegate = context => HandleAsync(context, method.MethodDescriptor.InputType, next);
+        if (endpoint.Metadata.OfType<GrpcJsonTranscodingMetadata>().SingleOrDefault() is not { HttpRule.Body: "*" } method || endpoint.RequestDelegate is not { } next)
+            return;
+        endpoint.Metadata.Add(new RequestSizeLimitAttribute(LongestBody));
+        endpoint.RequestDelegate = context => HandleAsync(context, method.MethodDescriptor.InputType, next);
     });
 
     static async Task HandleAsync(HttpContext context, MessageDescriptor type, RequestDelegate next)
     {
-        context.Request.EnableBuffering();
-        using var reader = new StreamReader(context.Request.Body, leaveOpen: true);
-        var json = await reader.ReadToEndAsync(context.RequestAborted);
-        context.Request.Body.Position = 0;
+        using var body = new MemoryStream();
         try
         {
-            JsonParser.Default.Parse(json, type);
+            await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+            body.Position = 0;
+            using var reader = new StreamReader(body, leaveOpen: true); // JSON is UTF-8 (RFC 8259)
+            if (body.Length > 0) // else the transcoding says so
+                JsonParser.Default.Parse(reader, type);
         }
-        catch (InvalidJsonException)
+        catch (IOException e) when (e is InvalidProtocolBufferException or InvalidJsonException or BadHttpRequestException)
         {
-            // Not JSON at all: the transcoding says so.
-        }
-        catch (InvalidProtocolBufferException e)
-        {
-            var error = RpcErrors.InvalidArgument(new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = type.Name, Description = e.Message } } });
-            context.Response.StatusCode = StatusCodes.Status400BadRequest;
-            context.Response.ContentType = MediaTypeNames.Application.Json;
-            await context.Response.WriteAsync(ErrorFormatter.Format(error.GetRpcStatus()), context.RequestAborted);
+            await RefuseAsync(context, e);
             return;
         }
 
+        body.Position = 0;
+        context.Request.Body = body;
         await next(context);
+    }
+
+    static Task RefuseAsync(HttpContext context, IOException reason)
+    {
+        var text = string.Concat(reason.Message.EnumerateRunes().Take(LongestReason));
+        var error = RpcErrors.InvalidArgument(new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = "request", Description = text } } });
+        context.Response.StatusCode = reason is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status400BadRequest;
+        context.Response.ContentType = MediaTypeNames.Application.Json;
+        return context.Response.WriteAsync(ErrorFormatter.Format(error.GetRpcStatus()), Encoding.UTF8, context.RequestAborted);
     }
 }

@@ -35,9 +35,10 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",
-            // Half of the processors each, for all else is here, too: a pool thread for each processor is woken at every hop from task to task, and finds nothing to do.
+            // The whole system is on this machine: each service gets half of its processors. With more threads in the pool, every hop from
+            // task to task wakes one that finds nothing to do (docs/performance.md). Blocked threads are still made up for.
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
-            ["DOTNET_HillClimbing_Disable"] = "1", // which would have them anyway
+            ["DOTNET_HillClimbing_Disable"] = "1",
         };
         // A client by itself waits 1, 1.6, 2.6 s and so on between its tries to connect: what is measured here is the service.
         Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions { InitialReconnectBackoff = Reconnect, MaxReconnectBackoff = Reconnect });

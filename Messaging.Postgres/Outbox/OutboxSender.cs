@@ -34,7 +34,7 @@ sealed partial class OutboxSender<TDbContext>(
     async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
     {
         if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
-            LogLeftToRecovery(message.MessageId, message.DestinationAddress, Reason(error));
+            LogLeftToRecovery(Surprise(error), message.MessageId, message.DestinationAddress, Reason(error));
     }
 
     /// <summary>Claims what is due and sends it; answers how many there were.</summary>
@@ -67,11 +67,13 @@ sealed partial class OutboxSender<TDbContext>(
         if (park)
             LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
         else
-            LogPostponed(message.MessageId, message.DestinationAddress, attempts, pause, Reason(error));
+            LogPostponed(Surprise(error), message.MessageId, message.DestinationAddress, attempts, pause, Reason(error));
     }
 
-    /// <summary>In a line: a broker that is away fails thousands alike.</summary>
     static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
+
+    /// <summary>What is logged with its stack: not that the broker is away, or refuses a message, which fails thousands alike.</summary>
+    static Exception? Surprise(Exception error) => error is MassTransitException or OperationCanceledException ? null : error;
 
     async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
     {
@@ -113,11 +115,11 @@ sealed partial class OutboxSender<TDbContext>(
 
     [LoggerMessage(Level = LogLevel.Warning,
         Message = "Message {MessageId} to {Destination} could not be sent after its commit; recovery will: {Reason}")]
-    partial void LogLeftToRecovery(Guid messageId, string destination, string reason);
+    partial void LogLeftToRecovery(Exception? error, Guid messageId, string destination, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning,
         Message = "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next try in {Pause}: {Reason}")]
-    partial void LogPostponed(Guid messageId, string destination, int attempts, TimeSpan pause, string reason);
+    partial void LogPostponed(Exception? error, Guid messageId, string destination, int attempts, TimeSpan pause, string reason);
 
     [LoggerMessage(Level = LogLevel.Critical,
         Message = "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: it stays in the outbox and is not tried again")]

@@ -31,6 +31,32 @@ public sealed class When_an_order_is_given_up : SystemFixture
     }
 
     [Test]
+    public async Task Should_end_every_order_whose_timeout_comes_while_the_broker_is_down()
+    {
+        var rabbit = System.Servers.Rabbit as IStoppable;
+        if (rabbit == null)
+            Assert.Ignore("given servers are not stopped by a test");
+        var account = await OpenAsync(1000);
+        var placed = (await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => PlaceAsync(account, 1)))).ToList();
+        await rabbit.StopAsync(Signal.Kill);
+        try
+        {
+            for (var i = 0; i < 20; i++)
+                placed.Add(await PlaceAsync(account, 1));
+            await Task.Delay(ReservationTimeout);
+        }
+        finally
+        {
+            await rabbit.StartAsync();
+        }
+
+        var orders = await Task.WhenAll(placed.Select(EndAsync));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
+        await BalancesAsync(account, available: 1000 - confirmed, held: 0, captured: confirmed);
+    }
+
+    [Test]
     public async Task Should_keep_the_timeout_until_a_queue_takes_it()
     {
         var account = await OpenAsync(100);

@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Local.Host.Services;
+using Orders.V1;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -40,31 +42,50 @@ public sealed class When_json_is_spoken : SystemFixture
 
     [TestCase("""{ "request_Id": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "account_id": ACCOUNT, "items": [ITEM] }""", "request_Id")]
     [TestCase("""{ "account_id": ACCOUNT, "items": [ITEM, { "skus": "book" }] }""", "skus")]
-    [TestCase("""{ "account_id": ACCOUNT, "items": {} }""", "CreateOrderRequest")]
-    public async Task Should_refuse_an_order_with_fields_that_there_are_not(string json, string told)
+    public async Task Should_refuse_an_order_with_a_field_that_there_is_not(string json, string told)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
         var account = await OpenAsync(100);
-        json = json.Replace("ACCOUNT", $"\"{account}\"").Replace("ITEM", """{ "sku": "book", "quantity": 1, "unit_price": { "currency_code": "EUR", "units": 30 } }""");
-
-        using var answer = await http.PostAsync("/v1/orders", new StringContent(json, Encoding.UTF8, "application/json"));
-
-        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
-        var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
-        Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
+        using var answer = await PostAsync(System.Orders[0], "/v1/orders", Order(json, account));
+        var error = await ErrorAsync(answer);
         Assert.That(error.GetProperty("message").GetString(), Does.Contain(told));
         Assert.That(error.GetProperty("details")[0].GetProperty("@type").GetString(), Does.EndWith("google.rpc.BadRequest"));
-        var listed = await http.GetFromJsonAsync<JsonElement>($"/v1/orders?account_id={account}");
-        Assert.That(listed.GetProperty("orders").GetArrayLength(), Is.Zero);
+        Assert.That((await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account })).Orders, Is.Empty);
     }
 
     [Test]
-    public async Task Should_say_what_is_not_json()
+    public async Task Should_refuse_a_deposit_with_a_field_that_there_is_not()
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
-        using var answer = await http.PostAsync("/v1/orders", new StringContent("{ nothing", Encoding.UTF8, "application/json"));
-        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
-        Assert.That((await answer.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("code").GetInt32(), Is.EqualTo(3));
+        var account = await OpenAsync(100);
+        using var answer = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
+            """{ "requestID": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "amount": { "currency_code": "EUR", "units": 1 } }""");
+        Assert.That((await ErrorAsync(answer)).GetProperty("message").GetString(), Does.Contain("requestID"));
+        await BalancesAsync(account, available: 100, held: 0, captured: 0);
+    }
+
+    [Test]
+    public async Task Should_not_be_told_a_request_id_in_another_encoding()
+    {
+        var account = await OpenAsync(100);
+        using var answer = await PostAsync(System.Orders[0], "/v1/orders", Order("""{ "request_Id": "", "account_id": ACCOUNT, "items": [ITEM] }""", account), Encoding.Unicode);
+        await ErrorAsync(answer);
+    }
+
+    [TestCase("{ nothing")]
+    [TestCase("""{ "items": {} }""")]
+    [TestCase("")]
+    public async Task Should_refuse_what_is_no_request(string json)
+    {
+        using var answer = await PostAsync(System.Orders[0], "/v1/orders", json);
+        Assert.That((await ErrorAsync(answer)).GetProperty("message").GetString(), Is.Not.Empty);
+    }
+
+    [TestCase(100_000, HttpStatusCode.OK)]
+    [TestCase(5_000_000, HttpStatusCode.RequestEntityTooLarge)]
+    public async Task Should_take_a_request_of_up_to_four_megabytes(int spaces, HttpStatusCode expected)
+    {
+        var json = Order("""{ "account_id": ACCOUNT, "items": [ITEM] }""", await OpenAsync(100));
+        using var answer = await PostAsync(System.Orders[0], "/v1/orders", new string(' ', spaces) + json);
+        Assert.That(answer.StatusCode, Is.EqualTo(expected));
     }
 
     [TestCase("/health/live")]
@@ -85,6 +106,25 @@ public sealed class When_json_is_spoken : SystemFixture
         await call.ResponseStream.MoveNext(default);
         Assert.That(call.ResponseStream.Current.ListServicesResponse.Service.Select(x => x.Name), Does.Contain("orders.v1.OrderService"));
         await call.RequestStream.CompleteAsync();
+    }
+
+    static string Order(string json, string account) => json.Replace("ACCOUNT", $"\"{account}\"")
+        .Replace("ITEM", """{ "sku": "book", "quantity": 1, "unit_price": { "currency_code": "EUR", "units": 30 } }""");
+
+    static async Task<HttpResponseMessage> PostAsync(ServiceReplica replica, string path, string json, Encoding? encoding = null)
+    {
+        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        http.DefaultRequestHeaders.ExpectContinue = true; // else what is refused unread ends the connection in the middle of the request
+        return await http.PostAsync(path, new StringContent(json, encoding ?? Encoding.UTF8, "application/json"));
+    }
+
+    /// <summary>The google.rpc.Status INVALID_ARGUMENT that an answer is.</summary>
+    static async Task<JsonElement> ErrorAsync(HttpResponseMessage answer)
+    {
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
+        return error;
     }
 
     static async Task<JsonElement> PostAsync(HttpClient http, string path, object body)
