@@ -54,6 +54,9 @@ public abstract class SystemFixture
         Assert.That(report.Violations, Is.Empty);
     }
 
+    /// <summary>A server that this test may stop; the test is left out where there is none.</summary>
+    protected static IStoppable Stoppable(object server) => server as IStoppable ?? throw new IgnoreException("given servers are not stopped by a test");
+
     /// <summary>Runs a statement in a service's database, past the service.</summary>
     protected async Task ExecuteAsync(string database, string sql)
     {

@@ -95,9 +95,7 @@ public sealed class When_something_fails : SystemFixture
     [TestCase(Signal.Term, 1000)]
     public async Task Should_take_orders_while_the_broker_is_down_and_end_them_after(Signal signal, int underWay)
     {
-        var rabbit = System.Servers.Rabbit as IStoppable;
-        if (rabbit == null)
-            Assert.Ignore("given servers are not stopped by a test");
+        var rabbit = Stoppable(System.Servers.Rabbit);
         var account = await OpenAsync(10_000);
         var before = await Task.WhenAll(Enumerable.Range(0, underWay).Select(_ => PlaceAsync(account, 1)));
 
@@ -115,9 +113,7 @@ public sealed class When_something_fails : SystemFixture
     [Test]
     public async Task Should_be_ready_for_orders_when_it_starts_while_the_broker_is_down()
     {
-        var rabbit = System.Servers.Rabbit as IStoppable;
-        if (rabbit == null)
-            Assert.Ignore("given servers are not stopped by a test");
+        var rabbit = Stoppable(System.Servers.Rabbit);
         var account = await OpenAsync(1000);
         var replica = System.Orders[1];
         await replica.KillAsync();
@@ -143,9 +139,7 @@ public sealed class When_something_fails : SystemFixture
     [Test]
     public async Task Should_answer_unavailable_while_the_database_is_down_and_go_on_after()
     {
-        var postgres = System.Servers.Postgres as IStoppable;
-        if (postgres == null)
-            Assert.Ignore("given servers are not stopped by a test");
+        var postgres = Stoppable(System.Servers.Postgres);
         var account = await OpenAsync(1000);
         var before = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => PlaceAsync(account, 1)));
 
@@ -238,9 +232,7 @@ public sealed class When_something_fails : SystemFixture
     [Test]
     public async Task Should_end_when_told_to_though_the_database_stands_still()
     {
-        var postgres = System.Servers.Postgres as IStoppable;
-        if (postgres == null)
-            Assert.Ignore("given servers are not stopped by a test");
+        var postgres = Stoppable(System.Servers.Postgres);
         var account = await OpenAsync(1000);
         ServiceReplica[] told = [System.Orders[1], System.Accounts[0]];
         var placing = Enumerable.Range(0, 30).Select(_ => PlaceAsync(account, 1)).ToList();
