@@ -55,6 +55,9 @@ sealed class RehearsalScene<TDbContext>(Action<TDbContext>? given) where TDbCont
 {
     const string Refused = "RH000";
 
+    /// <summary>A commit has failed as it was meant to.</summary>
+    public static bool HasRefused(Exception error) => error is PostgresException { SqlState: Refused };
+
     /// <summary>It has come to its end, and nothing of it is stored.</summary>
     public bool IsPlayed { get; private set; }
 
@@ -79,7 +82,7 @@ sealed class RehearsalScene<TDbContext>(Action<TDbContext>? given) where TDbCont
         {
             await commit().ConfigureAwait(false);
         }
-        catch (PostgresException e) when (e.SqlState == Refused)
+        catch (PostgresException e) when (HasRefused(e))
         {
             IsPlayed = true;
             return;

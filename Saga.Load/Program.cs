@@ -23,23 +23,6 @@ var amqp = Address("--rabbitmq", "The broker's address, with user, password and 
 var management = Address("--management", "The address of the broker's management UI.", "http://127.0.0.1:15672");
 var settle = new Option<TimeSpan>("--settle") { Description = "How long the audit waits for things to become quiet.", DefaultValueFactory = _ => TimeSpan.FromSeconds(30) };
 
-foreach (var count in new[] { orders, clients, accounts, repeat })
-    count.Validators.Add(result =>
-    {
-        if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 1)
-            result.AddError($"{count.Name} is at least 1");
-    });
-rate.Validators.Add(result =>
-{
-    if (result.Tokens.Count > 0 && result.GetValueOrDefault<double>() < 0)
-        result.AddError("--rate is at least 0");
-});
-refused.Validators.Add(result =>
-{
-    if (result.Tokens.Count > 0 && result.GetValueOrDefault<double>() is < 0 or > 1)
-        result.AddError("--refused is 0 to 1");
-});
-
 var run = new Command("run", "Places orders, measures, and audits the result.")
     { orders, clients, rate, accounts, warmup, repeat, grow, refused, json, order, account, orderDatabase, accountDatabase, amqp, management };
 run.SetAction((parsed, cancellationToken) => new RunCommand(ReadOptions(parsed)).RunAsync(cancellationToken));
@@ -68,6 +51,8 @@ foreach (var command in new[] { run, sweep, overload })
     {
         if ((result.GetResult(order) == null) != (result.GetResult(account) == null))
             result.AddError("--order and --account go together");
+        if (result.GetResult(order) == null && new Option[] { orderDatabase, accountDatabase, amqp, management }.Any(x => result.GetResult(x) != null))
+            result.AddError("databases and a broker go with --order and --account: without these, a system of its own is started and measured");
     });
 
 var (fileA, fileB) = (new Argument<FileInfo>("A.json"), new Argument<FileInfo>("B.json"));
@@ -127,6 +112,17 @@ var attack = new Command("attack", "Starts everything, lets go wrong what can, a
 attack.SetAction((parsed, cancellationToken) =>
     new AttackCommand(parsed.GetValue(minutes), parsed.GetValue(plan), parsed.GetValue(offered), parsed.GetValue(folder)!).RunAsync(cancellationToken));
 
+foreach (var count in new[] { orders, clients, accounts, repeat, times, seeds })
+    Require(count, x => x >= 1, "is at least 1");
+foreach (var count in new[] { warmup, grow })
+    Require(count, x => x >= 0, "is at least 0");
+foreach (var amount in new[] { seconds, factor, lasts, steady, minutes, offered })
+    Require(amount, x => x > 0 && double.IsFinite(x), "is more than 0");
+Require(rate, x => x >= 0 && double.IsFinite(x), "is at least 0");
+Require(rates, x => x.Length > 0 && x.All(y => y > 0 && double.IsFinite(y)), "are more than 0");
+Require(refused, x => x is >= 0 and <= 1, "is 0 to 1");
+Require(picture, x => x.Extension.ToUpperInvariant() is ".SVG" or ".PNG", "ends in .svg or .png");
+
 return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, overload, recovery, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
 
 RunOptions ReadOptions(ParseResult parsed) => new(
@@ -134,6 +130,19 @@ RunOptions ReadOptions(ParseResult parsed) => new(
     Math.Max(1, parsed.GetValue(repeat)), parsed.GetValue(grow), parsed.GetValue(refused),
     parsed.GetValue(json), parsed.GetValue(order), parsed.GetValue(account), parsed.GetValue(orderDatabase), parsed.GetValue(accountDatabase),
     parsed.GetValue(amqp), parsed.GetValue(management));
+
+static void Require<T>(Option<T> option, Func<T, bool> holds, string what) => option.Validators.Add(result =>
+{
+    try
+    {
+        if (result.Tokens.Count > 0 && result.GetValueOrDefault<T>() is { } value && !holds(value))
+            result.AddError($"{option.Name} {what}");
+    }
+    catch (InvalidOperationException)
+    {
+        // It is no T, and the parser says so.
+    }
+});
 
 static Option<Uri?> Address(string name, string description, string example) => new(name)
 {

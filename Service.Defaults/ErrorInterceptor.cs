@@ -42,7 +42,7 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         if (context.CancellationToken.IsCancellationRequested)
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
         if (e is OperationCanceledException)
-            return RpcErrors.Unavailable("the service is stopping; ask another one, or again", TimeSpan.FromSeconds(1));
+            return RpcErrors.Unavailable("the service is stopping; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));
         if (TransientErrors.IsConflict(e))
             return RpcErrors.Aborted("another request changed the same thing at the same time; try again");
         if (PostgresConditions.IsLocked(e))
@@ -54,7 +54,7 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         if (TransientErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
-            return RpcErrors.Unavailable("the database cannot be reached; nothing is known to be done, try again", TimeSpan.FromSeconds(1));
+            return RpcErrors.Unavailable("the database cannot be reached; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));
         }
 
         LogFailed(e, context.Method);

@@ -167,7 +167,8 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, SetWri
                 open.ForEach(x => x.Fail(e));
             else if (commit.IsTold)
             {
-                Suspect(open, x => x.Message);
+                if (!RehearsalScene<TDbContext>.HasRefused(e))
+                    Suspect(open, x => x.Message);
                 open.ForEach(x => x.Fail(group.Count == 1 ? e
                     : new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
             }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
@@ -22,13 +23,19 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
 
     /// <summary>
     /// Whether a failure may be one member's alone, and nothing of those that have not ended is committed: what the database has
-    /// refused, and what could not be sent to it. A connection that is lost says nothing about any member.
+    /// refused, and what could not be sent to it. A connection that is lost, or cannot be made, says nothing about any member.
     /// </summary>
     public static bool MayBeOneMembers(Exception error)
     {
         for (var cause = error; cause != null; cause = cause.InnerException)
-            if (cause is NpgsqlException)
-                return cause is PostgresException refused && !PostgresConditions.IsAboutTheServer(refused);
+            switch (cause)
+            {
+                case NpgsqlException:
+                    return cause is PostgresException refused && !PostgresConditions.IsAboutTheServer(refused);
+                case SocketException or TimeoutException: // a name that is not resolved: Npgsql does not wrap it
+                    return false;
+            }
+
         return true;
     }
 
@@ -71,7 +78,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             {
             }
         }
-        catch (Exception e) when (MayBeOneMembers(e) && !PostgresConditions.IsLocked(e) && (group.Count == 1 || store.IsRepeat(e)))
+        catch (Exception e) when (group.Count == 1 ? MayBeOneMembers(e) && !PostgresConditions.IsLocked(e) : SetWrites<TDbContext>.IsOfOneRow(e))
         {
             return false;
         }
@@ -104,7 +111,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         member.Succeed();
     }
 
-    /// <summary>Commits units whose handlers have ended; begins again without those whose rows have changed.</summary>
+    /// <summary>Commits units whose handlers have ended; begins again without those whose rows have changed, or are there already.</summary>
     async Task CommitTogether(List<GroupMember<TDbContext>> left)
     {
         while (left.Count > 0)
@@ -120,7 +127,8 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             {
                 await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
             }
-            catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
+            catch (DbUpdateException e) when ((e is DbUpdateConcurrencyException || SetWrites<TDbContext>.IsOfOneRow(e.InnerException))
+                && merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
             {
                 FallOut(left, owners, e);
                 continue;
@@ -163,9 +171,10 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             if (arrived.Contains(false))
                 throw new GroupBrokenException("A handler of the group has failed after the group had decided for it");
         }
-        catch (TimeoutException) when (asking.Count == 1)
+        catch (TimeoutException)
         {
-            throw new InvalidOperationException($"The handler went on for more than {LongestHandler} after it had asked: what it asked for was locked all that time");
+            var reason = $"A handler went on for more than {LongestHandler} after it had asked: what it asked for was locked all that time";
+            throw asking.Count == 1 ? new InvalidOperationException(reason) : new GroupBrokenException(reason);
         }
 
         var merged = new MergedChanges<TDbContext>(db, going);

@@ -48,6 +48,11 @@ sealed class SetWrites<TDbContext> where TDbContext : DbContext
         return true;
     }
 
+    /// <summary>
+    /// One row is at fault (classes 22 and 23): it is not as it was read, its key is there already, or it breaks another rule. SaveChanges can tell whose.
+    /// </summary>
+    public static bool IsOfOneRow(Exception? error) => error is PostgresException { SqlState: ['2', '2' or '3', ..] };
+
     /// <summary>The version that PostgreSQL's xmin gives all rows of one transaction.</summary>
     public void SetVersion(IEnumerable<EntityEntry> entries, uint transactionId)
     {

@@ -7,30 +7,49 @@ namespace Saga.Load.Run;
 /// <summary>Two files of figures side by side, with the second as a multiple of the first.</summary>
 static class CompareCommand
 {
-    /// <returns>The exit code: 0, or 1 if the files have no figure in common.</returns>
+    /// <returns>The exit code: 0, or 1 if a file has no figures, or they have none in common.</returns>
     public static async Task<int> RunAsync(FileInfo a, FileInfo b, CancellationToken cancellationToken)
     {
-        var (first, second) = (await ReadAsync(a, cancellationToken), await ReadAsync(b, cancellationToken));
+        if (await ReadAsync(a, cancellationToken) is not { } first || await ReadAsync(b, cancellationToken) is not { } second)
+            return 1;
         var common = first.Keys.Where(second.ContainsKey).ToList();
-        var table = new Table().AddColumns("figure", a.Name, b.Name, "ratio").RoundedBorder();
+        if (common.Count == 0)
+        {
+            await Console.Error.WriteLineAsync($"{a} and {b} have no figure in common");
+            return 1;
+        }
+
+        var table = new Table().AddColumns("figure", Markup.Escape(a.ToString()), Markup.Escape(b.ToString()), "ratio").RoundedBorder();
         foreach (var figure in common)
-            table.AddRow(figure, Text(first[figure]), Text(second[figure]), first[figure] == 0 ? "" : Text(second[figure] / first[figure]));
+            table.AddRow(Markup.Escape(figure), Text(first[figure]), Text(second[figure]), first[figure] == 0 ? "" : Text(second[figure] / first[figure]));
         AnsiConsole.Write(table);
-        return common.Count > 0 ? 0 : 1;
+        return 0;
     }
 
-    static async Task<Dictionary<string, double>> ReadAsync(FileInfo file, CancellationToken cancellationToken)
+    /// <returns>The figures by their names; null, and why is said, if there are none.</returns>
+    static async Task<Dictionary<string, double>?> ReadAsync(FileInfo file, CancellationToken cancellationToken)
     {
-        await using var stream = file.OpenRead();
-        using var json = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
-        return Numbers("", json.RootElement).ToDictionary(x => x.Name, x => x.Value);
+        try
+        {
+            await using var stream = file.OpenRead();
+            using var json = await JsonDocument.ParseAsync(stream, cancellationToken: cancellationToken);
+            return Numbers("", json.RootElement).DistinctBy(x => x.Name).ToDictionary(x => x.Name, x => x.Value);
+        }
+        catch (JsonException e)
+        {
+            await Console.Error.WriteLineAsync($"{file} has no figures: {e.Message}");
+            return null;
+        }
     }
 
+    /// <summary>The points of a sweep are known by their rates.</summary>
     static IEnumerable<(string Name, double Value)> Numbers(string name, JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.Number => [(name, element.GetDouble())],
-        JsonValueKind.Object => element.EnumerateObject().Where(x => x.Name != "spread")
-            .SelectMany(x => Numbers(name == "" ? x.Name : $"{name}.{x.Name}", x.Value)),
+        JsonValueKind.Object => element.EnumerateObject().SelectMany(x => Numbers(name == "" ? x.Name : $"{name}.{x.Name}", x.Value)),
+        JsonValueKind.Array when name == "" => element.EnumerateArray().Where(x => x.ValueKind == JsonValueKind.Object && x.TryGetProperty("rate", out _))
+            .SelectMany(x => Numbers($"at {x.GetProperty("rate")}", x)),
+        JsonValueKind.Array => element.EnumerateArray().Zip(["least", "most"]).SelectMany(x => Numbers($"{name}.{x.Second}", x.First)),
         _ => [],
     };
 

@@ -32,6 +32,15 @@ sealed record Figures
     public required double Rate { get; init; }
     public required int Warmup { get; init; }
 
+    /// <summary>Which part of the orders is placed on accounts without money.</summary>
+    public required double Refused { get; init; }
+
+    /// <summary>Orders that had ended before, which the databases were filled with.</summary>
+    public required int Grow { get; init; }
+
+    /// <summary>How often it was measured: the figures are medians then, and the numbers of orders, errors and calls are sums.</summary>
+    public int Repeat { get; init; } = 1;
+
     /// <summary>Calls that failed, and orders that did not end.</summary>
     public required int Errors { get; init; }
 
@@ -48,13 +57,16 @@ sealed record Figures
     /// <summary>From the call of CreateOrder to its answer.</summary>
     public required Latency RpcMs { get; init; }
 
-    /// <summary>From the call of CreateOrder to the commit of the terminal status.</summary>
+    /// <summary>From the first call of CreateOrder, also if it was sent away, to the commit of the terminal status.</summary>
     public required Latency TerminalMs { get; init; }
+
+    /// <summary>By how much calls came later than the rate wants them; null without a rate.</summary>
+    public required Latency? LateMs { get; init; }
 
     /// <summary>Orders by status.</summary>
     public required IReadOnlyDictionary<string, int> Outcomes { get; init; }
 
-    /// <summary>Transactions of both databases for each order; null where they are not known.</summary>
+    /// <summary>Transactions of both databases for each order, with those of the idle services in the eleven seconds after; null where they are not known.</summary>
     public required double? CommitsPerOrder { get; init; }
 
     /// <summary>Processor time for each order, by part.</summary>
@@ -63,7 +75,7 @@ sealed record Figures
     /// <summary>Resident memory of each service at the end.</summary>
     public required IReadOnlyDictionary<string, double> MemoryMb { get; init; }
 
-    public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, Meters before, Meters after,
+    public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, IReadOnlyCollection<long> late, Meters before, Meters after,
         IReadOnlyDictionary<string, double> memory, int failedCalls, int sentAway)
     {
         var accepted = placed.OfType<Placed>().ToList();
@@ -78,11 +90,14 @@ sealed record Figures
             Accounts = options.Accounts,
             Rate = options.Rate,
             Warmup = options.Warmup,
+            Refused = options.Refused,
+            Grow = options.Grow,
             Errors = failedCalls + accepted.Count - ended.Count,
             SentAway = sentAway,
             OrdersPerSecond = Math.Round(ended.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start, last).TotalSeconds), 1),
             RpcMs = Latency.From(accepted.Select(x => x.Answered - x.Called)),
-            TerminalMs = Latency.From(ended.Select(x => x.At - x.Placed.Called)),
+            TerminalMs = Latency.From(ended.Select(x => x.At - x.Placed.First)),
+            LateMs = late.Count > 0 ? Latency.From(late) : null,
             Outcomes = ended.GroupBy(x => x.Status).ToDictionary(x => x.Key, x => x.Count()),
             CommitsPerOrder = after.Commits - before.Commits is { } commits ? Math.Round((double)commits / perOrder, 2) : null,
             CpuMsPerOrder = after.CpuMilliseconds.ToDictionary(x => x.Key, x => Math.Round((x.Value - before.CpuMilliseconds[x.Key]) / perOrder, 2)),
@@ -98,7 +113,7 @@ sealed record Figures
         {
             var sorted = runs.Select(figure).Order().ToArray();
             spread[name] = [sorted[0], sorted[^1]];
-            return sorted[sorted.Length / 2];
+            return Math.Round((sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2, 2);
         }
 
         Latency LatencyOf(string name, Func<Figures, Latency> figure) => new(
@@ -107,11 +122,14 @@ sealed record Figures
             figure(runs[0]).Keys.ToDictionary(key => key, key => Of($"{name}.{key}", x => figure(x)[key]));
         return runs[^1] with
         {
+            Repeat = runs.Count,
             Errors = runs.Sum(x => x.Errors),
             SentAway = runs.Sum(x => x.SentAway),
             OrdersPerSecond = Of("orders_per_second", x => x.OrdersPerSecond),
             RpcMs = LatencyOf("rpc_ms", x => x.RpcMs),
             TerminalMs = LatencyOf("terminal_ms", x => x.TerminalMs),
+            LateMs = runs[0].LateMs == null ? null : LatencyOf("late_ms", x => x.LateMs!),
+            Outcomes = runs.SelectMany(x => x.Outcomes).GroupBy(x => x.Key).ToDictionary(x => x.Key, x => x.Sum(y => y.Value)),
             CommitsPerOrder = runs[0].CommitsPerOrder == null ? null : Of("commits_per_order", x => x.CommitsPerOrder ?? double.NaN),
             CpuMsPerOrder = PartsOf("cpu_ms_per_order", x => x.CpuMsPerOrder),
             MemoryMb = PartsOf("memory_mb", x => x.MemoryMb),
@@ -120,7 +138,14 @@ sealed record Figures
     }
 
     public Task WriteAsync(FileInfo file, CancellationToken cancellationToken) =>
-        File.WriteAllTextAsync(file.FullName, JsonSerializer.Serialize(this, Json), cancellationToken);
+        WriteAsync(file, this, cancellationToken);
+
+    /// <summary>Writes figures, and the file's folder if it is not there.</summary>
+    public static Task WriteAsync<T>(FileInfo file, T figures, CancellationToken cancellationToken)
+    {
+        file.Directory?.Create();
+        return File.WriteAllTextAsync(file.FullName, JsonSerializer.Serialize(figures, Json), cancellationToken);
+    }
 
     public void Print()
     {
@@ -129,13 +154,15 @@ sealed record Figures
         static string Parts<T>(IReadOnlyDictionary<string, T> parts) where T : IFormattable =>
             string.Join("  ", parts.Select(x => $"{x.Key} {Text(x.Value)}"));
 
-        var table = new Table().Title($"{Orders} orders, {Clients} clients, {Accounts} accounts").AddColumns("figure", "value").RoundedBorder();
+        var table = new Table().Title($"{Orders} orders, {Clients} clients, {Accounts} accounts{(Repeat > 1 ? $"; medians of {Repeat} times" : "")}").AddColumns("figure", "value").RoundedBorder();
         table.AddRow("orders a second, to the terminal status", Text(OrdersPerSecond));
         table.AddRow("errors", Text(Errors));
         if (SentAway > 0)
             table.AddRow("calls told to come again", Text(SentAway));
         table.AddRow("CreateOrder, ms", Percentiles(RpcMs));
         table.AddRow("CreateOrder to terminal, ms", Percentiles(TerminalMs));
+        if (LateMs != null)
+            table.AddRow("calls later than the rate's, ms", Percentiles(LateMs));
         table.AddRow("outcomes", Parts(Outcomes));
         table.AddRow("commits an order", CommitsPerOrder is { } commits ? Text(commits) : "not known");
         table.AddRow("CPU an order, ms", Parts(CpuMsPerOrder));

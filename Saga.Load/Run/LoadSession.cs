@@ -15,6 +15,7 @@ namespace Saga.Load.Run;
 sealed class LoadSession : IAsyncDisposable
 {
     static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan LongestRefusal = TimeSpan.FromMinutes(5);
     readonly RunOptions _options;
     readonly Target _target;
     readonly GrpcChannel[] _channels;
@@ -55,13 +56,15 @@ sealed class LoadSession : IAsyncDisposable
     /// <param name="orders">How many.</param>
     /// <param name="rate">A second; 0 for as fast as the clients can.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<Figures> MeasureAsync(int orders, double rate, CancellationToken cancellationToken)
+    /// <param name="metered">Whether its cost is read too, for which it begins eleven seconds later.</param>
+    public async Task<Figures> MeasureAsync(int orders, double rate, CancellationToken cancellationToken, bool metered = true)
     {
         _errors.Clear();
         _sentAway = 0;
         await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
-        var before = await Meters.ReadAsync(_target, cancellationToken);
+        var before = metered ? await Meters.BeginAsync(_target, cancellationToken) : Meters.None;
         var placed = new Placed?[orders];
+        var late = new List<long>();
         var start = Stopwatch.GetTimestamp();
         await AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
             .StartAsync(async progress =>
@@ -70,18 +73,18 @@ sealed class LoadSession : IAsyncDisposable
                 var ended = progress.AddTask("ended", maxValue: orders);
                 using var stop = new CancellationTokenSource();
                 var showing = ShowAsync(() => (sent.Value, ended.Value) = (placed.Count(x => x != null), times.Count), stop.Token);
-                await PlaceAllAsync(placed, rate, times, cancellationToken);
+                await PlaceAllAsync(placed, rate, times, late, cancellationToken);
                 await EndedAsync(placed, times, cancellationToken);
                 await stop.CancelAsync();
                 await showing;
                 (sent.Value, ended.Value) = (orders, times.Count);
             });
 
-        var after = await Meters.ReadAsync(_target, cancellationToken);
+        var after = metered ? await Meters.EndAsync(_target, cancellationToken) : Meters.None;
         var memory = _target.Services.ToDictionary(x => x.Key, x => Math.Round(Meters.MemoryMegabytes(x.Value), 1));
         foreach (var (error, count) in _errors)
             AnsiConsole.MarkupLineInterpolated($"[red]{count} calls failed: {error}[/]");
-        return Figures.From(_options with { Orders = orders, Rate = rate }, placed, times, start, before, after, memory, _errors.Values.Sum(), _sentAway);
+        return Figures.From(_options with { Orders = orders, Rate = rate }, placed, times, start, late, before, after, memory, _errors.Values.Sum(), _sentAway);
     }
 
     /// <summary>
@@ -96,13 +99,13 @@ sealed class LoadSession : IAsyncDisposable
         var again = new ConcurrentQueue<(int Order, long Due)>(); // all are told to wait for the same time: in the order of their times
         var placed = new ConcurrentDictionary<int, Placed>();
         var calls = new List<Task>();
-        var (pace, orders, inTime) = (new Pace(rate), 0, 0);
+        var (pace, orders, inTime, over) = (new Pace(rate), 0, 0, 0L);
         for (var call = 0; ; call++)
         {
             await pace.UntilAsync(call, cancellationToken);
             var isOver = pace.Elapsed > duration;
-            if (isOver && inTime == 0)
-                inTime = times.Count;
+            if (isOver && over == 0)
+                (over, inTime) = (Stopwatch.GetTimestamp(), placed.Values.Count(x => times.Of(x.OrderId) != null));
             if (again.TryPeek(out var next) && next.Due <= Stopwatch.GetTimestamp() && again.TryDequeue(out next))
                 calls.Add(CallAsync(next.Order));
             else if (!isOver)
@@ -115,7 +118,7 @@ sealed class LoadSession : IAsyncDisposable
 
         await Task.WhenAll(calls);
         await EndedAsync([.. placed.Values], times, cancellationToken);
-        return new Overload(inTime / duration.TotalSeconds, _sentAway, _errors.Values.Sum() + placed.Count - times.Count);
+        return new Overload(inTime / duration.TotalSeconds, _sentAway, _errors.Values.Sum() + placed.Values.Count(x => times.Of(x.OrderId) == null), over);
 
         async Task CallAsync(int order)
         {
@@ -143,7 +146,7 @@ sealed class LoadSession : IAsyncDisposable
         Console.WriteLine($"warm-up: {_options.Warmup} orders, not measured");
         await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
         var placed = new Placed?[_options.Warmup];
-        await PlaceAllAsync(placed, 0, times, cancellationToken);
+        await PlaceAllAsync(placed, 0, times, [], cancellationToken);
         await EndedAsync(placed, times, cancellationToken);
     }
 
@@ -170,7 +173,12 @@ sealed class LoadSession : IAsyncDisposable
         return account.AccountId;
     }
 
-    async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, CancellationToken cancellationToken)
+    /// <param name="placed">The orders that were accepted.</param>
+    /// <param name="rate">A second; 0 for as fast as the clients can.</param>
+    /// <param name="times">Hears of their ends.</param>
+    /// <param name="late">By how much each call comes later than the rate wants it.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, List<long> late, CancellationToken cancellationToken)
     {
         if (rate == 0)
         {
@@ -188,6 +196,7 @@ sealed class LoadSession : IAsyncDisposable
         for (var i = 0; i < placed.Length; i++)
         {
             await pace.UntilAsync(i, cancellationToken);
+            late.Add(pace.LatenessOf(i));
             calls.Add(PlaceAsync(i, placed, times, cancellationToken));
         }
 
@@ -197,17 +206,24 @@ sealed class LoadSession : IAsyncDisposable
     /// <summary>Places an order; comes again when it is told to.</summary>
     async Task PlaceAsync(int i, Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
     {
+        var first = Stopwatch.GetTimestamp();
         while (true)
         {
             var outcome = await CallOnceAsync(i, cancellationToken);
             if (outcome.Placed is { } done)
             {
-                placed[i] = done;
+                placed[i] = done with { First = first };
                 times.Placed(done.OrderId.ToString());
             }
 
             if (outcome.Delay is not { } delay)
                 return;
+            if (Stopwatch.GetElapsedTime(first) > LongestRefusal)
+            {
+                Failed($"sent away for more than {LongestRefusal}");
+                return;
+            }
+
             await Task.Delay(delay, cancellationToken);
         }
     }
@@ -215,7 +231,8 @@ sealed class LoadSession : IAsyncDisposable
     /// <summary>Calls CreateOrder: it is placed, or is to come again after a delay, or has failed.</summary>
     async Task<(Placed? Placed, TimeSpan? Delay)> CallOnceAsync(int i, CancellationToken cancellationToken)
     {
-        var account = i * _options.Refused % 1 + _options.Refused >= 1 ? _poor[i % _poor.Length] : _rich[i % _rich.Length];
+        var refused = (int)(i * _options.Refused); // of those before this one
+        var account = (int)((i + 1) * _options.Refused) > refused ? _poor[refused % _poor.Length] : _rich[(i - refused) % _rich.Length];
         var called = Stopwatch.GetTimestamp();
         try
         {
@@ -223,8 +240,8 @@ sealed class LoadSession : IAsyncDisposable
             {
                 AccountId = account,
                 Items = { new OrderItem { Sku = "load", Quantity = 1, UnitPrice = Euros.Of(1) } },
-            }, cancellationToken: cancellationToken);
-            return (new Placed(Guid.Parse(answer.OrderId), called, Stopwatch.GetTimestamp()), null);
+            }, deadline: DateTime.UtcNow + Patience, cancellationToken: cancellationToken);
+            return (new Placed(Guid.Parse(answer.OrderId), called, called, Stopwatch.GetTimestamp()), null);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } delay })
         {
@@ -233,17 +250,19 @@ sealed class LoadSession : IAsyncDisposable
         }
         catch (RpcException e)
         {
-            _errors.AddOrUpdate($"{e.StatusCode}: {e.Status.Detail}", 1, (_, n) => n + 1);
+            Failed($"{e.StatusCode}: {e.Status.Detail}");
             return (null, null);
         }
     }
+
+    void Failed(string reason) => _errors.AddOrUpdate(reason, 1, (_, n) => n + 1);
 
     /// <summary>Waits until every placed order has ended, or nothing has for a while.</summary>
     static async Task EndedAsync(Placed?[] placed, TerminalTimes times, CancellationToken cancellationToken)
     {
         var expected = placed.Count(x => x != null);
         var (last, since) = (-1, Stopwatch.StartNew());
-        while (times.Count < expected && since.Elapsed < Patience)
+        while ((times.Count < expected || placed.Any(x => x != null && times.Of(x.OrderId) == null)) && since.Elapsed < Patience)
         {
             if (times.Count != last)
                 (last, since) = (times.Count, Stopwatch.StartNew());
@@ -268,5 +287,5 @@ sealed class LoadSession : IAsyncDisposable
     }
 }
 
-/// <summary>An order that was accepted, with the call's begin and end by <see cref="Stopwatch" />.</summary>
-sealed record Placed(Guid OrderId, long Called, long Answered);
+/// <summary>An order that was accepted, with the first call's begin, and the begin and end of the one that was, by <see cref="Stopwatch" />.</summary>
+sealed record Placed(Guid OrderId, long First, long Called, long Answered);

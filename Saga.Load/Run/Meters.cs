@@ -13,13 +13,29 @@ sealed record Meters(long? Commits, IReadOnlyDictionary<string, double> CpuMilli
     /// <summary>How long a server process may keep its counts to itself when it has nothing to do.</summary>
     static readonly TimeSpan StatisticsDelay = TimeSpan.FromSeconds(11);
 
-    public static async Task<Meters> ReadAsync(Target target, CancellationToken cancellationToken)
+    /// <summary>Nothing is known.</summary>
+    public static Meters None { get; } = new(null, new Dictionary<string, double>());
+
+    /// <summary>Before what is measured.</summary>
+    public static async Task<Meters> BeginAsync(Target target, CancellationToken cancellationToken)
     {
-        var cpu = Cpu(target.Services); // before the wait, which costs some
+        var commits = await CommitsAsync(target, cancellationToken);
+        return new Meters(commits, Cpu(target.Services));
+    }
+
+    /// <summary>After what is measured. The wait counts for the commits, not for the processor time.</summary>
+    public static async Task<Meters> EndAsync(Target target, CancellationToken cancellationToken)
+    {
+        var cpu = Cpu(target.Services);
+        return new Meters(await CommitsAsync(target, cancellationToken), cpu);
+    }
+
+    static async Task<long?> CommitsAsync(Target target, CancellationToken cancellationToken)
+    {
         if (target.OrderDatabase == null || target.AccountDatabase == null)
-            return new Meters(null, cpu);
+            return null;
         await Task.Delay(StatisticsDelay, cancellationToken);
-        return new Meters(await CommitsAsync(target.OrderDatabase, cancellationToken) + await CommitsAsync(target.AccountDatabase, cancellationToken), cpu);
+        return await CommitsAsync(target.OrderDatabase, cancellationToken) + await CommitsAsync(target.AccountDatabase, cancellationToken);
     }
 
     static async Task<long> CommitsAsync(string database, CancellationToken cancellationToken)
@@ -32,9 +48,11 @@ sealed record Meters(long? Commits, IReadOnlyDictionary<string, double> CpuMilli
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
+    /// <summary>Of the load alone, if the services are somebody else's: their servers may be on other machines.</summary>
     static Dictionary<string, double> Cpu(IReadOnlyDictionary<string, int> services)
     {
-        var used = new Dictionary<string, double> { ["services"] = 0, ["postgres"] = 0, ["rabbitmq"] = 0, ["load"] = 0 };
+        string[] parts = services.Count > 0 ? ["services", "postgres", "rabbitmq", "load"] : ["load"];
+        var used = parts.ToDictionary(x => x, _ => 0.0);
         foreach (var folder in Directory.GetDirectories("/proc"))
             if (int.TryParse(Path.GetFileName(folder), out var id) && Stat(folder) is { } stat)
             {
@@ -43,7 +61,7 @@ sealed record Meters(long? Commits, IReadOnlyDictionary<string, double> CpuMilli
                     : stat.Name == "postgres" ? "postgres"
                     : stat.Name.StartsWith("beam", StringComparison.Ordinal) ? "rabbitmq"
                     : null;
-                if (part != null)
+                if (part != null && used.ContainsKey(part))
                     used[part] += (part == "postgres" ? stat.WithEndedChildren : stat.Own) * 1000 / TicksPerSecond;
             }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
 
@@ -19,7 +20,8 @@ sealed class OverloadCommand(RunOptions options, double factor, TimeSpan duratio
         var rate = best.OrdersPerSecond * factor;
         Console.WriteLine($"overload: {rate:F0} calls a second for {duration.TotalSeconds:F0} s");
         var overload = await session.OverloadAsync(rate, duration, cancellationToken);
-        await Task.Delay(Rest, cancellationToken);
+        var rest = Rest - Stopwatch.GetElapsedTime(overload.OverAt);
+        await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, cancellationToken);
         var after = await MeasureNormalAsync(session, cancellationToken);
         var again = await session.MeasureAsync(options.Orders, 0, cancellationToken); // a machine that changes its speed shows here
 
@@ -40,11 +42,12 @@ sealed class OverloadCommand(RunOptions options, double factor, TimeSpan duratio
     }
 
     static Task<Figures> MeasureNormalAsync(LoadSession session, CancellationToken cancellationToken) =>
-        session.MeasureAsync((int)(NormalRate * Normal.TotalSeconds), NormalRate, cancellationToken);
+        session.MeasureAsync((int)(NormalRate * Normal.TotalSeconds), NormalRate, cancellationToken, metered: false);
 }
 
 /// <summary>What was done while more was offered.</summary>
 /// <param name="OrdersPerSecond">That reached their terminal status.</param>
 /// <param name="SentAway">Calls that were told to come again later, and did.</param>
 /// <param name="Errors">Calls that failed otherwise, and orders that did not end.</param>
-sealed record Overload(double OrdersPerSecond, int SentAway, int Errors);
+/// <param name="OverAt">When no more was offered, by <see cref="Stopwatch" />.</param>
+sealed record Overload(double OrdersPerSecond, int SentAway, int Errors, long OverAt);

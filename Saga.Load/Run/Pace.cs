@@ -11,6 +11,9 @@ sealed class Pace(double rate)
     /// <summary>Since the beginning.</summary>
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_start);
 
+    /// <summary>How long ago it was time for the one with this number, by <see cref="Stopwatch" />.</summary>
+    public long LatenessOf(int number) => Stopwatch.GetTimestamp() - _start - (long)(number / rate * Stopwatch.Frequency);
+
     /// <summary>Waits until it is time for the one with this number, from 0; not at all if that has passed.</summary>
     public Task UntilAsync(int number, CancellationToken cancellationToken)
     {

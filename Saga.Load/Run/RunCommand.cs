@@ -15,13 +15,12 @@ sealed class RunCommand(RunOptions options)
 
         var figures = all.Count == 1 ? all[0] : Figures.Median(all);
         figures.Print();
-        if (options.Json != null)
-            await figures.WriteAsync(options.Json, cancellationToken);
-
         var report = await session.AuditAsync(cancellationToken);
         if (report == null)
             AnsiConsole.MarkupLine("[yellow]not audited: give --order-database and --account-database for that[/]");
         report?.Print();
+        if (options.Json != null)
+            await figures.WriteAsync(options.Json, cancellationToken);
         return figures.Errors == 0 && report is null or { Violations.Count: 0 } ? 0 : 1;
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using ScottPlot;
 using Spectre.Console;
 
@@ -24,17 +23,17 @@ sealed class SweepCommand(RunOptions options, IReadOnlyList<double> rates, TimeS
         }
 
         var table = new Table().Title("latency against throughput").RoundedBorder()
-            .AddColumns("offered a second", "done a second", "p50 ms", "p90 ms", "p99 ms", "max ms", "commits an order", "CPU an order, ms");
+            .AddColumns("offered a second", "done a second", "p50 ms", "p90 ms", "p99 ms", "max ms", "sent away", "commits an order", "CPU an order, ms");
         foreach (var x in points)
-            table.AddRow([.. new[] { x.Rate, x.OrdersPerSecond, x.TerminalMs.P50, x.TerminalMs.P90, x.TerminalMs.P99, x.TerminalMs.Max, x.CommitsPerOrder ?? double.NaN, x.CpuMsPerOrder.Values.Sum() }
+            table.AddRow([.. new[] { x.Rate, x.OrdersPerSecond, x.TerminalMs.P50, x.TerminalMs.P90, x.TerminalMs.P99, x.TerminalMs.Max, x.SentAway, x.CommitsPerOrder ?? double.NaN, x.CpuMsPerOrder.Values.Sum() }
                 .Select(v => v.ToString("0.##", CultureInfo.InvariantCulture))]);
         AnsiConsole.Write(table);
-        Draw(points);
-        if (options.Json != null)
-            await File.WriteAllTextAsync(options.Json.FullName, JsonSerializer.Serialize(points, Figures.Json), cancellationToken);
-
         var report = await session.AuditAsync(cancellationToken);
         report?.Print();
+        if (options.Json != null)
+            await Figures.WriteAsync(options.Json, points, cancellationToken);
+        if (points.FindAll(x => x.OrdersPerSecond > 0) is { Count: > 0 } drawn)
+            Draw(drawn);
         return points.Sum(x => x.Errors) == 0 && report is null or { Violations.Count: 0 } ? 0 : 1;
     }
 

@@ -65,6 +65,14 @@ public abstract class SystemFixture
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Asks a service's database for a number, past the service.</summary>
+    protected async Task<long> CountAsync(string database, string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
+        await using var command = source.CreateCommand(sql);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
     protected async Task<string> OpenAsync(long deposit, string currency = "EUR")
     {
         var account = await Accounts.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = currency });

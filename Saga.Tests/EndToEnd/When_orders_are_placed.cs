@@ -13,6 +13,13 @@ public sealed class When_orders_are_placed : SystemFixture
     public async Task AuditEachAsync() => await AuditAsync();
 
     [Test]
+    public void Should_be_rehearsed_when_it_starts()
+    {
+        foreach (var replica in System.Orders.Concat(System.Accounts))
+            Assert.That(File.ReadAllText(replica.LogFile), Does.Not.Contain("could not be rehearsed"), replica.Name);
+    }
+
+    [Test]
     public async Task Should_confirm_an_order_and_take_its_money()
     {
         var account = await OpenAsync(100);

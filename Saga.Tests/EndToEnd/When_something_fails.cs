@@ -101,8 +101,10 @@ public sealed class When_something_fails : SystemFixture
 
         await rabbit.StopAsync(signal);
         var during = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => PlaceAsync(account, 1)));
+        var asked = await CountAsync(System.OrderDatabase, "select count(*) from outbox_message where message_type like '%ReserveFunds%'");
         await rabbit.StartAsync();
 
+        Assert.That(asked, Is.GreaterThanOrEqualTo(during.Length), "CreateOrder's own commit carries the saga's first command");
         var orders = await Task.WhenAll(before.Concat(during).Select(EndAsync));
         Assert.That(orders, Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
         await AuditAsync();

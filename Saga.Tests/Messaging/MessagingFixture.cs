@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Saga.Load.Attack;
 using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
@@ -62,14 +63,22 @@ public abstract class MessagingFixture(bool grouped)
         await Servers.Postgres.DropDatabaseAsync(Name);
     }
 
-    /// <summary>Starts a process's worth of services.</summary>
-    protected async Task<IHost> StartReplicaAsync(Action<IEntityFrameworkOutboxConfigurator>? outbox = null,
-        Action<IBusRegistrationConfigurator>? more = null, bool consumes = true)
+    /// <summary>A way through the network to the database.</summary>
+    internal TcpProxy NewRoad()
     {
+        var database = new NpgsqlConnectionStringBuilder(_database);
+        return new TcpProxy(database.Host!, database.Port);
+    }
+
+    /// <summary>Starts a process's worth of services.</summary>
+    internal async Task<IHost> StartReplicaAsync(Action<IEntityFrameworkOutboxConfigurator>? outbox = null,
+        Action<IBusRegistrationConfigurator>? more = null, bool consumes = true, TcpProxy? road = null)
+    {
+        var database = road == null ? _database : new NpgsqlConnectionStringBuilder(_database) { Host = "127.0.0.1", Port = road.Port }.ConnectionString;
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders().AddProvider(Log).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(Arrivals);
-        builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(_database));
+        builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(database));
         if (grouped)
             builder.Services.AddRabbitTransport<TestDbContext>();
         builder.Services.AddMassTransit(x =>
@@ -97,7 +106,7 @@ public abstract class MessagingFixture(bool grouped)
             {
                 endpoint.UseMessageRetry(r =>
                 {
-                    r.Ignore<InvalidOperationException>();
+                    r.Ignore<InvalidOperationException>(e => !TransientErrors.IsUnavailable(e)); // EF Core wraps a lost connection in one
                     r.Intervals([.. Enumerable.Range(0, 60).Select(i => TimeSpan.FromMilliseconds(5 * i))]);
                 });
                 endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);

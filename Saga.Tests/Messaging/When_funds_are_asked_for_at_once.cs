@@ -4,8 +4,10 @@ using Local.Host.Servers;
 using Local.Host.Services;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Saga.Tests.Messaging;
 
@@ -59,6 +61,36 @@ public sealed class When_funds_are_asked_for_at_once
         Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account)), Is.EqualTo(1));
         Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 40 && x.Held == 10)), Is.EqualTo(1));
         Assert.That(await CountAsync(db => db.LedgerEntries.Where(x => x.AccountId == account && x.Kind == EntryKind.Hold)), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_decide_for_a_group_in_the_order_in_which_they_came()
+    {
+        var account = await OpenAsync(10);
+        var commands = new[] { 8m, 5, 2, 1 }.Select(x => FundsCommand.Of(new ReserveFunds(Guid.CreateVersion7(), account, x, "EUR"))).ToList();
+        await using var connection = new NpgsqlConnection(_system.Servers.Postgres.Admin(_system.AccountDatabase));
+        await connection.OpenAsync();
+        var step = new FundsStep(TimeProvider.System);
+        SetDecision<object?> decision;
+        await using (var load = new NpgsqlBatch(connection))
+        {
+            step.Load(load, commands);
+            await using var rows = await load.ExecuteReaderAsync();
+            decision = await step.Decide(rows, commands, default);
+        }
+
+        await using (var write = new NpgsqlBatch(connection))
+        {
+            foreach (var statement in decision.Statements)
+                write.BatchCommands.Add(statement);
+            await write.ExecuteNonQueryAsync();
+        }
+
+        Assert.That(decision.Results.Select(x => x.Value?.GetType().Name),
+            Is.EqualTo(new[] { nameof(FundsReserved), nameof(ReservationRejected), nameof(FundsReserved), nameof(ReservationRejected) }));
+        var entries = await _system.AccountClient.ListEntriesAsync(new() { AccountId = account.ToString() });
+        Assert.That(entries.Entries.Reverse().Select(x => (x.Kind, x.AvailableAfter.Units, x.HeldAfter.Units)),
+            Is.EqualTo(new[] { (Accounts.V1.EntryKind.Deposit, 10L, 0L), (Accounts.V1.EntryKind.Hold, 2L, 8L), (Accounts.V1.EntryKind.Hold, 0L, 10L) }));
     }
 
     [Test]

@@ -3,11 +3,13 @@ using System.Diagnostics;
 using System.Transactions;
 using Local.Host.Servers;
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Saga.Load.Attack;
 
 namespace Saga.Tests.Messaging;
 
@@ -67,8 +69,9 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>());
         var name = Unique("claims");
         var bus = replica.Services.GetRequiredService<IBus>();
+        var ids = Enumerable.Range(0, 60).Select(_ => NewId.NextGuid()).ToArray();
 
-        await Task.WhenAll(Enumerable.Range(0, 60).Select(i => bus.Publish(new Claim(name, i, i % 20 == 7 ? "refused" : i % 20 == 11 ? "fails once" : ""))));
+        await Task.WhenAll(ids.Select((id, i) => bus.Publish(new Claim(name, i, i % 20 == 7 ? "refused" : i % 20 == 11 ? "fails once" : ""), x => x.MessageId = id)));
 
         await Wait.UntilAsync(async () => await EffectsAsync(name) == 57, Patience, () => "57 effects");
         for (var i = 0; i < 60; i++)
@@ -78,6 +81,91 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         Assert.That(await EffectsAsync(name), Is.EqualTo(57));
         Assert.That(await EffectsAsync($"tracked {name}"), Is.EqualTo(57));
         Assert.That((await Servers.Rabbit.QueuesAsync(Name)).Contains("claim_error"));
+        var consumed = await QueryAsync(db => db.Set<InboxState>().Where(x => ids.Contains(x.MessageId)).Select(x => x.MessageId).ToListAsync());
+        Assert.That(consumed, Is.EquivalentTo(ids.Where((_, i) => i % 20 != 7)), "who is refused is no repeat when it comes again");
+    }
+
+    [Test]
+    public async Task Should_not_have_a_lone_unit_wait()
+    {
+        var replica = await StartReplicaAsync(consumes: false);
+        var (alone, plainly) = (new List<TimeSpan>(), new List<TimeSpan>());
+        for (var i = 0; i < 60; i++)
+            await InScopeAsync(replica, async (db, scope) =>
+            {
+                db.Add(new Effect { Name = Unique("alone") });
+                var start = Stopwatch.GetTimestamp();
+                await (i % 2 == 0 ? scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default) : db.SaveChangesAsync());
+                (i % 2 == 0 ? alone : plainly).Add(Stopwatch.GetElapsedTime(start));
+            });
+        Assert.That(Median(alone), Is.LessThan(Median(plainly) + TimeSpan.FromMilliseconds(5)));
+
+        static TimeSpan Median(List<TimeSpan> all) => all.Order().ElementAt(all.Count / 2);
+    }
+
+    [Test]
+    public async Task Should_commit_once_and_say_so_of_nobody_when_the_answer_to_a_groups_commit_is_lost()
+    {
+        await using var road = NewRoad();
+        var replica = await StartReplicaAsync(road: road);
+        var name = Unique("unknown");
+        async Task CommitAsync(int number, double seconds)
+        {
+            await using var scope = replica.Services.CreateAsyncScope();
+            var unit = scope.ServiceProvider.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            scope.ServiceProvider.GetRequiredService<TestDbContext>().Add(new Effect { Name = name });
+            if (seconds > 0)
+                unit.Add(new NpgsqlBatchCommand("select pg_sleep($1)") { Parameters = { new() { Value = seconds } } });
+            await scope.ServiceProvider.GetRequiredService<IPublishEndpoint>().Publish(new Pong($"{name} {number}"));
+            await unit.CommitAsync(default);
+        }
+
+        var first = CommitAsync(0, 0.5);
+        var group = Enumerable.Range(1, 20).Select(i => CommitAsync(i, i == 20 ? 1 : 0)).ToList();
+        await first;
+        await Wait.UntilAsync(() => QueryAsync(db => db.Database.SqlQueryRaw<bool>("""
+            select count(*) > 0 as "Value" from pg_stat_activity
+            where datname = current_database() and state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()
+            """).SingleAsync()), Patience, () => "the group's last batch, which ends with the commit");
+        road.Road = Road.NothingBack;
+        await Wait.UntilAsync(async () => await EffectsAsync(name) == 21, Patience, () => "all to be committed");
+        Assert.That(group, Has.None.Property(nameof(Task.IsCompleted)).True);
+        road.Road = Road.Cut;
+        await Task.WhenAll(group).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Patience);
+        road.Road = Road.Open;
+
+        Assert.That(group.Select(x => x.Exception?.InnerException), Has.All.Not.Null.And.None.InstanceOf<DbUpdateConcurrencyException>());
+        for (var i = 0; i <= 20; i++)
+            await ArrivesAsync($"{name} {i}");
+        await OutboxIsEmptyAsync();
+        Assert.That(await EffectsAsync(name), Is.EqualTo(21));
+    }
+
+    [Test]
+    public async Task Should_have_each_effect_once_though_answers_of_commits_are_lost()
+    {
+        await using var road = NewRoad();
+        var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>(), road: road);
+        var name = Unique("lost");
+        var bus = replica.Services.GetRequiredService<IBus>();
+
+        for (var i = 0; i < 200; i++)
+        {
+            await bus.Publish(new Claim(name, i, ""));
+            if (i % 40 != 20)
+                continue;
+            road.Road = Road.NothingBack;
+            await Task.Delay(100);
+            road.Road = Road.Cut;
+            await Task.Delay(50);
+            road.Road = Road.Open;
+        }
+
+        for (var i = 0; i < 200; i++)
+            await ArrivesAsync($"{name} {i}");
+        await OutboxIsEmptyAsync();
+        Assert.That(await EffectsAsync(name), Is.EqualTo(200));
+        Assert.That(await EffectsAsync($"tracked {name}"), Is.EqualTo(200));
     }
 
     [TestCase("impossible", TestName = "Should_try_what_the_database_refuses_by_itself")]
