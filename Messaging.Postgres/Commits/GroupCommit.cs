@@ -78,7 +78,8 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             {
             }
         }
-        catch (Exception e) when (group.Count == 1 ? MayBeOneMembers(e) && !PostgresConditions.IsLocked(e) : SetWrites<TDbContext>.IsOfOneRow(e))
+        catch (Exception e) when (MayBeOneMembers(e) && !PostgresConditions.IsLocked(e)
+            && (group.Count == 1 || store.IsRepeat(e) || SetWrites<TDbContext>.HasChanged(e)))
         {
             return false;
         }
@@ -111,7 +112,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
         member.Succeed();
     }
 
-    /// <summary>Commits units whose handlers have ended; begins again without those whose rows have changed, or are there already.</summary>
+    /// <summary>Commits units whose handlers have ended; begins again without those whose rows have changed.</summary>
     async Task CommitTogether(List<GroupMember<TDbContext>> left)
     {
         while (left.Count > 0)
@@ -127,8 +128,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, SetWrites<TD
             {
                 await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
             }
-            catch (DbUpdateException e) when ((e is DbUpdateConcurrencyException || SetWrites<TDbContext>.IsOfOneRow(e.InnerException))
-                && merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
+            catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
             {
                 FallOut(left, owners, e);
                 continue;

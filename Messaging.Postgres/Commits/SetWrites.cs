@@ -48,10 +48,8 @@ sealed class SetWrites<TDbContext> where TDbContext : DbContext
         return true;
     }
 
-    /// <summary>
-    /// One row is at fault (classes 22 and 23): it is not as it was read, its key is there already, or it breaks another rule. SaveChanges can tell whose.
-    /// </summary>
-    public static bool IsOfOneRow(Exception? error) => error is PostgresException { SqlState: ['2', '2' or '3', ..] };
+    /// <summary>A row was not as it was read. SaveChanges can tell which: by the rows that each statement has changed.</summary>
+    public static bool HasChanged(Exception error) => error is PostgresException { SqlState: PostgresErrorCodes.DivisionByZero };
 
     /// <summary>The version that PostgreSQL's xmin gives all rows of one transaction.</summary>
     public void SetVersion(IEnumerable<EntityEntry> entries, uint transactionId)

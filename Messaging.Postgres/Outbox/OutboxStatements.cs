@@ -37,6 +37,7 @@ sealed class OutboxStatements
         var quote = db.GetService<ISqlGenerationHelper>();
         var (outbox, o) = Names<OutboxMessage>(db, quote);
         var (inbox, i) = Names<InboxState>(db, quote);
+        InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
         var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
             o(nameof(OutboxMessage.Parked)));
 
@@ -71,6 +72,7 @@ sealed class OutboxStatements
             """;
     }
 
+    public string InboxTable { get; }
     public string InsertOutbox { get; }
     public string InsertInbox { get; }
     public string InsertNewInboxes { get; }

@@ -82,6 +82,10 @@ sealed class OutboxStore<TDbContext>(
             batch.BatchCommands.Add(OnKeys(For(db).InsertNewInboxes, consumed));
     }
 
+    /// <summary>An inbox row was there already.</summary>
+    public bool IsRepeat(Exception error) =>
+        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } refused && refused.TableName == _statements?.InboxTable;
+
     static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) => [.. units.Select(x => x.Consumed).OfType<InboxState>()];
 
     static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
