@@ -40,12 +40,13 @@ var sweep = new Command("sweep", "Offers rising rates until the system does not 
 sweep.SetAction((parsed, cancellationToken) => new SweepCommand(ReadOptions(parsed), parsed.GetValue(rates)!, TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(picture)!)
     .RunAsync(cancellationToken));
 
+var atBest = new Option<int>("--orders") { Description = "How many orders to place, before and after, to find out what it can do.", DefaultValueFactory = _ => 20_000 };
 var factor = new Option<double>("--factor") { Description = "How many times what it can do is offered.", DefaultValueFactory = _ => 2 };
 var lasts = new Option<double>("--seconds") { Description = "How long too much is offered.", DefaultValueFactory = _ => 300 };
 var overload = new Command("overload", "Offers more than the system can do, for long, and measures what it does meanwhile, and its latency afterwards.")
-    { orders, factor, lasts, clients, accounts, warmup, grow, refused, order, account, orderDatabase, accountDatabase, amqp, management };
+    { atBest, factor, lasts, clients, accounts, warmup, grow, refused, order, account, orderDatabase, accountDatabase, amqp, management };
 overload.SetAction((parsed, cancellationToken) =>
-    new OverloadCommand(ReadOptions(parsed), parsed.GetValue(factor), TimeSpan.FromSeconds(parsed.GetValue(lasts))).RunAsync(cancellationToken));
+    new OverloadCommand(ReadOptions(parsed) with { Orders = parsed.GetValue(atBest) }, parsed.GetValue(factor), TimeSpan.FromSeconds(parsed.GetValue(lasts))).RunAsync(cancellationToken));
 foreach (var command in new[] { run, sweep, overload })
     command.Validators.Add(result =>
     {
@@ -112,7 +113,7 @@ var attack = new Command("attack", "Starts everything, lets go wrong what can, a
 attack.SetAction((parsed, cancellationToken) =>
     new AttackCommand(parsed.GetValue(minutes), parsed.GetValue(plan), parsed.GetValue(offered), parsed.GetValue(folder)!).RunAsync(cancellationToken));
 
-foreach (var count in new[] { orders, clients, accounts, repeat, times, seeds })
+foreach (var count in new[] { orders, atBest, clients, accounts, repeat, times, seeds })
     Require(count, x => x >= 1, "is at least 1");
 foreach (var count in new[] { warmup, grow })
     Require(count, x => x >= 0, "is at least 0");

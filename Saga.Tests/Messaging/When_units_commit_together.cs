@@ -121,7 +121,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         }
 
         var first = CommitAsync(0, 0.5);
-        var group = Enumerable.Range(1, 20).Select(i => CommitAsync(i, i == 20 ? 1 : 0)).ToList();
+        var group = Enumerable.Range(1, 20).Select(i => CommitAsync(i, i == 20 ? 2 : 0)).ToList();
         await first;
         await Wait.UntilAsync(() => QueryAsync(db => db.Database.SqlQueryRaw<bool>("""
             select count(*) > 0 as "Value" from pg_stat_activity
