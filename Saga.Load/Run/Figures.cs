@@ -38,7 +38,7 @@ sealed record Figures
     /// <summary>Orders that had ended before, which the databases were filled with.</summary>
     public required int Grow { get; init; }
 
-    /// <summary>How often it was measured: the figures are medians then, and the numbers of orders, errors and calls are sums.</summary>
+    /// <summary>How often it was measured: the figures are medians then, but outcomes, errors and calls that were sent away are sums.</summary>
     public int Repeat { get; init; } = 1;
 
     /// <summary>Calls that failed, and orders that did not end.</summary>
@@ -75,7 +75,7 @@ sealed record Figures
     /// <summary>Resident memory of each service at the end.</summary>
     public required IReadOnlyDictionary<string, double> MemoryMb { get; init; }
 
-    public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, IReadOnlyCollection<long> late, Meters before, Meters after,
+    public static Figures From(RunOptions options, Placed?[] placed, TerminalTimes times, long start, IReadOnlyCollection<TimeSpan> late, Meters before, Meters after,
         IReadOnlyDictionary<string, double> memory, int failedCalls, int sentAway)
     {
         var accepted = placed.OfType<Placed>().ToList();
@@ -97,7 +97,7 @@ sealed record Figures
             OrdersPerSecond = Math.Round(ended.Count / Math.Max(0.001, Stopwatch.GetElapsedTime(start, last).TotalSeconds), 1),
             RpcMs = Latency.From(accepted.Select(x => x.Answered - x.Called)),
             TerminalMs = Latency.From(ended.Select(x => x.At - x.Placed.First)),
-            LateMs = late.Count > 0 ? Latency.From(late) : null,
+            LateMs = late.Count > 0 ? Latency.From(late.Select(x => (long)(x.TotalSeconds * Stopwatch.Frequency))) : null,
             Outcomes = ended.GroupBy(x => x.Status).ToDictionary(x => x.Key, x => x.Count()),
             CommitsPerOrder = after.Commits - before.Commits is { } commits ? Math.Round((double)commits / perOrder, 2) : null,
             CpuMsPerOrder = after.CpuMilliseconds.ToDictionary(x => x.Key, x => Math.Round((x.Value - before.CpuMilliseconds[x.Key]) / perOrder, 2)),

@@ -64,7 +64,7 @@ sealed class LoadSession : IAsyncDisposable
         await using var times = await TerminalTimes.StartAsync(_target, _channels, cancellationToken);
         var before = metered ? await Meters.BeginAsync(_target, cancellationToken) : Meters.None;
         var placed = new Placed?[orders];
-        var late = new List<long>();
+        var late = new List<TimeSpan>();
         var start = Stopwatch.GetTimestamp();
         await AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
             .StartAsync(async progress =>
@@ -99,13 +99,13 @@ sealed class LoadSession : IAsyncDisposable
         var again = new ConcurrentQueue<(int Order, long Due)>(); // all are told to wait for the same time: in the order of their times
         var placed = new ConcurrentDictionary<int, Placed>();
         var calls = new List<Task>();
-        var (pace, orders, inTime, over) = (new Pace(rate), 0, 0, 0L);
+        var (pace, orders, over) = (new Pace(rate), 0, 0L);
         for (var call = 0; ; call++)
         {
             await pace.UntilAsync(call, cancellationToken);
             var isOver = pace.Elapsed > duration;
             if (isOver && over == 0)
-                (over, inTime) = (Stopwatch.GetTimestamp(), placed.Values.Count(x => times.Of(x.OrderId) != null));
+                over = Stopwatch.GetTimestamp();
             if (again.TryPeek(out var next) && next.Due <= Stopwatch.GetTimestamp() && again.TryDequeue(out next))
                 calls.Add(CallAsync(next.Order));
             else if (!isOver)
@@ -118,7 +118,8 @@ sealed class LoadSession : IAsyncDisposable
 
         await Task.WhenAll(calls);
         await EndedAsync([.. placed.Values], times, cancellationToken);
-        return new Overload(inTime / duration.TotalSeconds, _sentAway, _errors.Values.Sum() + placed.Values.Count(x => times.Of(x.OrderId) == null), over);
+        var ended = placed.Values.Select(x => times.Of(x.OrderId)?.At).OfType<long>().ToList();
+        return new Overload(ended.Count(x => x <= over) / duration.TotalSeconds, _sentAway, _errors.Values.Sum() + placed.Count - ended.Count, over);
 
         async Task CallAsync(int order)
         {
@@ -178,7 +179,7 @@ sealed class LoadSession : IAsyncDisposable
     /// <param name="times">Hears of their ends.</param>
     /// <param name="late">By how much each call comes later than the rate wants it.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, List<long> late, CancellationToken cancellationToken)
+    async Task PlaceAllAsync(Placed?[] placed, double rate, TerminalTimes times, List<TimeSpan> late, CancellationToken cancellationToken)
     {
         if (rate == 0)
         {

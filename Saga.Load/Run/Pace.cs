@@ -11,13 +11,13 @@ sealed class Pace(double rate)
     /// <summary>Since the beginning.</summary>
     public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_start);
 
-    /// <summary>How long ago it was time for the one with this number, by <see cref="Stopwatch" />.</summary>
-    public long LatenessOf(int number) => Stopwatch.GetTimestamp() - _start - (long)(number / rate * Stopwatch.Frequency);
+    /// <summary>How long ago it was time for the one with this number; negative if it is not yet.</summary>
+    public TimeSpan LatenessOf(int number) => Elapsed - TimeSpan.FromSeconds(number / rate);
 
     /// <summary>Waits until it is time for the one with this number, from 0; not at all if that has passed.</summary>
     public Task UntilAsync(int number, CancellationToken cancellationToken)
     {
-        var early = TimeSpan.FromSeconds(number / rate) - Elapsed;
+        var early = -LatenessOf(number);
         return early > TimeSpan.FromMilliseconds(0.5) ? Task.Delay(early, cancellationToken) : Task.CompletedTask;
     }
 }
