@@ -4,7 +4,7 @@ using Orders;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddApi<OrderDbContext>();
+builder.AddApi<OrderDbContext>(OrderRehearsal.Calls);
 builder.AddDatabase<OrderDbContext>();
 builder.AddMessaging<OrderDbContext>(x => x
     .AddSagaStateMachine<OrderStateMachine, OrderState>()

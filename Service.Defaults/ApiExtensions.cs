@@ -1,3 +1,4 @@
+using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.EntityFrameworkCore;
@@ -10,13 +11,19 @@ namespace Service.Defaults;
 public static class ApiExtensions
 {
     /// <summary>Adds gRPC with JSON transcoding, reflection and errors with details, and health checks.</summary>
-    public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
+    /// <param name="builder">The service.</param>
+    /// <param name="firstCalls">Calls which the service refuses; it makes them itself before it is ready.</param>
+    public static void AddApi<TDbContext>(this WebApplicationBuilder builder, IReadOnlyList<Func<CallInvoker, CallOptions, Task>> firstCalls)
+        where TDbContext : DbContext
     {
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
             .AddJsonTranscoding(o => o.TypeRegistry = KnownFields.ErrorTypes);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
-        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: ["ready"]);
+        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: ["ready"])
+            .AddCheck<FirstCall>("first-call", tags: ["ready"]);
+        builder.Services.AddSingleton(x => ActivatorUtilities.CreateInstance<FirstCall>(x, firstCalls))
+            .AddHostedService(x => x.GetRequiredService<FirstCall>());
     }
 
     /// <summary>Maps reflection, gRPC health, <c>/health/live</c> and <c>/health/ready</c>.</summary>

@@ -14,6 +14,9 @@ namespace Service.Defaults;
 /// <summary>The bus as both services have it.</summary>
 public static partial class MessagingExtensions
 {
+    /// <summary>How often everything is rehearsed: the container compiles how it makes a service when it has made it twice.</summary>
+    internal const int Rehearsals = 3;
+
     static readonly TimeSpan LongestRehearsal = TimeSpan.FromSeconds(5);
 
     /// <summary>
@@ -99,7 +102,8 @@ public static partial class MessagingExtensions
         limit.CancelAfter(LongestRehearsal);
         try
         {
-            await play(app.Services.GetRequiredService<Rehearsal<TDbContext>>(), limit.Token).WaitAsync(limit.Token);
+            for (var i = 0; i < Rehearsals; i++)
+                await play(app.Services.GetRequiredService<Rehearsal<TDbContext>>(), limit.Token).WaitAsync(limit.Token);
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {

@@ -1,4 +1,5 @@
 using Contracts;
+using Grpc.Core;
 using MassTransit;
 using Messaging.Postgres;
 using Messaging.Postgres.Sagas;
@@ -9,6 +10,18 @@ namespace Orders;
 /// <summary>An order's way, gone once before the first one comes.</summary>
 static class OrderRehearsal
 {
+    /// <summary>Asks for an order that no account pays, and for one that there is not.</summary>
+    public static readonly Func<CallInvoker, CallOptions, Task>[] Calls =
+    [
+        (service, options) => new V1.OrderService.OrderServiceClient(service).CreateOrderAsync(new V1.CreateOrderRequest { Items = { new V1.OrderItem
+        {
+            Sku = "rehearsal",
+            Quantity = 1,
+            UnitPrice = new Google.Type.Money { CurrencyCode = "EUR", Units = 1 },
+        } } }, options).ResponseAsync,
+        (service, options) => new V1.OrderService.OrderServiceClient(service).GetOrderAsync(new V1.GetOrderRequest { OrderId = $"{Guid.Empty}" }, options).ResponseAsync,
+    ];
+
     /// <summary>Submits an order, and has the funds of another one reserved; neither is stored.</summary>
     public static async Task Play(Rehearsal<OrderDbContext> rehearsal, CancellationToken cancellationToken)
     {
