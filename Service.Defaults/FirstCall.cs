@@ -21,8 +21,6 @@ sealed partial class FirstCall(IConfiguration configuration, IHostApplicationLif
 {
     const string AddressKey = "Kestrel:Endpoints:Grpc:Url";
 
-    static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(5);
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -36,7 +34,7 @@ sealed partial class FirstCall(IConfiguration configuration, IHostApplicationLif
                 DisposeHttpClient = true,
                 ThrowOperationCanceledOnCancellation = true,
             });
-            var (service, options) = (channel.CreateCallInvoker(), new CallOptions(deadline: DateTime.UtcNow + LongestTime, cancellationToken: stoppingToken));
+            var (service, options) = (channel.CreateCallInvoker(), new CallOptions(deadline: DateTime.UtcNow + MessagingExtensions.LongestRehearsal, cancellationToken: stoppingToken));
             for (var i = 0; i < MessagingExtensions.Rehearsals; i++)
             {
                 foreach (var call in calls)

@@ -17,7 +17,8 @@ public static partial class MessagingExtensions
     /// <summary>How often everything is rehearsed: the container compiles how it makes a service when it has made it twice.</summary>
     internal const int Rehearsals = 3;
 
-    static readonly TimeSpan LongestRehearsal = TimeSpan.FromSeconds(5);
+    /// <summary>How long that may take.</summary>
+    internal static readonly TimeSpan LongestRehearsal = TimeSpan.FromSeconds(5);
 
     /// <summary>
     /// After which a replicated queue drops a message: never. RabbitMQ 4 drops one that has been given back 20 times, which crashes

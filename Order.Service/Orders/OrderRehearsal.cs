@@ -13,14 +13,11 @@ static class OrderRehearsal
     /// <summary>Asks for an order that no account pays, and for one that there is not.</summary>
     public static readonly Func<CallInvoker, CallOptions, Task>[] Calls =
     [
-        (service, options) => new V1.OrderService.OrderServiceClient(service).CreateOrderAsync(new V1.CreateOrderRequest { Items = { new V1.OrderItem
-        {
-            Sku = "rehearsal",
-            Quantity = 1,
-            UnitPrice = new Google.Type.Money { CurrencyCode = "EUR", Units = 1 },
-        } } }, options).ResponseAsync,
+        (service, options) => new V1.OrderService.OrderServiceClient(service).CreateOrderAsync(new V1.CreateOrderRequest { Items = { Item } }, options).ResponseAsync,
         (service, options) => new V1.OrderService.OrderServiceClient(service).GetOrderAsync(new V1.GetOrderRequest { OrderId = $"{Guid.Empty}" }, options).ResponseAsync,
     ];
+
+    static V1.OrderItem Item => new() { Sku = "rehearsal", Quantity = 1, UnitPrice = new Google.Type.Money { CurrencyCode = "EUR", Units = 1 } };
 
     /// <summary>Submits an order, and has the funds of another one reserved; neither is stored.</summary>
     public static async Task Play(Rehearsal<OrderDbContext> rehearsal, CancellationToken cancellationToken)
