@@ -4,7 +4,7 @@ using MassTransit;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddApi<AccountDbContext>(FundsRehearsal.Calls);
+builder.AddApi<AccountDbContext>();
 builder.AddDatabase<AccountDbContext>();
 builder.AddMessaging<AccountDbContext>(x =>
     {

@@ -4,7 +4,8 @@ using Orders;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddApi<OrderDbContext>(OrderRehearsal.Calls);
+builder.AddApi<OrderDbContext>();
+builder.AddFirstCalls(OrderRehearsal.Calls);
 builder.AddDatabase<OrderDbContext>();
 builder.AddMessaging<OrderDbContext>(x => x
     .AddSagaStateMachine<OrderStateMachine, OrderState>()

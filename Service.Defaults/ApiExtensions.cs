@@ -10,19 +10,25 @@ namespace Service.Defaults;
 /// <summary>The API side that both services have: gRPC with JSON, reflection, health.</summary>
 public static class ApiExtensions
 {
+    const string Ready = "ready";
+
     /// <summary>Adds gRPC with JSON transcoding, reflection and errors with details, and health checks.</summary>
-    /// <param name="builder">The service.</param>
-    /// <param name="firstCalls">Calls which the service refuses; it makes them itself before it is ready.</param>
-    public static void AddApi<TDbContext>(this WebApplicationBuilder builder, IReadOnlyList<Func<CallInvoker, CallOptions, Task>> firstCalls)
-        where TDbContext : DbContext
+    public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
     {
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
             .AddJsonTranscoding(o => o.TypeRegistry = KnownFields.ErrorTypes);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
-        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: ["ready"])
-            .AddCheck<FirstCall>("first-call", tags: ["ready"]);
-        builder.Services.AddSingleton(x => ActivatorUtilities.CreateInstance<FirstCall>(x, firstCalls))
+        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
+    }
+
+    /// <summary>Has the service call itself before it is ready. It costs a start half a second of processor time where all is busy: for a service whose callers wait.</summary>
+    /// <param name="builder">The service.</param>
+    /// <param name="calls">Calls which the service refuses.</param>
+    public static void AddFirstCalls(this WebApplicationBuilder builder, IReadOnlyList<Func<CallInvoker, CallOptions, Task>> calls)
+    {
+        builder.Services.AddHealthChecks().AddCheck<FirstCall>("first-call", tags: [Ready]);
+        builder.Services.AddSingleton(x => ActivatorUtilities.CreateInstance<FirstCall>(x, calls))
             .AddHostedService(x => x.GetRequiredService<FirstCall>());
     }
 
@@ -33,7 +39,7 @@ public static class ApiExtensions
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains("ready") });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Ready) });
     }
 
     sealed class DatabaseCheck<TDbContext>(TDbContext db) : IHealthCheck where TDbContext : DbContext

@@ -1,5 +1,4 @@
 using Contracts;
-using Grpc.Core;
 using MassTransit;
 using Messaging.Postgres;
 
@@ -8,12 +7,6 @@ namespace Accounts;
 /// <summary>An order's funds, held once before the first one asks.</summary>
 static class FundsRehearsal
 {
-    /// <summary>Asks for an account that there is not.</summary>
-    public static readonly Func<CallInvoker, CallOptions, Task>[] Calls =
-    [
-        (service, options) => new V1.AccountService.AccountServiceClient(service).GetAccountAsync(new V1.GetAccountRequest { AccountId = $"{Guid.Empty}" }, options).ResponseAsync,
-    ];
-
     /// <summary>Refuses funds of an account that is not there, and holds some of one that is there for that long; neither is stored.</summary>
     public static async Task Play(Rehearsal<AccountDbContext> rehearsal, CancellationToken cancellationToken)
     {
