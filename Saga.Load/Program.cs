@@ -6,6 +6,10 @@ using Saga.Load.Compose;
 using Saga.Load.Run;
 using Saga.Load.Simulation;
 
+// What drives a load has one pool thread (Saga.Load.csproj); what computes, or has the system's connections go through it, takes what there is.
+if (args is ["simulate" or "mutants" or "attack", ..])
+    ThreadPool.SetMinThreads(Environment.ProcessorCount, Environment.ProcessorCount);
+
 var orders = new Option<int>("--orders") { Description = "How many orders to place.", DefaultValueFactory = _ => 1000 };
 var clients = new Option<int>("--clients") { Description = "How many clients place them, each waiting for its answer.", DefaultValueFactory = _ => 32 };
 var rate = new Option<double>("--rate") { Description = "Orders a second, placed on time whatever the answers; 0 for as fast as the clients can.", DefaultValueFactory = _ => 0 };
