@@ -75,6 +75,7 @@ public static partial class MessagingExtensions
                     json.WriteIndented = false;
                     return json;
                 });
+                rabbit.UseSequentialMessageIds();
                 rabbit.ConfigureEndpoints(context);
             });
         });

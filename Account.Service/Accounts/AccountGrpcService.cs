@@ -1,13 +1,14 @@
 using System.Globalization;
 using Accounts.V1;
 using Grpc.Core;
+using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Service.Defaults;
 
 namespace Accounts;
 
 /// <summary>The API of proto/accounts/v1/accounts.proto, which says what its methods promise.</summary>
-sealed class AccountGrpcService(AccountDbContext db, TimeProvider time) : AccountService.AccountServiceBase
+sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unit, TimeProvider time) : AccountService.AccountServiceBase
 {
     public override async Task<V1.Account> OpenAccount(OpenAccountRequest request, ServerCallContext context)
     {
@@ -29,7 +30,7 @@ sealed class AccountGrpcService(AccountDbContext db, TimeProvider time) : Accoun
         try
         {
             db.Add(account);
-            await db.SaveChangesAsync(context.CancellationToken);
+            await unit.CommitAsync(context.CancellationToken);
             return account.ToProto();
         }
         catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)

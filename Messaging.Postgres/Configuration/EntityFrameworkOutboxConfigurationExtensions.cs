@@ -43,6 +43,17 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         configurator.Connect(new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context), configure);
     }
 
+    /// <summary>
+    /// Gives messages ids that grow with time as PostgreSQL compares them, so that the inboxes' indexes grow at their ends: MassTransit's own
+    /// come anywhere in them. Who sends a message with an id of its own keeps it.
+    /// </summary>
+    public static void UseSequentialMessageIds(this IBusFactoryConfigurator configurator)
+    {
+        ArgumentNullException.ThrowIfNull(configurator);
+        configurator.ConfigureSend(send => send.UseExecute(x => x.MessageId = NewId.NextSequentialGuid()));
+        configurator.ConfigurePublish(publish => publish.UseExecute(x => x.MessageId = NewId.NextSequentialGuid()));
+    }
+
     /// <inheritdoc cref="UseEntityFrameworkOutbox{TDbContext}(IReceiveEndpointConfigurator, IRegistrationContext, Action{IOutboxOptionsConfigurator})" />
     [Obsolete("Use the overload with an IRegistrationContext: https://masstransit.io/obsolete")]
     public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator,

@@ -27,6 +27,34 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
         await OutboxIsEmptyAsync();
     }
 
+    [Test]
+    public async Task Should_give_ids_in_the_order_of_time()
+    {
+        var replica = await StartReplicaAsync();
+        var name = Unique("ordered");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            var publisher = scope.GetRequiredService<IPublishEndpoint>();
+            for (var i = 0; i < 30; i++)
+            {
+                await publisher.Publish(new Pong($"{name} {i}"));
+                await replica.Services.GetRequiredService<IBus>().Publish(new Pong($"{name} by the bus {i}"));
+            }
+
+            await db.SaveChangesAsync();
+        });
+        List<Guid?> ids = [];
+        for (var i = 0; i < 30; i++)
+        {
+            await ArrivesAsync($"{name} {i}");
+            await ArrivesAsync($"{name} by the bus {i}");
+            ids.AddRange([Arrivals.Of($"{name} {i}")[0].MessageId, Arrivals.Of($"{name} by the bus {i}")[0].MessageId]);
+        }
+
+        var sorted = await QueryAsync(db => db.Database.SqlQueryRaw<Guid>("""select unnest as "Value" from unnest({0}) order by 1""", ids).ToListAsync());
+        Assert.That(ids, Is.EqualTo(sorted.Select(x => (Guid?)x)));
+    }
+
     [TestCase(true)]
     [TestCase(false)]
     public async Task Should_send_when_the_callers_transaction_commits(bool commits)
