@@ -22,7 +22,7 @@ public static class ApiExtensions
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
     }
 
-    /// <summary>Has the service call itself before it is ready. It costs a start half a second of processor time where all is busy: for a service whose callers wait.</summary>
+    /// <summary>Has the service call itself before it is ready: where clients wait for its first answers. Whatever else a start does has to wait for it.</summary>
     /// <param name="builder">The service.</param>
     /// <param name="calls">Calls which the service refuses.</param>
     public static void AddFirstCalls(this WebApplicationBuilder builder, IReadOnlyList<Func<CallInvoker, CallOptions, Task>> calls)
