@@ -10,7 +10,8 @@ namespace Service.Defaults;
 /// <summary>The API side that both services have: gRPC with JSON, reflection, health.</summary>
 public static class ApiExtensions
 {
-    const string Ready = "ready";
+    /// <summary>The tag of what must be well before a service is ready.</summary>
+    internal const string Ready = "ready";
 
     /// <summary>Adds gRPC with JSON transcoding, reflection and errors with details, and health checks.</summary>
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext

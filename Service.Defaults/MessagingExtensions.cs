@@ -84,7 +84,7 @@ public static partial class MessagingExtensions
                 () => x.GetRequiredService<IBusControl>().CheckHealth().Status != BusHealthStatus.Unhealthy,
                 () => x.GetRequiredService<BrokerConnection>().IsAway))
             .AddHostedService(x => x.GetRequiredService<PreparedBus>())
-            .AddHealthChecks().AddCheck<PreparedBus>("prepared-bus", tags: ["ready"]);
+            .AddHealthChecks().AddCheck<PreparedBus>("prepared-bus", tags: [ApiExtensions.Ready]);
     }
 
     /// <summary>Has the outbox send by <see cref="RabbitTransport{TDbContext}" />; before the outbox is added.</summary>

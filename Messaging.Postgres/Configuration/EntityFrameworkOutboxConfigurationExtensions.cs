@@ -45,13 +45,16 @@ public static class EntityFrameworkOutboxConfigurationExtensions
 
     /// <summary>
     /// Gives messages ids that grow with time as PostgreSQL compares them, so that the inboxes' indexes grow at their ends: MassTransit's own
-    /// come anywhere in them. Who sends a message with an id of its own keeps it.
+    /// come anywhere in them. An id that is set in the pipe of a send or publish stays; one that a message's initializer sets (<c>__MessageId</c>) does not,
+    /// where no outbox takes the message.
     /// </summary>
     public static void UseSequentialMessageIds(this IBusFactoryConfigurator configurator)
     {
         ArgumentNullException.ThrowIfNull(configurator);
-        configurator.ConfigureSend(send => send.UseExecute(x => x.MessageId = NewId.NextSequentialGuid()));
-        configurator.ConfigurePublish(publish => publish.UseExecute(x => x.MessageId = NewId.NextSequentialGuid()));
+        configurator.ConfigureSend(send => send.UseExecute(SetId));
+        configurator.ConfigurePublish(publish => publish.UseExecute(SetId));
+
+        static void SetId(SendContext context) => context.MessageId = NewId.NextSequentialGuid();
     }
 
     /// <inheritdoc cref="UseEntityFrameworkOutbox{TDbContext}(IReceiveEndpointConfigurator, IRegistrationContext, Action{IOutboxOptionsConfigurator})" />

@@ -12,6 +12,8 @@ namespace Saga.Tests.Messaging;
 [TestFixture, Category("Integration")]
 public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped: true)
 {
+    int _come; // messages
+
     [Test]
     public async Task Should_ask_once_for_all_that_are_asked_for_meanwhile()
     {
@@ -49,7 +51,7 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
 
         await Task.WhenAll(ids.Select(x => replica.Services.GetRequiredService<IBus>().Publish(new Run(x))));
         await loads.FirstIsHeldAsync(Patience);
-        await Task.Delay(1000); // the others come, and ask
+        await Wait.UntilAsync(() => Task.FromResult(Volatile.Read(ref _come) == ids.Length), Patience, () => "all to come"); // and to ask, at once
         loads.Release();
 
         await Wait.UntilAsync(async () => await QueryAsync(db => db.Set<Errand>().CountAsync(x => ids.Contains(x.CorrelationId) && x.Count == 1)) == ids.Length,
@@ -59,6 +61,7 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
 
     Task<IHost> StartAsync(HeldLoads? loads) => StartReplicaAsync(consumes: false, more: x =>
     {
+        x.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.UseExecute(_ => Interlocked.Increment(ref _come)));
         x.AddSagaStateMachine<ErrandMachine, Errand>().EntityFrameworkRepository(r =>
         {
             r.ConcurrencyMode = ConcurrencyMode.Optimistic;
