@@ -6,10 +6,6 @@ using Saga.Load.Compose;
 using Saga.Load.Run;
 using Saga.Load.Simulation;
 
-// What drives a load has one pool thread (Saga.Load.csproj); what computes, or has the system's connections go through it, takes what there is.
-if (args is ["simulate" or "mutants" or "attack", ..])
-    ThreadPool.SetMinThreads(Environment.ProcessorCount, Environment.ProcessorCount);
-
 var orders = new Option<int>("--orders") { Description = "How many orders to place.", DefaultValueFactory = _ => 1000 };
 var clients = new Option<int>("--clients") { Description = "How many clients place them, each waiting for its answer.", DefaultValueFactory = _ => 32 };
 var rate = new Option<double>("--rate") { Description = "Orders a second, placed on time whatever the answers; 0 for as fast as the clients can.", DefaultValueFactory = _ => 0 };
@@ -128,7 +124,11 @@ Require(rates, x => x.Length > 0 && x.All(y => y > 0 && double.IsFinite(y)), "ar
 Require(refused, x => x is >= 0 and <= 1, "is 0 to 1");
 Require(picture, x => x.Extension.ToUpperInvariant() is ".SVG" or ".PNG", "ends in .svg or .png");
 
-return await new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, overload, recovery, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args).InvokeAsync();
+var asked = new RootCommand("Loads the order saga, measures it, and audits what it did.") { run, sweep, overload, recovery, compare, audit, compose, smoke, simulate, mutants, attack }.Parse(args);
+// What drives a load has one pool thread (Saga.Load.csproj); what computes, or has the system's connections go through it, takes what there is.
+if (new[] { simulate, mutants, attack }.Contains(asked.CommandResult.Command))
+    ThreadPool.SetMinThreads(Environment.ProcessorCount, Environment.ProcessorCount);
+return await asked.InvokeAsync();
 
 RunOptions ReadOptions(ParseResult parsed) => new(
     parsed.GetValue(orders), parsed.GetValue(clients), parsed.GetValue(rate), parsed.GetValue(accounts), parsed.GetValue(warmup),

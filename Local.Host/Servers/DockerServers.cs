@@ -44,7 +44,7 @@ public sealed class DockerServers : IServers
         // Testcontainers makes PostgreSQL forget what it committed in a crash; here that is not to be given away for speed.
         var postgres = new PostgreSqlBuilder(PostgresImage).WithPassword(Password)
             .WithCommand("-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on")
-            .WithCommand("-c", "max_connections=300", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "autovacuum_naptime=10s")
+            .WithCommand([.. PostgresServer.Settings])
             .WithPortBinding(ports[0], 5432).WithCreateParameterModifier(OnlyHere).Build();
         var rabbit = new RabbitMqBuilder(RabbitImage).WithUsername("local").WithPassword(Password)
             .WithResourceMapping("[rabbitmq_management,rabbitmq_shovel_management].\n"u8.ToArray(), "/etc/rabbitmq/enabled_plugins")

@@ -40,8 +40,7 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
             "--pwfile", passwordFile, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], cancellationToken);
 
         var server = new LocalPostgres(folder, [.. asPostgres, Path.Combine(programs, "postgres"), "-D", data, "-p", $"{port}",
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300",
-            "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "autovacuum_naptime=10s"], port);
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Settings], port);
         await server.StartAsync(cancellationToken);
         return server;
     }

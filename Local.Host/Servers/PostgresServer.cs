@@ -5,6 +5,10 @@ namespace Local.Host.Servers;
 /// <summary>A PostgreSQL server as its administrator sees it.</summary>
 public class PostgresServer(string host, int port, string user, string password)
 {
+    /// <summary>The settings of a server that is started here, as arguments of its program; docs/outbox.md says why autovacuum looks so often.</summary>
+    internal static IReadOnlyList<string> Settings { get; } =
+        ["-c", "max_connections=300", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "autovacuum_naptime=10s"];
+
     /// <summary>Connects to a server by an administrator's connection string.</summary>
     public static PostgresServer From(string connectionString)
     {

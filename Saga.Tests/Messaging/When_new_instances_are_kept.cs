@@ -1,9 +1,7 @@
-using System.Data.Common;
 using Local.Host.Servers;
 using MassTransit;
 using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -15,7 +13,7 @@ public sealed class When_new_instances_are_kept() : MessagingFixture(grouped: tr
     [Test]
     public async Task Should_load_it_for_the_second_message_and_not_for_the_first()
     {
-        var loads = new Loads();
+        var loads = new ErrandLoads();
         var replica = await StartAsync(loads);
         var id = await BeginAsync(replica);
 
@@ -94,18 +92,7 @@ public sealed class When_new_instances_are_kept() : MessagingFixture(grouped: tr
             r.ExistingDbContext<TestDbContext>();
         })), Throws.InstanceOf<ConfigurationException>());
 
-    Task<IHost> StartAsync(Loads? loads = null) => StartReplicaAsync(consumes: false, more: x =>
-    {
-        x.AddSagaStateMachine<ErrandMachine, Errand>().EntityFrameworkRepository(r =>
-        {
-            r.ConcurrencyMode = ConcurrencyMode.Optimistic;
-            r.KeepNewInstances = true;
-            r.ExistingDbContext<TestDbContext>();
-            r.UsePostgres();
-        });
-        if (loads != null)
-            x.ConfigureDbContext<TestDbContext>((_, options) => options.AddInterceptors(loads));
-    });
+    Task<IHost> StartAsync(ErrandLoads? loads = null) => StartReplicaAsync(consumes: false, more: x => x.AddErrands(keepNew: true, loads));
 
     static async Task<Guid> BeginAsync(IHost replica, Guid? id = null, Action<Errand>? after = null)
     {
@@ -125,20 +112,4 @@ public sealed class When_new_instances_are_kept() : MessagingFixture(grouped: tr
         .AnyAsync(x => x.CorrelationId == id && x.Count == expected)), Patience, () => $"a count of {expected}");
 
     Task<string> StateAsync(Guid id) => QueryAsync(db => db.Set<Errand>().Where(x => x.CorrelationId == id).Select(x => x.CurrentState).SingleAsync());
-
-    /// <summary>Counts the queries for errands.</summary>
-    sealed class Loads : DbCommandInterceptor
-    {
-        int _count;
-
-        public int Count => Volatile.Read(ref _count);
-
-        public override ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
-            InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
-        {
-            if (command.CommandText.Contains("FROM \"Errand\"", StringComparison.Ordinal))
-                Interlocked.Increment(ref _count);
-            return new(result);
-        }
-    }
 }

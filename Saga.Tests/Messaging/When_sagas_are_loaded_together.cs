@@ -1,9 +1,7 @@
-using System.Data.Common;
 using Local.Host.Servers;
 using MassTransit;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -17,12 +15,12 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
     [Test]
     public async Task Should_ask_once_for_all_that_are_asked_for_meanwhile()
     {
-        var loads = new HeldLoads();
+        var loads = new ErrandLoads(holdsFirst: true);
         var loader = (await StartAsync(loads)).Services.GetRequiredService<SagaLoader<Errand>>();
         var ids = await InsertAsync(60);
 
         var found = ids.Append(Guid.CreateVersion7()).Select(loader.Load).ToList();
-        await loads.FirstIsHeldAsync(Patience);
+        await loads.FirstIsHeld.WaitAsync(Patience);
         loads.Release();
         var errands = await Task.WhenAll(found).WaitAsync(Patience);
 
@@ -45,12 +43,12 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
     [Test]
     public async Task Should_load_for_messages_of_many_instances_by_few_queries()
     {
-        var loads = new HeldLoads();
+        var loads = new ErrandLoads(holdsFirst: true);
         var replica = await StartAsync(loads);
         var ids = await InsertAsync(12); // fewer than the endpoint handles at once
 
         await Task.WhenAll(ids.Select(x => replica.Services.GetRequiredService<IBus>().Publish(new Run(x))));
-        await loads.FirstIsHeldAsync(Patience);
+        await loads.FirstIsHeld.WaitAsync(Patience);
         await Wait.UntilAsync(() => Task.FromResult(Volatile.Read(ref _come) == ids.Length), Patience, () => "all to come"); // and to ask, at once
         loads.Release();
 
@@ -59,17 +57,10 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
         Assert.That(loads.Count, Is.LessThanOrEqualTo(ids.Length / 2));
     }
 
-    Task<IHost> StartAsync(HeldLoads? loads) => StartReplicaAsync(consumes: false, more: x =>
+    Task<IHost> StartAsync(ErrandLoads? loads) => StartReplicaAsync(consumes: false, more: x =>
     {
         x.AddConfigureEndpointsCallback((_, _, endpoint) => endpoint.UseExecute(_ => Interlocked.Increment(ref _come)));
-        x.AddSagaStateMachine<ErrandMachine, Errand>().EntityFrameworkRepository(r =>
-        {
-            r.ConcurrencyMode = ConcurrencyMode.Optimistic;
-            r.ExistingDbContext<TestDbContext>();
-            r.UsePostgres();
-        });
-        if (loads != null)
-            x.ConfigureDbContext<TestDbContext>((_, options) => options.AddInterceptors(loads));
+        x.AddErrands(keepNew: false, loads);
     });
 
     async Task<Guid[]> InsertAsync(int count)
@@ -81,30 +72,5 @@ public sealed class When_sagas_are_loaded_together() : MessagingFixture(grouped:
             return db.SaveChangesAsync();
         });
         return [.. errands.Select(x => x.CorrelationId)];
-    }
-
-    /// <summary>Counts the queries for errands, and holds the first.</summary>
-    sealed class HeldLoads : DbCommandInterceptor
-    {
-        readonly TaskCompletionSource _begun = new(), _released = new();
-        int _count;
-
-        public int Count => Volatile.Read(ref _count);
-
-        public Task FirstIsHeldAsync(TimeSpan patience) => _begun.Task.WaitAsync(patience);
-
-        public void Release() => _released.SetResult();
-
-        public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
-            InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
-        {
-            if (command.CommandText.Contains("FROM \"Errand\"", StringComparison.Ordinal) && Interlocked.Increment(ref _count) == 1)
-            {
-                _begun.SetResult();
-                await _released.Task.WaitAsync(Patience, cancellationToken);
-            }
-
-            return result;
-        }
     }
 }
