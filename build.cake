@@ -12,20 +12,23 @@ var failures = new List<string>();
 
 string Program(string name) => $"./artifacts/bin/{name}/{configuration.ToLowerInvariant()}/{name}.dll";
 
+// The one command line of this repository; its --help says what each command does.
+void Saga(params string[] command) => Exec(["dotnet", Program("Saga.Cli"), .. command]);
+
 Task("Help").Description("Lists the targets.").Does(() =>
 {
     foreach (var task in Tasks)
         Information("{0,-18} {1}", task.Name, task.Description);
 });
 
-Task("Build").Description("Builds everything; warnings are errors.").Does(() =>
-    DotNetBuild("./OrderSaga.sln", new DotNetBuildSettings
-    {
-        Configuration = configuration,
-        NoLogo = true,
-        Verbosity = DotNetVerbosity.Minimal,
-        MSBuildSettings = new DotNetMSBuildSettings { MaxCpuCount = 0 },
-    }));
+Task("Build").Description("Builds everything; warnings are errors.").Does(() => Compile("./OrderSaga.sln"));
+
+Task("Build-Run").Description("Builds what Run needs: the services and the command line, no tests.")
+    .Does(() => Compile("./tools/Saga.Cli/Run.slnf"));
+
+Task("Publish").Description("Compiles the services ahead of time, for loads, attacks and end-to-end tests.")
+    .IsDependentOn("Build").Does(() =>
+    Exec("dotnet", "msbuild", "tools/Saga.Environment/services.proj", "-t:Publish", $"-p:Configuration={configuration}", "-nologo", "-v:minimal", "-m"));
 
 Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missing and this may (root).").Does(() =>
 {
@@ -39,9 +42,9 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
         missing.Add("postgresql");
     if (!IsThere("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"))
         missing.Add("rabbitmq-server");
-    // An engine that really serves is enough: that is tried, for one that answers may not have the images.
+    // An engine that answers may lack the images, so containers are started once.
     if (missing.Count == 0 || (choice != "local" && Start("sh", "-c", "docker info >/dev/null 2>&1") == 0
-        && Start("dotnet", Program("Local.Host"), "--servers") == 0))
+        && Start("dotnet", Program("Saga.Cli"), "servers") == 0))
         return;
     var install = $"apt-get install -y --no-install-recommends {string.Join(" ", missing)}";
     if (Environment.UserName != "root" || !System.IO.File.Exists("/usr/bin/apt-get"))
@@ -64,7 +67,11 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
 });
 
 Task("Run").Description("Starts servers and services, places three orders, stays up until Ctrl-C (--smoke: ends then).")
-    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Local.Host"), HasArgument("smoke") ? "--smoke" : ""));
+    .IsDependentOn("Build-Run").IsDependentOn("Servers").Does(() =>
+{
+    System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh: until a source is newer, the next Run need not build
+    Saga("up", "--no-build", HasArgument("smoke") ? "--smoke" : "");
+});
 
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
 
@@ -82,11 +89,11 @@ Task("Smoke").Description("Starts everything in Docker, three orders, 500 orders
     foreach (var (setting, port) in new[] { ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444), ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683) })
         Environment.SetEnvironmentVariable(setting, $"{port}");
     ComposeUp(Argument("replicas", "2"));
-    Exec("dotnet", Program("Saga.Load"), "smoke", "--orders", "500");
+    Saga("smoke", "--orders", "500");
 }).Finally(() => Start("docker", "compose", "down", "--timeout", "15", "--volumes"));
 
 Task("Load").Description("Loads the system and audits it: --orders=N --clients=C --accounts=A --rate=R.")
-    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Saga.Load"), "run",
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("load", "--no-build",
         "--orders", Argument("orders", "5000"), "--clients", Argument("clients", "32"),
         "--accounts", Argument("accounts", "1000"), "--rate", Argument("rate", "0")));
 
@@ -108,20 +115,20 @@ Task("Test-Unit").Description("Tests that need no server.").IsDependentOn("Build
 Task("Test-Simulation").Description("10,000 simulated worlds full of faults, and every mutant found.").IsDependentOn("Build").Does(() => Test("Simulation"));
 
 Task("Simulate").Description("Simulated worlds: --seeds=N, or --seed=S for the whole history of one.").IsDependentOn("Build").Does(() =>
-    Exec("dotnet", Program("Saga.Load"), "simulate", HasArgument("seed") ? "--seed" : "--seeds", Argument("seed", Argument("seeds", "10000"))));
+    Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds", Argument("seed", Argument("seeds", "10000"))));
 
 Task("Mutants").Description("Switches each guarantee off in turn, and says what finds it.").IsDependentOn("Build")
-    .Does(() => Exec("dotnet", Program("Saga.Load"), "mutants"));
+    .Does(() => Saga("mutants"));
 
 Task("Attack").Description("Real processes and servers, and everything goes wrong: --minutes=M --seed=S.")
-    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Exec("dotnet", Program("Saga.Load"), "attack",
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("attack", "--no-build",
         "--minutes", Argument("minutes", "2"), "--seed", Argument("seed", "1")));
 
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("Integration"));
 
 Task("Test-E2E").Description("Tests of both services as real processes.")
-    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("E2E"));
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("E2E"));
 
 Task("Test").Description("All tests.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
@@ -141,6 +148,14 @@ Teardown(_ =>
 });
 
 RunTarget(target);
+
+void Compile(string solution) => DotNetBuild(solution, new DotNetBuildSettings
+{
+    Configuration = configuration,
+    NoLogo = true,
+    Verbosity = DotNetVerbosity.Minimal,
+    MSBuildSettings = new DotNetMSBuildSettings { MaxCpuCount = 0 },
+});
 
 void Test(string category)
 {
@@ -178,7 +193,7 @@ void ComposeUp(string replicas)
 
     Exec("docker", "compose", "up", "--detach", "--build", "--wait", "--wait-timeout", "300",
         "--scale", $"order-service={replicas}", "--scale", $"account-service={replicas}");
-    Exec("dotnet", Program("Saga.Load"), "compose");
+    Saga("compose");
 }
 
 void Shell(string script) => Exec("sh", "-c", script);

@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
-# Builds, tests and runs everything: ./build.sh --target=Help lists what there is.
+# Builds, tests and runs everything: ./build.sh --target=Help lists the targets.
 set -euo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+# A Run after which no file has changed has nothing to build and nothing to install: it starts at once.
+if [ "${1-}" = --target=Run ] && [ -f artifacts/run.stamp ] && [ -z "$(find . \( -path ./artifacts -o -path ./.git \) -prune -o \
+    -newer artifacts/run.stamp -print -quit)" ]; then
+  exec dotnet artifacts/bin/Saga.Cli/release/Saga.Cli.dll up --no-build "${@:2}"
+fi
+
 dotnet tool restore >/dev/null
 exec dotnet cake "$@"

@@ -6,18 +6,21 @@ WORKDIR /src
 # The project files alone: packages are restored again only when one of these changes.
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY Contracts/Contracts.csproj Contracts/
-COPY Messaging.Postgres/Messaging.Postgres.csproj Messaging.Postgres/
-COPY Service.Defaults/Service.Defaults.csproj Service.Defaults/Service.props Service.Defaults/
-COPY ${SERVICE}.Service/${SERVICE}.Service.csproj ${SERVICE}.Service/
-RUN dotnet restore ${SERVICE}.Service
+COPY lib/Messaging.Postgres/Messaging.Postgres.csproj lib/Messaging.Postgres/
+COPY lib/Messaging.RabbitMq/Messaging.RabbitMq.csproj lib/Messaging.RabbitMq/
+COPY lib/Service.Defaults/Service.Defaults.csproj lib/Service.Defaults/Service.props lib/Service.Defaults/
+COPY proto/orders/Orders.Api.csproj proto/orders/
+COPY proto/accounts/Accounts.Api.csproj proto/accounts/
+COPY ${SERVICE}.Service/${SERVICE}s.csproj ${SERVICE}.Service/
+COPY ${SERVICE}.Service/Host/${SERVICE}.Service.csproj ${SERVICE}.Service/Host/
+RUN dotnet restore ${SERVICE}.Service/Host
 
 COPY .editorconfig ./
 COPY proto proto
 COPY Contracts Contracts
-COPY Messaging.Postgres Messaging.Postgres
-COPY Service.Defaults Service.Defaults
+COPY lib lib
 COPY ${SERVICE}.Service ${SERVICE}.Service
-RUN dotnet publish ${SERVICE}.Service --no-restore -c Release -o /app
+RUN dotnet publish ${SERVICE}.Service/Host --no-restore -c Release -o /app
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 ARG SERVICE

@@ -1,10 +1,10 @@
 using Accounts.V1;
 using Grpc.Core;
-using Local.Host.Servers;
-using Local.Host.Services;
 using Npgsql;
 using Orders.V1;
-using Saga.Load.Audit;
+using Saga.Audit;
+using Saga.Servers;
+using Saga.Services;
 using Money = Google.Type.Money;
 
 namespace Saga.Tests.EndToEnd;

@@ -43,7 +43,7 @@ static class ErrandRegistration
         bus.AddSagaStateMachine<ErrandMachine, Errand>().EntityFrameworkRepository(r =>
         {
             r.ConcurrencyMode = ConcurrencyMode.Optimistic;
-            r.KeepNewInstances = keepNew;
+            r.KeepRecentSagas = keepNew;
             r.ExistingDbContext<TestDbContext>();
             r.UsePostgres();
         });

@@ -1,12 +1,13 @@
-using Local.Host.Servers;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Saga.Load.Attack;
+using Saga.Attack;
+using Saga.Servers;
 using Service.Defaults;
 
 namespace Saga.Tests.Messaging;

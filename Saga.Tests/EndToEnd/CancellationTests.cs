@@ -1,0 +1,154 @@
+using Accounts.V1;
+using Grpc.Core;
+using Npgsql;
+using Orders.V1;
+using Saga.Servers;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_an_order_is_given_up : SystemFixture
+{
+    [TearDown]
+    public async Task AuditEachAsync() => await AuditAsync();
+
+    [Test]
+    public async Task Should_compensate_when_account_was_stopped_for_longer_than_the_timeout()
+    {
+        var account = await OpenAsync(100);
+        await System.Accounts[0].StopAsync();
+        var id = await PlaceAsync(account, 30);
+        var cancelling = await UntilAsync(id, x => x.Status != OrderStatus.Pending);
+        Assert.That((cancelling.Status, cancelling.Reason), Is.EqualTo((OrderStatus.Cancelling, OrderReason.TimedOut)));
+
+        System.Accounts[0].Start();
+        await System.Accounts[0].WaitUntilReadyAsync();
+
+        Assert.That((await EndAsync(id)).Status, Is.EqualTo(OrderStatus.Cancelled));
+        await BalancesAsync(account, 100, 0, 0);
+        var reservation = await Accounts.GetReservationAsync(new GetReservationRequest { OrderId = id });
+        Assert.That(reservation.Status, Is.EqualTo(ReservationStatus.Released));
+    }
+
+    [Test]
+    public async Task Should_end_every_order_whose_timeout_comes_while_the_broker_is_down()
+    {
+        var rabbit = Stoppable(System.Servers.Rabbit);
+        var account = await OpenAsync(1000);
+        var placed = (await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => PlaceAsync(account, 1)))).ToList();
+        await rabbit.StopAsync(Signal.Kill);
+        try
+        {
+            for (var i = 0; i < 20; i++)
+                placed.Add(await PlaceAsync(account, 1));
+            await Task.Delay(ReservationTimeout);
+        }
+        finally
+        {
+            await rabbit.StartAsync();
+        }
+
+        var orders = await Task.WhenAll(placed.Select(EndAsync));
+        Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
+        var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
+        await BalancesAsync(account, available: 1000 - confirmed, held: 0, captured: confirmed);
+    }
+
+    [Test]
+    public async Task Should_keep_the_timeout_until_a_queue_takes_it()
+    {
+        var account = await OpenAsync(100);
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            await PlaceAsync(account, 30);
+            await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
+            await using var timeout = source.CreateCommand("select properties from outbox_message where message_type like '%ReservationTimedOut%'");
+            Assert.That(await timeout.ExecuteScalarAsync(), Does.Contain("Mandatory"));
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+    }
+
+    [Test]
+    public async Task Should_cancel_a_pending_order()
+    {
+        var account = await OpenAsync(100);
+        string id;
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            id = await PlaceAsync(account, 30);
+            var answer = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+            Assert.That((answer.Status, answer.Reason), Is.EqualTo((OrderStatus.Cancelling, OrderReason.CancelledByClient)));
+
+            // Again, while it is cancelling: it stands as it stands.
+            var again = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+            Assert.That(again.Status, Is.EqualTo(OrderStatus.Cancelling));
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        var order = await EndAsync(id);
+        Assert.That((order.Status, order.Reason), Is.EqualTo((OrderStatus.Cancelled, OrderReason.CancelledByClient)));
+        await BalancesAsync(account, 100, 0, 0);
+    }
+
+    [TestCase(10, OrderStatus.Confirmed)]
+    [TestCase(1000, OrderStatus.Rejected)]
+    public async Task Should_not_cancel_a_terminal_order(long price, OrderStatus status)
+    {
+        var id = await PlaceAsync(await OpenAsync(100), price);
+        Assert.That((await EndAsync(id)).Status, Is.EqualTo(status));
+
+        Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync,
+            Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.FailedPrecondition));
+        Assert.That((await GetAsync(id)).Status, Is.EqualTo(status));
+    }
+
+    [Test]
+    public async Task Should_not_cancel_a_cancelled_order_again()
+    {
+        var account = await OpenAsync(100);
+        System.Accounts[0].Send(Signal.Stop);
+        var id = await PlaceAsync(account, 1);
+        await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+        System.Accounts[0].Send(Signal.Continue);
+        await EndAsync(id);
+
+        Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync,
+            Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.FailedPrecondition));
+    }
+
+    [Test]
+    public async Task Should_end_every_order_that_is_cancelled_at_any_moment()
+    {
+        var account = await OpenAsync(1000);
+        var random = new Random(4711);
+        var ids = await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ =>
+        {
+            var pause = random.Next(40);
+            var id = await PlaceAsync(account, 1);
+            await Task.Delay(pause);
+            try
+            {
+                await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.FailedPrecondition)
+            {
+                // It was over before.
+            }
+
+            return id;
+        }));
+
+        var orders = await Task.WhenAll(ids.Select(EndAsync));
+        var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
+        Assert.That(orders.Count(x => x.Status == OrderStatus.Cancelled), Is.EqualTo(100 - confirmed));
+        await BalancesAsync(account, 1000 - confirmed, 0, confirmed);
+    }
+}

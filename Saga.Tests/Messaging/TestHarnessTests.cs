@@ -1,0 +1,64 @@
+using MassTransit;
+using MassTransit.Testing;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Saga.Servers;
+
+namespace Saga.Tests.Messaging;
+
+/// <summary>MassTransit's harness on its in-memory transport, over a real database.</summary>
+[TestFixture, Category("Integration")]
+public sealed class When_a_test_harness_is_used
+{
+    readonly string _name = TestServers.NewName("harness");
+
+    [Test]
+    public async Task Should_consume_publish_and_keep_sagas()
+    {
+        var servers = await TestServers.GetAsync();
+        var database = await servers.Postgres.CreateDatabaseAsync(_name);
+        await using var provider = new ServiceCollection()
+            .AddSingleton(new Arrivals())
+            .AddDbContext<TestDbContext>(o => o.UseNpgsql(database))
+            .AddMassTransitTestHarness(TextWriter.Null, x =>
+            {
+                x.AddEntityFrameworkOutbox<TestDbContext>(o =>
+                {
+                    o.UsePostgres();
+                    o.UseBusOutbox();
+                });
+                x.AddConsumer<PingConsumer>();
+                x.AddConsumer<PongConsumer>();
+                x.AddSagaStateMachine<TallyMachine, Tally>().EntityFrameworkRepository(r =>
+                {
+                    r.ExistingDbContext<TestDbContext>();
+                    r.UsePostgres();
+                });
+                x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseEntityFrameworkOutbox<TestDbContext>(context));
+            })
+            .BuildServiceProvider(validateScopes: true);
+        await using (var scope = provider.CreateAsyncScope())
+            await scope.ServiceProvider.GetRequiredService<TestDbContext>().Database.EnsureCreatedAsync();
+        var harness = await provider.StartTestHarness();
+
+        await using (var scope = provider.CreateAsyncScope())
+        {
+            await scope.ServiceProvider.GetRequiredService<IPublishEndpoint>().Publish(new Ping("harness"));
+            await scope.ServiceProvider.GetRequiredService<TestDbContext>().SaveChangesAsync();
+        }
+
+        var id = Guid.NewGuid();
+        await harness.Bus.Publish(new Count(id, "harness"));
+
+        Assert.That(await harness.Consumed.Any<Ping>());
+        Assert.That(await harness.Consumed.Any<Pong>());
+        await Wait.UntilAsync(async () =>
+        {
+            await using var scope = provider.CreateAsyncScope();
+            return await scope.ServiceProvider.GetRequiredService<TestDbContext>().Tallies.AnyAsync(x => x.CorrelationId == id);
+        }, TimeSpan.FromSeconds(20), () => "the saga");
+    }
+
+    [OneTimeTearDown]
+    public async Task DropAsync() => await (await TestServers.GetAsync()).Postgres.DropDatabaseAsync(_name);
+}

@@ -1,0 +1,29 @@
+using Saga.Servers;
+
+namespace Saga.Tests;
+
+/// <summary>The servers of all tests that need some; started by the first of them, stopped after the last test.</summary>
+[SetUpFixture]
+public sealed class TestServers
+{
+    static readonly Lazy<Task<IServers>> Servers = new(async () =>
+    {
+        var servers = await ServerChoice.StartAsync(wellKnownPorts: false);
+        await TestContext.Progress.WriteLineAsync($"servers: {servers.Description}");
+        return servers;
+    });
+
+    static int _names;
+
+    public static Task<IServers> GetAsync() => Servers.Value;
+
+    /// <summary>A name that no other test of this run has.</summary>
+    public static string NewName(string prefix) => $"{prefix}_{Environment.ProcessId}_{Interlocked.Increment(ref _names)}";
+
+    [OneTimeTearDown]
+    public async Task StopAsync()
+    {
+        if (Servers.IsValueCreated && Servers.Value.IsCompletedSuccessfully)
+            await (await Servers.Value).DisposeAsync();
+    }
+}

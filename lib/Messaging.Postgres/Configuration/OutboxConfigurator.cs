@@ -1,0 +1,95 @@
+using System.Data;
+using MassTransit;
+using MassTransit.DependencyInjection;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Middleware;
+using MassTransit.Scheduling;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Database;
+using Messaging.Postgres.Inbox;
+using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Scheduling;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+
+namespace Messaging.Postgres.Configuration;
+
+sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
+    : IEntityFrameworkOutboxConfigurator, IEntityFrameworkBusOutboxConfigurator
+    where TDbContext : DbContext
+{
+    readonly OutboxOptions<TDbContext> _options = new();
+    bool _useBusOutbox;
+
+    public TimeSpan DuplicateDetectionWindow { set => _options.DuplicateDetectionWindow = value; }
+    public IsolationLevel IsolationLevel { set => _options.IsolationLevel = value; }
+    public ILockStatementProvider LockStatementProvider { set => ArgumentNullException.ThrowIfNull(value); }
+    public bool GroupCommits { set => _options.GroupCommits = value; }
+    public bool PrepareStatements { set => _options.PrepareStatements = value; }
+    public TimeSpan QueryDelay { set => _options.QueryDelay = value; }
+    public int QueryMessageLimit { set => _options.QueryMessageLimit = value; }
+    public TimeSpan QueryTimeout { set => _options.QueryTimeout = value; }
+    public TimeSpan DeliveryLease { set => _options.DeliveryLease = value; }
+    public int MaxDeliveryAttempts { set => _options.MaxDeliveryAttempts = value; }
+    public int MessageDeliveryLimit { set => _options.MessageDeliveryLimit = value; }
+
+    public TimeSpan MessageDeliveryTimeout
+    {
+        get => _options.MessageDeliveryTimeout;
+        set => _options.MessageDeliveryTimeout = value;
+    }
+
+    public void DisableInboxCleanupService() => _options.CleanInbox = false;
+
+    public void DisableDeliveryService() => _options.Deliver = false;
+
+    public void UseBusOutbox(Action<IEntityFrameworkBusOutboxConfigurator>? configure = null)
+    {
+        configure?.Invoke(this);
+        _useBusOutbox = true;
+    }
+
+    public void Register()
+    {
+        bus.TryAddSingleton(FaultInjection.Clock);
+        bus.TryAddSingleton(_options);
+        bus.TryAddSingleton<DatabaseClock<TDbContext>>();
+        bus.TryAddSingleton<OutboxStore<TDbContext>>();
+        bus.TryAddSingleton<IOutboxRows<TDbContext>>(provider => provider.GetRequiredService<OutboxStore<TDbContext>>());
+        bus.TryAddSingleton<IOutboxTransport<TDbContext>, BusTransport<TDbContext>>();
+        bus.TryAddSingleton<BulkWriter<TDbContext>>();
+        bus.TryAddSingleton<RecentContexts<TDbContext>>();
+        bus.TryAddSingleton<Committer<TDbContext>>();
+        bus.TryAddSingleton<OutboxSender<TDbContext>>();
+        bus.TryAddSingleton<OutboxRelay<TDbContext>>();
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRelay<TDbContext>>(
+            provider => provider.GetRequiredService<OutboxRelay<TDbContext>>()));
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
+        bus.TryAddSingleton<WarmUp<TDbContext>>();
+        bus.TryAddScoped<UnitOfWork<TDbContext>>();
+        bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());
+        bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
+
+        bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
+        bus.ConfigureDbContext<TDbContext>(
+            (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>()));
+        if (_options.PrepareStatements)
+        {
+            var prepared = new PreparedQueries();
+            bus.ConfigureDbContext<TDbContext>((_, options) => options.AddInterceptors(prepared));
+        }
+
+        if (!_useBusOutbox)
+            return;
+
+        bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
+        // In place of any other, whether it was added before or is tried after: schedules commit with the outbox.
+        bus.RemoveAll<IMessageScheduler>();
+        bus.AddScoped<IMessageScheduler>(provider => new MessageScheduler(
+            ActivatorUtilities.CreateInstance<BusScheduleMessageProvider<TDbContext>>(provider),
+            provider.GetRequiredService<IBus>().Topology));
+    }
+}

@@ -1,0 +1,42 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace Service.Defaults;
+
+/// <summary>The API side that both services have: gRPC with JSON, reflection, health.</summary>
+public static class ApiExtensions
+{
+    /// <summary>The tag of what must be well before a service is ready.</summary>
+    internal const string Ready = "ready";
+
+    /// <summary>Adds gRPC with JSON transcoding, reflection and errors with details, and health checks.</summary>
+    public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
+    {
+        builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
+            .AddJsonTranscoding(o => o.TypeRegistry = KnownFields.ErrorTypes);
+        builder.Services.AddGrpcReflection();
+        builder.Services.AddSingleton<ShutdownLimit>();
+        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
+    }
+
+    /// <summary>Maps reflection, gRPC health, <c>/health/live</c> and <c>/health/ready</c>.</summary>
+    public static void MapApi(this WebApplication app)
+    {
+        app.Services.GetRequiredService<ShutdownLimit>().Watch();
+        app.MapGrpcReflectionService();
+        app.MapGrpcHealthChecksService();
+        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Ready) });
+    }
+
+    sealed class DatabaseCheck<TDbContext>(TDbContext db) : IHealthCheck where TDbContext : DbContext
+    {
+        public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+            await db.Database.CanConnectAsync(cancellationToken)
+                ? HealthCheckResult.Healthy()
+                : new HealthCheckResult(context.Registration.FailureStatus, "the database cannot be reached");
+    }
+}

@@ -1,0 +1,42 @@
+namespace Saga.Servers;
+
+/// <summary>Servers that somebody else runs; they are used and left as they are.</summary>
+public sealed class GivenServers : IServers
+{
+    GivenServers(PostgresServer postgres, RabbitServer rabbit) => (Postgres, Rabbit) = (postgres, rabbit);
+
+    /// <inheritdoc />
+    public string Description => $"given: PostgreSQL at {Postgres.Address}, RabbitMQ at {Rabbit.Host}:{Rabbit.Port}";
+
+    /// <inheritdoc />
+    public PostgresServer Postgres { get; }
+
+    /// <inheritdoc />
+    public RabbitServer Rabbit { get; }
+
+    /// <inheritdoc />
+    public InstanceFolder Folder { get; } = InstanceFolder.Create();
+
+    /// <summary>
+    /// Reads <c>ORDERSAGA_POSTGRES</c> (an administrator's connection string), <c>ORDERSAGA_RABBITMQ</c> (an amqp
+    /// address) and <c>ORDERSAGA_RABBITMQ_MANAGEMENT</c> (http); null if the first two are not set.
+    /// </summary>
+    public static GivenServers? FromEnvironment()
+    {
+        var postgres = Environment.GetEnvironmentVariable("ORDERSAGA_POSTGRES");
+        var rabbit = Environment.GetEnvironmentVariable("ORDERSAGA_RABBITMQ");
+        if (string.IsNullOrEmpty(postgres) || string.IsNullOrEmpty(rabbit))
+            return null;
+        var amqp = new Uri(rabbit);
+        var management = Environment.GetEnvironmentVariable("ORDERSAGA_RABBITMQ_MANAGEMENT") ?? $"http://{amqp.Host}:15672/";
+        return new GivenServers(PostgresServer.From(postgres), new RabbitServer(amqp, new Uri(management)));
+    }
+
+    /// <inheritdoc />
+    public ValueTask DisposeAsync()
+    {
+        Rabbit.Dispose();
+        Folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

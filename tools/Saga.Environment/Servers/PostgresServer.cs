@@ -1,0 +1,103 @@
+using Npgsql;
+
+namespace Saga.Servers;
+
+/// <summary>A PostgreSQL server as its administrator sees it.</summary>
+public class PostgresServer(string host, int port, string user, string password)
+{
+    /// <summary>The settings of a server that is started here, as arguments of its program; docs/outbox.md says why autovacuum looks so often.</summary>
+    internal static IReadOnlyList<string> Settings { get; } =
+        ["-c", "max_connections=300", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "autovacuum_naptime=10s"];
+
+    /// <summary>Connects to a server by an administrator's connection string.</summary>
+    public static PostgresServer From(string connectionString)
+    {
+        var c = new NpgsqlConnectionStringBuilder(connectionString);
+        return new PostgresServer(c.Host ?? "127.0.0.1", c.Port, c.Username ?? "postgres", c.Password ?? "");
+    }
+
+    /// <summary>The server's host and port.</summary>
+    public string Address => $"{host}:{port}";
+
+    /// <summary>The administrator's connection string of a database.</summary>
+    public string Admin(string database = "postgres") => ConnectionString(database, user, password);
+
+    /// <summary>Whether it takes connections.</summary>
+    public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection(Admin() + ";Pooling=false;Timeout=2");
+            await connection.OpenAsync(cancellationToken);
+            return true;
+        }
+        catch (NpgsqlException)
+        {
+            return false; // not yet
+        }
+    }
+
+    /// <summary>
+    /// Makes a database and the user that owns it, and lets nobody else connect. What it made before is kept.
+    /// </summary>
+    /// <returns>The owner's connection string.</returns>
+    /// <exception cref="InvalidOperationException">There is a database of this name that was not made here.</exception>
+    public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
+    {
+        const string OwnerPassword = "local";
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        await using var find = admin.CreateCommand($"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
+        var owner = (string?)await find.ExecuteScalarAsync(cancellationToken);
+        var connection = ConnectionString(name, name, OwnerPassword);
+        if (owner != null && (owner != name || !await LetsInAsync(connection, cancellationToken)))
+            throw new InvalidOperationException($"There is a database {name} at {Address} that was not made here, of the user {owner}: it is not touched");
+        if (owner == null)
+        {
+            await ExecuteAsync($"""
+                do $$ begin
+                    if not exists (select from pg_roles where rolname = '{name}') then
+                        create role "{name}" login password '{OwnerPassword}';
+                    end if;
+                end $$
+                """);
+            await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
+        }
+
+        await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        return connection;
+
+        async Task ExecuteAsync(string sql)
+        {
+            await using var command = admin.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    static async Task<bool> LetsInAsync(string connectionString, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = new NpgsqlConnection($"{connectionString};Pooling=false");
+            await connection.OpenAsync(cancellationToken);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Drops a database with its connections, and its owner.</summary>
+    public async Task DropDatabaseAsync(string name)
+    {
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        foreach (var sql in (string[])[$"drop database if exists \"{name}\" with (force)", $"drop role if exists \"{name}\""])
+        {
+            await using var command = admin.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    string ConnectionString(string database, string username, string secret) =>
+        $"Host={host};Port={port};Database={database};Username={username};Password={secret}";
+}
