@@ -33,7 +33,7 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             await unit.CommitAsync(context.CancellationToken);
             return account.ToProto();
         }
-        catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)
+        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)
         {
             db.ChangeTracker.Clear();
             var first = requestId == null ? null
@@ -63,7 +63,7 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         {
             return (await Deposit(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
         }
-        catch (DbUpdateException e) when (TransientErrors.ViolatedKey(e) == AccountDbContext.DepositRequestKey)
+        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == AccountDbContext.DepositRequestKey)
         {
             // The same request, at the same time: it is done now.
             db.ChangeTracker.Clear();

@@ -32,7 +32,7 @@ sealed class FundsHandler(IUnitOfWork<AccountDbContext> unit, FundsStep step)
 
     public async Task Answer<T>(ConsumeContext<T> context) where T : class
     {
-        var answer = await unit.AskAsync(step, FundsCommand.Of(context.Message), context.CancellationToken);
+        var answer = await unit.DecideAsync(step, FundsCommand.Of(context.Message), context.CancellationToken);
         if (answer != null)
             await context.Publish(answer, answer.GetType(), MustArrive, context.CancellationToken);
     }

@@ -32,7 +32,7 @@ sealed class OrderGrpcService(
             admitted.Made();
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
-        catch (DbUpdateException e) when (wanted.RequestId != null && TransientErrors.ViolatedKey(e) == OrderStateMap.RequestIdKey)
+        catch (DbUpdateException e) when (wanted.RequestId != null && PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
         {
             db.ChangeTracker.Clear();
             var first = await db.Orders.AsNoTracking().SingleAsync(x => x.RequestId == wanted.RequestId, context.CancellationToken);

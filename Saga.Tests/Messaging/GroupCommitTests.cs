@@ -195,8 +195,8 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         await InScopeAsync(replica, async (_, scope) =>
         {
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
-            Assert.That(() => unit.AskAsync(ClaimConsumer.Step, new Claim(name, 0, "has no row"), default), Throws.ArgumentException);
-            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, 1, ""), default);
+            Assert.That(() => unit.DecideAsync(ClaimConsumer.Step, new Claim(name, 0, "has no row"), default), Throws.ArgumentException);
+            await unit.DecideAsync(ClaimConsumer.Step, new Claim(name, 1, ""), default);
             await unit.CommitAsync(default);
         });
         Assert.That(await EffectsAsync(name), Is.EqualTo(1));
@@ -220,7 +220,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             (await db.Tallies.SingleAsync(x => x.CorrelationId == id)).Count = 2;
             var asked = Stopwatch.StartNew();
             Assert.That(async () => await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default),
-                Throws.Exception.Matches<Exception>(x => PostgresErrors.IsLocked(x!)));
+                Throws.Exception.Matches<Exception>(x => PostgresErrors.IsLockTimeout(x!)));
             Assert.That(asked.Elapsed, Is.LessThan(1.7 * LockTimeout));
         });
     }
@@ -247,7 +247,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         {
             Tenant.Value = "mine";
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
-            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, 0, "notes the tenant"), default);
+            await unit.DecideAsync(ClaimConsumer.Step, new Claim(name, 0, "notes the tenant"), default);
             Assert.That(Tenant.Value, Is.EqualTo("mine"));
             await unit.CommitAsync(default);
             Assert.That(Tenant.Value, Is.EqualTo("mine"));
@@ -278,7 +278,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         var failures = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => InScopeAsync(replica, async (_, scope) =>
         {
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
-            await unit.AskAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
+            await unit.DecideAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
             if (i == 7)
                 return;
             await unit.CommitAsync(default);
@@ -297,7 +297,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
             for (var i = 0; i < 3; i++)
             {
-                await unit.AskAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
+                await unit.DecideAsync(ClaimConsumer.Step, new Claim(name, i, ""), default);
                 await unit.CommitAsync(default);
             }
         });
@@ -436,7 +436,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
                 await unit.CommitAsync(context.CancellationToken);
             }
 
-            await unit.AskAsync(Step, claim, context.CancellationToken);
+            await unit.DecideAsync(Step, claim, context.CancellationToken);
             lock (Failed)
                 if (claim.Way == "fails once" && Failed.Add((claim.Name, claim.Number)))
                     throw new TimeoutException("as asked");

@@ -1,5 +1,6 @@
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres;
 using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -107,7 +108,7 @@ public abstract class MessagingFixture(bool grouped)
             {
                 endpoint.UseMessageRetry(r =>
                 {
-                    r.Ignore<InvalidOperationException>(e => !TransientErrors.IsUnavailable(e)); // EF Core wraps a lost connection in one
+                    r.Ignore<InvalidOperationException>(e => !PostgresErrors.IsUnavailable(e)); // EF Core wraps a lost connection in one
                     r.Intervals([.. Enumerable.Range(0, 60).Select(i => TimeSpan.FromMilliseconds(5 * i))]);
                 });
                 endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);

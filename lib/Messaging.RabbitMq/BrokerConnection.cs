@@ -5,48 +5,54 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
-/// <summary>What MassTransit's connections to the broker are made with, and when.</summary>
+/// <summary>Prepares MassTransit's connections to the broker, and waits until the broker accepts them.</summary>
 sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger<BrokerConnection> log)
 {
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
-    volatile bool _isAway;
+    volatile bool _isUnreachable;
 
-    /// <summary>Whether the last try to reach the broker has failed, and not because it refuses this user.</summary>
-    public bool IsAway => _isAway;
+    /// <summary>Whether the last attempt could not reach the broker. False if the broker has refused the login.</summary>
+    public bool IsUnreachable => _isUnreachable;
 
     /// <summary>
-    /// Before MassTransit connects: sets the <see cref="BrokerSocket" />, and waits until the broker takes connections of
-    /// this user, whose password may be in the middle of a change, or the service stops. What fails in MassTransit is tried again after pauses that grow from 3 to 30 seconds, for which
-    /// it has no setting; what fails here must not reach it, for an endpoint does not outlive an exception that it does not know.
+    /// Called before MassTransit connects. Installs the <see cref="BrokerSocket" />, and returns when the broker accepts
+    /// a connection of this user or the service stops.
     /// </summary>
+    /// <remarks>
+    /// MassTransit retries a failed connection after 3 to 30 seconds, which cannot be configured, and its endpoints end
+    /// for good on an exception that they do not know, such as a refused login while a password is being changed. So
+    /// failures are handled here, and retried four times a second.
+    /// </remarks>
     public async Task PrepareAsync(ConnectionFactory factory)
     {
         factory.SocketFactory = BrokerSocket.Create;
-        for (var said = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
+        for (var logged = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
             try
             {
-                // A try that fails can stay in RabbitMQ.Client 7.2.2, whatever its token says (issue 1968): it is left there until its socket ends.
-                await ProbeAsync(factory).WaitAsync(Limit, lifetime.ApplicationStopping);
-                _isAway = false;
+                // RabbitMQ.Client 7.2.2 can ignore the token of a failed attempt (its issue 1968), so this wait has its own limit.
+                await ProbeAsync(factory).WaitAsync(Timeout, lifetime.ApplicationStopping);
+                _isUnreachable = false;
                 return;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                _isAway = e.GetBaseException() is not (PossibleAuthenticationFailureException or OperationInterruptedException);
-                if (said != e.GetBaseException().Message)
-                    LogAway(said = e.GetBaseException().Message);
+                var cause = e.GetBaseException();
+                _isUnreachable = cause is not (PossibleAuthenticationFailureException or OperationInterruptedException);
+                if (logged != cause.Message)
+                    LogUnreachable(logged = cause.Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }
 
-    /// <summary>Up to the end of the handshake: a proxy's port can be open long before the broker behind it is there.</summary>
+    /// <summary>Completes the handshake: the port of a proxy can be open long before the broker behind it is.</summary>
     async Task ProbeAsync(ConnectionFactory factory)
     {
         await using var probe = await factory.CreateConnectionAsync("probe", lifetime.ApplicationStopping);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The broker cannot be reached; it is tried again four times a second: {Reason}")]
-    partial void LogAway(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "RabbitMQ cannot be reached, or refuses the login; the connection is retried four times a second: {Reason}")]
+    partial void LogUnreachable(string reason);
 }

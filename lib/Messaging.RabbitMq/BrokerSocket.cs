@@ -3,37 +3,41 @@ using RabbitMQ.Client;
 
 namespace Messaging.RabbitMq;
 
-/// <summary>
-/// A socket to the broker that never leaves RabbitMQ.Client 7.2.2 waiting for ever, as it otherwise can:
-/// a write does not fail, but closes the socket, and its reader reports the loss (else the only task that writes ends, and who has
-/// something to write waits for it, publishers and consumers alike: rabbitmq-dotnet-client issue 1930, mended after that version);
-/// nobody reads before something was written (a loss that the reader sees before somebody waits for the broker's first word is told
-/// to nobody); and a broker that says nothing for too long is lost, also before there are heartbeats.
-/// </summary>
-/// <param name="socket">What it is on.</param>
-/// <param name="longestSilence">How long it may have nothing to read.</param>
-sealed class BrokerSocket(Socket socket, TimeSpan longestSilence) : TcpClientAdapter(socket)
+/// <summary>A socket that reports every lost connection to RabbitMQ.Client, whose version 7.2.2 can wait forever otherwise.</summary>
+/// <remarks>
+/// <list type="bullet">
+/// <item>A failed write closes the socket instead of throwing, so that the reader reports the loss. In 7.2.2 a failed
+/// write ends the only task that writes, and publishers and consumers wait for that task (rabbitmq-dotnet-client issue
+/// 1930, fixed after 7.2.2).</item>
+/// <item>Nothing is read before something was written. The client misses a loss that its reader sees before it waits for
+/// the broker's first frame.</item>
+/// <item>A broker that sends nothing for too long is treated as lost, also before heartbeats are negotiated.</item>
+/// </list>
+/// </remarks>
+/// <param name="socket">The socket.</param>
+/// <param name="maxSilence">How long the broker may send nothing.</param>
+sealed class BrokerSocket(Socket socket, TimeSpan maxSilence) : TcpClientAdapter(socket)
 {
-    /// <summary>Between two heartbeats; a connection that is dead is noticed after <see cref="MaxSilence" />.</summary>
+    /// <summary>The time between two heartbeats; a dead connection is noticed after three.</summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     static readonly TimeSpan MaxSilence = 3 * Heartbeat;
 
-    /// <summary>Makes one, for <see cref="ConnectionFactory" />.</summary>
+    /// <summary>Creates a socket for a <see cref="ConnectionFactory" />.</summary>
     public static ITcpClient Create(AddressFamily family) =>
         new BrokerSocket(new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }, MaxSilence);
 
-    public override NetworkStream GetStream() => new WatchedStream(Client, longestSilence);
+    public override NetworkStream GetStream() => new WatchedStream(Client, maxSilence);
 
-    sealed class WatchedStream(Socket socket, TimeSpan longestSilence) : NetworkStream(socket)
+    sealed class WatchedStream(Socket socket, TimeSpan maxSilence) : NetworkStream(socket)
     {
-        readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
         readonly Timer _silence = new(_ => socket.Dispose(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        readonly TaskCompletionSource _written = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             await _written.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-            _silence.Change(longestSilence, Timeout.InfiniteTimeSpan);
+            _silence.Change(maxSilence, Timeout.InfiniteTimeSpan);
             try
             {
                 return await base.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
@@ -52,7 +56,7 @@ sealed class BrokerSocket(Socket socket, TimeSpan longestSilence) : TcpClientAda
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException)
             {
-                Socket.Dispose(); // what reads from it says what has happened
+                Socket.Dispose(); // the reader reports the loss
             }
 
             _written.TrySetResult();
@@ -60,7 +64,7 @@ sealed class BrokerSocket(Socket socket, TimeSpan longestSilence) : TcpClientAda
 
         protected override void Dispose(bool disposing)
         {
-            _written.TrySetResult(); // who waits to read is told
+            _written.TrySetResult(); // a pending read ends
             base.Dispose(disposing);
         }
     }

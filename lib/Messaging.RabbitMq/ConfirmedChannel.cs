@@ -8,8 +8,8 @@ using RabbitMQ.Client.Exceptions;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// A channel that says of each message when the broker has confirmed it. RabbitMQ's client does so, too, with a header in each
-/// message; here the messages are counted. They are published one after the other by whoever finds nobody publishing.
+/// A channel with publisher confirms. RabbitMQ's client tracks confirms by a header in each message; this channel counts
+/// the messages instead. One caller at a time publishes everything that waits.
 /// </summary>
 sealed class ConfirmedChannel
 {
@@ -20,9 +20,9 @@ sealed class ConfirmedChannel
     readonly IChannel _channel;
     readonly IConnection _connection;
     readonly CancellationTokenSource _ended = new();
-    readonly Lock _gate = new();
-    readonly Dictionary<ulong, Unconfirmed> _unconfirmed = [];
-    readonly ConcurrentQueue<Unconfirmed> _waiting = new();
+    readonly Lock _lock = new();
+    readonly Dictionary<ulong, UnconfirmedMessage> _unconfirmed = [];
+    readonly ConcurrentQueue<UnconfirmedMessage> _waiting = new();
     Exception? _lost; // set once
     ulong _oldest = 1;
     ulong _published;
@@ -32,38 +32,41 @@ sealed class ConfirmedChannel
     {
         (_connection, _channel) = (connection, channel);
         channel.BasicAcksAsync += (_, ack) => Confirm(ack.DeliveryTag, ack.Multiple, null);
-        channel.BasicNacksAsync += (_, nack) => Confirm(nack.DeliveryTag, nack.Multiple, new MassTransitException("The broker refused the message"));
+        channel.BasicNacksAsync += (_, nack) =>
+            Confirm(nack.DeliveryTag, nack.Multiple, new MassTransitException("The broker has refused the message"));
         channel.BasicReturnAsync += (_, returned) => Return(returned);
         channel.ChannelShutdownAsync += (_, reason) => Lose(new OperationInterruptedException(reason));
     }
 
-    /// <summary>Opens one on a connection.</summary>
+    public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen && _connection.IsOpen;
+
+    /// <summary>Opens a channel on a connection.</summary>
     public static async Task<ConfirmedChannel> OpenAsync(IConnection connection, CancellationToken cancellationToken)
     {
         var options = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: false);
-        return new ConfirmedChannel(connection, await connection.CreateChannelAsync(options, cancellationToken).ConfigureAwait(false));
+        var channel = await connection.CreateChannelAsync(options, cancellationToken).ConfigureAwait(false);
+        return new ConfirmedChannel(connection, channel);
     }
 
-    public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen && _connection.IsOpen;
-
     /// <summary>Publishes a message; completes when the broker has confirmed it.</summary>
-    /// <param name="exchange">Where it goes.</param>
-    /// <param name="mandatory">It fails if no queue gets it.</param>
-    /// <param name="properties">Its properties, with a message id.</param>
-    /// <param name="body">What it says.</param>
-    /// <param name="cancellationToken">Cancelled, it is not published any more; once it is, its end is waited for all the same.</param>
-    /// <exception cref="MessageReturnedException">No queue got it.</exception>
-    /// <exception cref="RabbitMqConnectionException">The connection was lost before the broker confirmed it.</exception>
-    /// <exception cref="OperationInterruptedException">The broker closed the channel before.</exception>
-    /// <exception cref="MassTransitException">The broker refused it, or takes nothing, and too many wait already.</exception>
-    public Task Publish(CachedString exchange, bool mandatory, BasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    /// <param name="exchange">The exchange.</param>
+    /// <param name="mandatory">Whether to fail if no queue receives the message.</param>
+    /// <param name="properties">The properties, including a message id.</param>
+    /// <param name="body">The body.</param>
+    /// <param name="cancellationToken">Prevents the publish. A message that is published already is awaited nevertheless.</param>
+    /// <exception cref="MessageReturnedException">No queue has received the message.</exception>
+    /// <exception cref="RabbitMqConnectionException">The connection was lost before the confirmation.</exception>
+    /// <exception cref="OperationInterruptedException">The broker has closed the channel before the confirmation.</exception>
+    /// <exception cref="MassTransitException">The broker has refused the message, or too many messages are waiting.</exception>
+    public Task Publish(CachedString exchange, bool mandatory, BasicProperties properties, ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken)
     {
         if (_waiting.Count >= MaxWaiting)
-            return Task.FromException(new MassTransitException("The broker takes no messages, and too many wait for it already"));
-        var message = new Unconfirmed(exchange, mandatory, properties, body, cancellationToken);
+            return Task.FromException(new MassTransitException("The broker accepts no messages, and too many are waiting"));
+        var message = new UnconfirmedMessage(exchange, mandatory, properties, body, cancellationToken);
         _waiting.Enqueue(message);
         if (Interlocked.Exchange(ref _publishing, 1) == 0)
-            Flow.StartClean(PublishWaiting);
+            TaskStarter.StartWithoutCallerContext(PublishWaiting);
         return message.Task;
     }
 
@@ -72,24 +75,28 @@ sealed class ConfirmedChannel
         do
         {
             while (_waiting.TryDequeue(out var message))
-                if (Expect(message))
+                if (TryCount(message))
                     try
                     {
-                        // A publisher that waits holds up the channel's end, and with it the connection's: it goes when the channel is lost.
-                        await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory, message.Properties, message.Body, _ended.Token)
-                            .ConfigureAwait(false);
+                        // A publish that the broker blocks delays the end of the channel and of the connection, so the
+                        // token ends it when the channel is lost.
+                        await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory,
+                            message.Properties, message.Body, _ended.Token).ConfigureAwait(false);
                     }
                     catch (Exception e)
                     {
-                        await Lose(e).ConfigureAwait(false); // from here on the count is not the broker's
+                        await Lose(e).ConfigureAwait(false); // the count may differ from the broker's from here on
                     }
-            Interlocked.Exchange(ref _publishing, 0); // a full fence: whoever came while it was 1 is seen below
+
+            // A full fence: a message that was enqueued while the flag was set is seen by the check below.
+            Interlocked.Exchange(ref _publishing, 0);
         }
         while (!_waiting.IsEmpty && Interlocked.Exchange(ref _publishing, 1) == 0);
     }
 
-    /// <summary>Counts a message that is published next; false if it is not to be.</summary>
-    bool Expect(Unconfirmed message)
+    /// <summary>Counts the message that is published next.</summary>
+    /// <returns>False if the message must not be published.</returns>
+    bool TryCount(UnconfirmedMessage message)
     {
         if (message.CancellationToken.IsCancellationRequested)
         {
@@ -97,7 +104,7 @@ sealed class ConfirmedChannel
             return false;
         }
 
-        lock (_gate)
+        lock (_lock)
         {
             if (_lost == null)
                 _unconfirmed.Add(++_published, message);
@@ -109,7 +116,7 @@ sealed class ConfirmedChannel
 
     Task Confirm(ulong number, bool multiple, Exception? error)
     {
-        lock (_gate)
+        lock (_lock)
         {
             for (var confirmed = multiple ? _oldest : number; confirmed <= number; confirmed++)
                 if (_unconfirmed.Remove(confirmed, out var message))
@@ -121,30 +128,34 @@ sealed class ConfirmedChannel
         return Task.CompletedTask;
     }
 
-    /// <summary>The broker tells of it before it confirms it.</summary>
+    /// <summary>The broker returns an unroutable message before it confirms the message.</summary>
     Task Return(BasicReturnEventArgs returned)
     {
-        lock (_gate)
-            foreach (var (number, message) in _unconfirmed)
-                if (message.Mandatory && message.Properties.MessageId == returned.BasicProperties.MessageId && message.Exchange.Value == returned.Exchange)
-                {
-                    _unconfirmed.Remove(number);
-                    message.End(new MessageReturnedException($"The broker returned the message: {returned.ReplyText}"));
-                    break;
-                }
+        lock (_lock)
+        {
+            var (number, message) = _unconfirmed.FirstOrDefault(x => x.Value.Mandatory
+                && x.Value.Properties.MessageId == returned.BasicProperties.MessageId
+                && x.Value.Exchange.Value == returned.Exchange);
+            if (message != null)
+            {
+                _unconfirmed.Remove(number);
+                message.End(new MessageReturnedException($"The broker has returned the message: {returned.ReplyText}"));
+            }
+        }
 
         return Task.CompletedTask;
     }
 
     /// <summary>
-    /// Also while the channel is being shut down, for whose end the connection waits. It is not disposed of then: the client has let go of
-    /// it, and whoever waits for its lock would wait for ever.
+    /// Fails all unconfirmed messages. Also called while the channel shuts down, and the connection waits for that. So the
+    /// channel is not disposed here: the client would wait forever for its own lock.
     /// </summary>
     Task Lose(Exception cause)
     {
-        lock (_gate)
+        lock (_lock)
         {
-            _lost ??= _connection.IsOpen ? cause : new RabbitMqConnectionException("The connection was lost before the broker confirmed the message", cause);
+            _lost ??= _connection.IsOpen ? cause
+                : new RabbitMqConnectionException("The connection was lost before the broker confirmed the message", cause);
             foreach (var message in _unconfirmed.Values)
                 message.End(_lost);
             _unconfirmed.Clear();
@@ -154,23 +165,5 @@ sealed class ConfirmedChannel
         if (_channel.IsOpen)
             _ = _channel.AbortAsync();
         return Task.CompletedTask;
-    }
-
-    sealed class Unconfirmed(CachedString exchange, bool mandatory, BasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
-        : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
-    {
-        public CachedString Exchange => exchange;
-        public bool Mandatory => mandatory;
-        public BasicProperties Properties => properties;
-        public ReadOnlyMemory<byte> Body => body;
-        public CancellationToken CancellationToken => cancellationToken;
-
-        public void End(Exception? error)
-        {
-            if (error == null)
-                TrySetResult();
-            else
-                TrySetException(error);
-        }
     }
 }

@@ -4,24 +4,27 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
-/// <summary>Says aloud that a message has failed for good and is in its endpoint's error queue.</summary>
+/// <summary>Logs every message that has failed for good and is moved to its endpoint's error queue.</summary>
 sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
 {
     public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
 
     public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
 
-    public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) where T : class => Task.CompletedTask;
+    public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) where T : class =>
+        Task.CompletedTask;
 
-    public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) where T : class
+    public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
+        where T : class
     {
-        LogFault(exception, typeof(T).Name, context.MessageId, context.Message, context.ReceiveContext.InputAddress.AbsolutePath);
+        var queue = context.ReceiveContext.InputAddress.AbsolutePath;
+        LogFault(exception, typeof(T).Name, context.MessageId, context.Message, queue);
         return Task.CompletedTask;
     }
 
     public Task ReceiveFault(ReceiveContext context, Exception exception)
     {
-        // Not handled because the connection or the channel went away, or not acknowledged on it: neither is in the error queue.
+        // If the connection or the channel is lost, the delivery is not in the error queue: the broker repeats it.
         if (exception is OperationInterruptedException or OperationCanceledException or TransportUnavailableException)
             LogNotAcknowledged(context.InputAddress.AbsolutePath, exception.Message);
         else
@@ -29,14 +32,14 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
         return Task.CompletedTask;
     }
 
-    [LoggerMessage(Level = LogLevel.Critical,
-        Message = "{MessageType} {MessageId} has failed for good and is in the error queue of {Queue}: {Content}")]
+    [LoggerMessage(Level = LogLevel.Critical, Message =
+        "{MessageType} {MessageId} has failed for good and is in the error queue of {Queue}: {Content}")]
     partial void LogFault(Exception error, string messageType, Guid? messageId, object content, string queue);
 
-    [LoggerMessage(Level = LogLevel.Information,
-        Message = "A delivery of {Queue} could not be acknowledged, the broker will deliver it again: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "A message of {Queue} could not be acknowledged; the broker delivers it again: {Reason}")]
     partial void LogNotAcknowledged(string queue, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A delivery of {Queue} has failed and is in its error queue")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "A message of {Queue} could not be read and is in the error queue")]
     partial void LogUnreadable(Exception error, string queue);
 }

@@ -13,47 +13,49 @@ using RabbitMQ.Client;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// Sends committed messages on a channel of its own, on MassTransit's connection: what is serialised and addressed already need not go
-/// through its send pipeline a second time. What an address needs is declared as MassTransit would, once for each channel. The bus sends
-/// what is not plain: a message with headers or properties of its own (while MassTransit is traced, each has the trace's), and one that
-/// was read back from its row. What observes or counts the messages that the bus sends sees only those.
+/// Sends committed messages on a separate channel of MassTransit's connection. They are serialized and addressed already,
+/// so they skip MassTransit's send pipeline. The exchanges and queues of an address are declared once per channel.
 /// </summary>
-sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance, ILogger<RabbitTransport<TDbContext>> log)
+/// <remarks>
+/// The bus sends the other messages: those with headers or properties (while MassTransit is traced, every message has
+/// trace headers), and those that were read back from their rows. Send observers and send metrics see only these.
+/// </remarks>
+sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
+    ILogger<RabbitTransport<TDbContext>> log)
     : IOutboxTransport<TDbContext>
     where TDbContext : DbContext
 {
-    // What MassTransit calls these when it writes a message's properties down.
+    // MassTransit's names of the transport properties.
     const string Exchange = "RMQ-Exchange";
     const string Mandatory = "Mandatory";
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    readonly IRabbitMqHostConfiguration _host = (IRabbitMqHostConfiguration)instance.HostConfiguration;
-    readonly Lock _gate = new();
-    IConnection? _blocked; // the broker takes nothing from it
-    IConnection? _known;
-    Task<Opened>? _opened;
+    readonly IConnectionContextSupervisor _connections =
+        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
 
-    IConnectionContextSupervisor Connections => _host.ConnectionContextSupervisor;
+    readonly Lock _lock = new();
+    readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)instance.HostConfiguration);
+    IConnection? _blocked; // the connection on which the broker blocks publishers
+    Task<OpenChannel>? _channel;
+    IConnection? _watched;
 
-    public bool IsThere => bus.IsThere && Volatile.Read(ref _blocked) is not { IsOpen: true };
+    public bool IsAvailable => bus.IsAvailable && Volatile.Read(ref _blocked) is not { IsOpen: true };
 
     /// <summary>
-    /// Opens the channel and declares what messages need; waits for the broker. What it refuses is logged: the first message that needs
-    /// it tries again.
+    /// Opens the channel and declares addresses; waits for the broker. An address that the broker refuses is logged, and
+    /// declared again by the first message to it.
     /// </summary>
-    /// <param name="sendsTo">Where messages are sent.</param>
+    /// <param name="sendsTo">The addresses that messages are sent to.</param>
     /// <param name="publishes">The types of published messages.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
     public async Task Prepare(IEnumerable<Uri> sendsTo, IEnumerable<Type> publishes, CancellationToken cancellationToken)
     {
-        await Open().WaitAsync(cancellationToken).ConfigureAwait(false); // whether there are addresses or not
-        var addresses = sendsTo.Select(x => (Uri)new RabbitMqEndpointAddress(_host.HostAddress, x))
-            .Concat(publishes.Select(x => _host.Topology.TryGetPublishAddress(x, out var address) ? address : throw new MessageException(x, "It cannot be published")));
-        foreach (var address in addresses)
+        await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false); // also if there are no addresses
+        foreach (var address in sendsTo.Select(_topology.AddressOf).Concat(publishes.Select(_topology.AddressOf)))
             try
             {
-                await Reach(address.ToString(), cancellationToken).ConfigureAwait(false);
+                await Resolve(address.ToString(), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
             {
@@ -63,29 +65,30 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
-        if (!IsPlain(message) || Connections.Stopping.IsCancellationRequested)
+        var isStopping = _connections.Stopping.IsCancellationRequested;
+        if (isStopping || !IsPlain(message))
         {
-            if (!Connections.Stopping.IsCancellationRequested)
-                await Open().WaitAsync(cancellationToken).ConfigureAwait(false); // the connection is watched before anything is published on it
+            if (!isStopping)
+                await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false); // alarms are watched before the first publish
             await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
             return;
         }
 
         while (true)
         {
-            var (opened, exchange) = await Reach(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
+            var (open, exchange) = await Resolve(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
             try
             {
-                await Publish(opened.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
+                await Publish(open.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
             {
-                // Whether the broker has it is not known: it gets it again, by the next connection.
+                // The broker may have the message. It is sent again on the next connection; inboxes drop duplicates.
             }
             catch (MessageReturnedException)
             {
-                opened.Declared.TryRemove(message.DestinationAddress, out _);
+                open.Exchanges.TryRemove(message.DestinationAddress, out _);
                 throw;
             }
         }
@@ -100,23 +103,24 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             ContentType = message.ContentType,
             Persistent = true,
         };
-        return channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties, message.SerializedBody!.GetBytes(), cancellationToken);
+        return channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
+            message.SerializedBody!.GetBytes(), cancellationToken);
     }
 
-    /// <summary>Its exchange, and whether a queue must get it, are all that there is to say about where and how it goes.</summary>
+    /// <summary>Whether the message has no properties beside its exchange and the mandatory flag.</summary>
     static bool IsPlain(OutboxMessage message) =>
         message is { SerializedBody: not null, ExpirationTime: null, HeaderValues.Count: 0, PropertyValues: { } properties }
         && properties.ContainsKey(Exchange)
         && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
 
-    /// <summary>The open channel and the exchange of an address; by the next connection if one is lost.</summary>
-    async ValueTask<(Opened Opened, CachedString Exchange)> Reach(string address, CancellationToken cancellationToken)
+    /// <summary>The open channel and the exchange of an address; retried on the next connection if one is lost.</summary>
+    async ValueTask<(OpenChannel Open, CachedString Exchange)> Resolve(string address, CancellationToken cancellationToken)
     {
         while (true)
             try
             {
-                var opened = await Open().WaitAsync(cancellationToken).ConfigureAwait(false);
-                return (opened, await ExchangeOf(address, opened).WaitAsync(cancellationToken).ConfigureAwait(false));
+                var open = await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                return (open, await ExchangeOf(address, open).WaitAsync(cancellationToken).ConfigureAwait(false));
             }
             catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
             {
@@ -124,80 +128,58 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             }
     }
 
-    /// <summary>The exchange of an address, when what it needs has been declared since the channel was opened.</summary>
-    Task<CachedString> ExchangeOf(string address, Opened opened) =>
-        opened.Declared.TryGetValue(address, out var declared) && declared is { IsCompleted: false } or { IsCompletedSuccessfully: true }
+    /// <summary>The exchange of an address, once the address is declared on this channel's connection.</summary>
+    Task<CachedString> ExchangeOf(string address, OpenChannel open) =>
+        open.Exchanges.TryGetValue(address, out var declared)
+        && declared is { IsCompleted: false } or { IsCompletedSuccessfully: true }
             ? declared
-            : opened.Declared[address] = Declare(address, opened.Connection);
+            : open.Exchanges[address] = _topology.Declare(address, open.Connection, _connections.Stopping);
 
-    /// <summary>On a channel that nothing else is done on: the broker closes it if it refuses something.</summary>
-    async Task<CachedString> Declare(string address, IConnection connection)
+    Task<OpenChannel> OpenAsync()
     {
-        var settings = _host.Topology.SendTopology.GetSendSettings(new RabbitMqEndpointAddress(_host.HostAddress, new Uri(address)));
-        var topology = settings.GetBrokerTopology();
-        var stopping = Connections.Stopping;
-        try
+        var channel = Volatile.Read(ref _channel);
+        if (IsUsable(channel))
+            return channel;
+        lock (_lock)
         {
-            await using var channel = await connection.CreateChannelAsync(cancellationToken: stopping).ConfigureAwait(false);
-            foreach (var x in topology.Exchanges)
-                await channel.ExchangeDeclareAsync(x.ExchangeName, x.ExchangeType, x.Durable, x.AutoDelete, x.ExchangeArguments!, cancellationToken: stopping).ConfigureAwait(false);
-            foreach (var x in topology.Queues)
-                await channel.QueueDeclareAsync(x.QueueName, x.Durable, x.Exclusive, x.AutoDelete, x.QueueArguments!, cancellationToken: stopping).ConfigureAwait(false);
-            foreach (var x in topology.ExchangeBindings)
-                await channel.ExchangeBindAsync(x.Destination.ExchangeName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!, cancellationToken: stopping).ConfigureAwait(false);
-            foreach (var x in topology.QueueBindings)
-                await channel.QueueBindAsync(x.Destination.QueueName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!, cancellationToken: stopping).ConfigureAwait(false);
-            return new CachedString(settings.ExchangeName);
-        }
-        catch (Exception e) when (!connection.IsOpen)
-        {
-            throw new RabbitMqConnectionException($"The connection was lost before {address} was declared", e);
-        }
-    }
-
-    Task<Opened> Open()
-    {
-        var opened = Volatile.Read(ref _opened);
-        if (IsUsable(opened))
-            return opened;
-        lock (_gate)
-        {
-            if (!IsUsable(_opened))
+            if (!IsUsable(_channel))
                 using (ExecutionContext.SuppressFlow())
-                    _opened = Task.Run(OpenNext);
-            return _opened;
+                    _channel = Task.Run(OpenNextAsync);
+            return _channel;
         }
     }
 
-    /// <summary>Under way, or open.</summary>
-    static bool IsUsable([NotNullWhen(true)] Task<Opened>? opened) =>
-        opened is { IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true };
+    /// <summary>Whether the channel is open or being opened.</summary>
+    static bool IsUsable([NotNullWhen(true)] Task<OpenChannel>? channel) =>
+        channel is { IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true };
 
-    async Task<Opened> OpenNext()
+    async Task<OpenChannel> OpenNextAsync()
     {
-        for (var said = ""; ;)
+        for (var logged = ""; ;)
             try
             {
                 IConnection? connection = null;
-                await Connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), Connections.Stopping).ConfigureAwait(false);
+                await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), _connections.Stopping)
+                    .ConfigureAwait(false);
                 Watch(connection!);
-                return new Opened(connection!, await ConfirmedChannel.OpenAsync(connection!, Connections.Stopping).ConfigureAwait(false), new());
+                var channel = await ConfirmedChannel.OpenAsync(connection!, _connections.Stopping).ConfigureAwait(false);
+                return new OpenChannel(connection!, channel, new());
             }
-            catch (Exception e) when (e is not OutOfMemoryException && !Connections.Stopping.IsCancellationRequested)
+            catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
             {
-                // A connection that has just been lost may still be MassTransit's current one.
-                if (said != e.Message)
-                    LogNotOpened(said = e.Message);
-                await Task.Delay(Pause, Connections.Stopping).ConfigureAwait(false);
+                // MassTransit may still return a connection that has just been lost.
+                if (logged != e.Message)
+                    LogNotOpened(logged = e.Message);
+                await Task.Delay(Pause, _connections.Stopping).ConfigureAwait(false);
             }
     }
 
-    /// <summary>A broker that is short of memory or disk reads no more from who publishes, until it has enough; it says so.</summary>
+    /// <summary>Watches for a memory or disk alarm, during which the broker blocks publishers.</summary>
     void Watch(IConnection connection)
     {
-        if (connection == _known)
+        if (connection == _watched)
             return;
-        _known = connection;
+        _watched = connection;
         connection.ConnectionBlockedAsync += (_, blocked) =>
         {
             Volatile.Write(ref _blocked, connection);
@@ -212,18 +194,22 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         };
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The broker takes no messages, which wait in the outbox: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Error, Message =
+        "RabbitMQ has raised a memory or disk alarm and blocks publishers; messages wait in the outbox: {Reason}")]
     partial void LogBlocked(string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The broker takes messages again")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "RabbitMQ's alarm has ended; messages are sent again")]
     partial void LogUnblocked();
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "No channel to send on yet; it is tried again ten times a second: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The channel to RabbitMQ cannot be opened; it is retried ten times a second, and messages wait in the outbox: {Reason}")]
     partial void LogNotOpened(string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "What {Address} needs could not be declared; the first message to it tries again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The exchange or queue of {Address} could not be declared; the first message to it tries again")]
     partial void LogNotDeclared(Exception error, Uri address);
 
-    /// <summary>A connection, a channel on it, and the exchanges of the addresses that were declared, or are being so, since it was opened.</summary>
-    sealed record Opened(IConnection Connection, ConfirmedChannel Channel, ConcurrentDictionary<string, Task<CachedString>> Declared);
+    /// <summary>A channel, its connection, and the exchanges of the addresses that are declared since it was opened.</summary>
+    sealed record OpenChannel(IConnection Connection, ConfirmedChannel Channel,
+        ConcurrentDictionary<string, Task<CachedString>> Exchanges);
 }

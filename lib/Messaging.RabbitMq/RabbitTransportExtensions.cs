@@ -30,7 +30,7 @@ public static class RabbitTransportExtensions
         services.AddSingleton(x => new TransportReadiness(
                 token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token),
                 () => x.GetRequiredService<IBusControl>().CheckHealth().Status != BusHealthStatus.Unhealthy,
-                () => x.GetRequiredService<BrokerConnection>().IsAway))
+                () => x.GetRequiredService<BrokerConnection>().IsUnreachable))
             .AddHostedService(x => x.GetRequiredService<TransportReadiness>());
 
     /// <summary>

@@ -4,13 +4,15 @@ using Microsoft.Extensions.Hosting;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// A service is not ready before the bus has started and what it sends messages by has been prepared, once. Where it finds no broker it
-/// is, all the same: what it does until one is there is committed, and sent then.
+/// Keeps a starting service unready until the bus has started and the exchanges and queues that the service sends to are
+/// declared. While the broker cannot be reached, the service is Degraded instead: what it does is committed, and its
+/// messages are sent later.
 /// </summary>
-/// <param name="prepare">Prepares; waits for the broker.</param>
+/// <param name="prepare">Declares what the service sends to; waits for the broker.</param>
 /// <param name="hasStarted">Whether the bus has started.</param>
-/// <param name="isAway">Whether the broker is away.</param>
-sealed class TransportReadiness(Func<CancellationToken, Task> prepare, Func<bool> hasStarted, Func<bool> isAway) : BackgroundService, IHealthCheck
+/// <param name="isUnreachable">Whether the broker cannot be reached.</param>
+sealed class TransportReadiness(Func<CancellationToken, Task> prepare, Func<bool> hasStarted, Func<bool> isUnreachable)
+    : BackgroundService, IHealthCheck
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
@@ -21,8 +23,13 @@ sealed class TransportReadiness(Func<CancellationToken, Task> prepare, Func<bool
             await Task.Delay(Pause, stoppingToken);
     }
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(ExecuteTask is { IsCompletedSuccessfully: true } ? HealthCheckResult.Healthy()
-            : isAway() ? HealthCheckResult.Degraded("the broker cannot be reached: messages wait in the outbox")
-            : new HealthCheckResult(context.Registration.FailureStatus, "the bus has not started, or the channel and the exchanges that it sends to are not there yet"));
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    {
+        if (ExecuteTask is { IsCompletedSuccessfully: true })
+            return Task.FromResult(HealthCheckResult.Healthy());
+        return Task.FromResult(isUnreachable()
+            ? HealthCheckResult.Degraded("RabbitMQ cannot be reached: messages wait in the outbox")
+            : new HealthCheckResult(context.Registration.FailureStatus,
+                "the bus has not started, or the exchanges and queues that it sends to are not declared yet"));
+    }
 }

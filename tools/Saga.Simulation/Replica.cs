@@ -12,7 +12,7 @@ namespace Saga.Simulation;
 
 /// <summary>
 /// A process of Order or Account: the shipped order of steps (<see cref="Delivery" />), the shipped sender and recovery
-/// (<see cref="OutboxSender{TDbContext}" />) and the shipped rules, on a simulated database and broker.
+/// (<see cref="MessageDispatcher{TDbContext}" />) and the shipped rules, on a simulated database and broker.
 /// </summary>
 sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
 {
@@ -20,7 +20,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
     readonly SimDatabase _database;
     readonly Life _life;
     readonly OutboxOptions<DbContext> _options = new();
-    readonly OutboxSender<DbContext> _sender;
+    readonly MessageDispatcher<DbContext> _sender;
     readonly World _world;
     bool _recovering, _deleting;
 
@@ -28,7 +28,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
     {
         (_world, _database, _life) = (world, database, new Life(name));
         _clock = new DatabaseClock<DbContext>(new SkewedTime(world, skew));
-        _sender = new OutboxSender<DbContext>(this, _options, this, _clock, NullLogger<OutboxSender<DbContext>>.Instance);
+        _sender = new MessageDispatcher<DbContext>(this, _options, this, _clock, NullLogger<MessageDispatcher<DbContext>>.Instance);
         _clock.Set(() => Task.FromResult(world.Now)); // as the shipped host does before it starts
     }
 
@@ -122,7 +122,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
         _recovering = true;
         try
         {
-            await _sender.SendDue(suspects: _world.Random.Next(2) == 0, default);
+            await _sender.DispatchDue(retries: _world.Random.Next(2) == 0, default);
         }
         catch (ConnectionLost)
         {
@@ -150,17 +150,17 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
         _deleting = false;
     }
 
-    public bool IsThere => !_world.Broker.IsDown;
+    public bool IsAvailable => !_world.Broker.IsDown;
 
     public Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken) =>
         _world.Steps.Add(_life, $"send {((SimMessage)message).Content}", () => Done(() => _world.Publish((SimMessage)message)));
 
     public Task ReadClock(CancellationToken cancellationToken) => _clock.Set(() => Database("read the clock", () => _world.Now));
 
-    public Task<List<OutboxMessage>> Claim(bool suspect, CancellationToken cancellationToken) => Database("claim", () =>
+    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken) => Database("claim", () =>
     {
-        var due = _database.Outbox.Values.Where(x => x.EnqueueTime <= _world.Now && x.Parked == null && x.Attempts > 0 == suspect)
-            .OrderBy(x => x.EnqueueTime).ThenBy(x => x.Id).Take(suspect ? 1 : _options.QueryMessageLimit).ToList();
+        var due = _database.Outbox.Values.Where(x => x.EnqueueTime <= _world.Now && x.Parked == null && x.Attempts > 0 == retries)
+            .OrderBy(x => x.EnqueueTime).ThenBy(x => x.Id).Take(retries ? 1 : _options.QueryMessageLimit).ToList();
         foreach (var row in due)
             row.EnqueueTime = _world.Now + _options.DeliveryLease + _options.MessageDeliveryTimeout;
         return due.ConvertAll<OutboxMessage>(x => x.Copy());
@@ -185,7 +185,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
         var messages = unit.Messages.Where(x => !x.IsDelayed).ToList<OutboxMessage>();
         if (_world.Mutant == Mutant.RelayDeletesBeforeConfirm)
             await Delete([.. messages.Select(x => x.Id)], default);
-        await _sender.SendAll(messages, default);
+        await _sender.Dispatch(messages, default);
     }
 
     Task<T> Database<T>(string name, Func<T> take, Func<bool>? ready = null) => _world.Steps.Add(_life, name, () =>
@@ -288,7 +288,7 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
             }
         }
 
-        public Task<List<OutboxMessage>> Left() => replica.Database("find what is left", () => replica._database.Outbox.Values
+        public Task<List<OutboxMessage>> FindUnsent() => replica.Database("find what is left", () => replica._database.Outbox.Values
             .Where(x => x.InboxMessageId == message.MessageId && x.InboxConsumerId == ConsumerIds[queue] && !x.IsDelayed && x.Parked == null)
             .Select(OutboxMessage (x) => x.Copy()).ToList());
 
@@ -296,12 +296,12 @@ sealed class Replica : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
         {
             if (_world.Mutant == Mutant.AckBeforeConfirm && IsCommitted)
             {
-                _ = replica._sender.SendAll(messages, default);
+                _ = replica._sender.Dispatch(messages, default);
                 await replica.Delete([.. messages.Select(x => x.Id)], default);
                 return;
             }
 
-            await replica._sender.SendAll(messages, default);
+            await replica._sender.Dispatch(messages, default);
         }
     }
 

@@ -8,67 +8,75 @@ using Microsoft.Extensions.Logging;
 namespace Messaging.Postgres.Commits;
 
 /// <summary>
-/// The one place where units of work become durable, those of RPCs and of messages alike: changes, statements, inbox
-/// row, messages and schedule in one transaction. Units that wait while a commit is in flight share the next one; nobody
-/// waits by a clock, and a unit that finds nothing in flight commits at once.
+/// Makes units of work durable, for RPCs and consumed messages alike: changes, statements, inbox row, messages and
+/// schedule in one transaction.
 /// </summary>
-sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> sets, RecentContexts<TDbContext> contexts,
-    IEnumerable<IRecentSagas> newInstances, IServiceScopeFactory scopes, ILogger<Committer<TDbContext>> log)
+/// <remarks>
+/// <para>How a unit is committed:</para>
+/// <code>
+/// the unit                                          is committed
+/// ------------------------------------------------  --------------------------------------------------------------
+/// its DbContext has a transaction, because the      alone, in that transaction, whose COMMIT travels with the last
+/// handler saved, locked or began one                statements
+/// it has run a batch step                           with the units that ran the same step: lock and load, decide all,
+///                                                   resume the handlers, commit when the last has completed
+/// any other, while no commit is in flight           at once, in one round trip that is the transaction
+/// any other, while a commit is in flight            with all units that wait by then: at most 256, no row or message
+///                                                   twice
+/// </code>
+/// <para>What happens to a group that fails:</para>
+/// <code>
+/// failure                                           outcome
+/// ------------------------------------------------  --------------------------------------------------------------
+/// the inbox contains a message                      that unit fails as a duplicate; the others are committed
+/// a row has changed since it was read               that unit fails with a conflict; the others are committed
+/// a lock is not acquired in time                    the rows are quarantined, and their units are tried again there
+/// the server or the connection is lost              all units fail; nobody knows whether they are committed
+/// the handlers know the decision already            all units fail and are retried alone; their messages are quarantined
+/// anything else                                     the group is halved until the unit that cannot be committed is alone
+/// </code>
+/// </remarks>
+sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
+    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
+    ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
 {
-    const int LargestGroup = 256;
-    const int LargestMemory = 10_000;
+    const int MaxGroupSize = 256;
 
     readonly Lock _lock = new();
-    readonly Lane<TDbContext> _main = new(new SemaphoreSlim(1));
-    readonly SemaphoreSlim _beside = new(8);
+    readonly CommitQueue<TDbContext> _main = new(new SemaphoreSlim(1));
+    readonly Quarantine<TDbContext> _quarantine = new();
 
-    /// <summary>
-    /// Rows that were locked, and messages of groups that failed after their handlers had been told: until one of theirs has succeeded
-    /// they have a lane of their own, so that what cannot be committed, or waits for a lock, concerns no others.
-    /// </summary>
-    readonly Dictionary<object, Lane<TDbContext>> _suspects = [];
-
-    /// <summary>
-    /// Commits: in the DbContext's transaction if it has one, else with others. If it throws, nothing is committed and
-    /// nothing is forgotten.
-    /// </summary>
+    /// <summary>Commits a unit: in its DbContext's transaction if it has one, otherwise with others.</summary>
+    /// <exception cref="Exception">Nothing is committed, and the unit still has everything.</exception>
     public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
         if (unit.DbContext.Database.CurrentTransaction != null)
         {
-            if (unit.Asked != null)
-                throw new InvalidOperationException("A unit of work that has asked commits with its group: it cannot save, lock or begin a transaction by itself after that");
-            await GroupCommit<TDbContext>.CommitOpen(store, unit, cancellationToken).ConfigureAwait(false);
+            if (unit.StepMember != null)
+                throw new InvalidOperationException("A unit of work that has run a batch step commits with its group: "
+                    + "its handler cannot save, lock or begin a transaction after that");
+            unit.Enter(UnitOfWorkState.Committing);
+            await GroupCommit<TDbContext>.CommitOpenTransaction(store, unit, cancellationToken).ConfigureAwait(false);
+            unit.Enter(UnitOfWorkState.Committed);
             return;
         }
 
-        var member = unit.Asked ?? new GroupMember<TDbContext>(unit);
-        member.Look();
-        if (unit.Asked is { } asked)
-            asked.Arrive();
+        unit.Enter(UnitOfWorkState.Committing);
+        var member = unit.StepMember ?? new GroupMember<TDbContext>(unit);
+        member.SnapshotChanges();
+        if (unit.StepMember is { } decided)
+            decided.HandlerCompleted();
         else
-            Join(member);
+            Enqueue(member);
         await member.Committed.ConfigureAwait(false);
         unit.DbContext.ChangeTracker.AcceptAllChanges();
+        unit.Enter(UnitOfWorkState.Committed);
     }
 
-    /// <summary>Asks a step that is taken for all units of the group; the unit is committed with that group, when its handler has ended.</summary>
-    public Task<TResult> Ask<TRequest, TResult>(UnitOfWork<TDbContext> unit, IBatchStep<TRequest, TResult> step, TRequest request,
-        CancellationToken cancellationToken)
-    {
-        if (unit.DbContext.Database.CurrentTransaction != null)
-            return AskAlone(unit, step, request, cancellationToken);
-        if (unit.Asked != null)
-            throw new InvalidOperationException("A unit of work asks once: its group decides for all at one time");
-        var member = new AskingMember<TDbContext, TRequest, TResult>(unit, step, request);
-        unit.Asked = member;
-        Join(member);
-        return member.Told;
-    }
-
-    async Task<TResult> AskAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, IBatchStep<TRequest, TResult> step, TRequest request,
-        CancellationToken cancellationToken)
+    /// <summary>Runs a batch step for one unit, in its DbContext's open transaction.</summary>
+    public async Task<TResult> DecideAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, IBatchStep<TRequest, TResult> step,
+        TRequest request, CancellationToken cancellationToken)
     {
         await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
         step.Load(batch, [request]);
@@ -81,80 +89,82 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         return decision.Results[0].Value!;
     }
 
-    void Join(GroupMember<TDbContext> member)
+    /// <summary>Adds a unit to the queue that it belongs to, and starts to commit from that queue unless somebody does.</summary>
+    public void Enqueue(GroupMember<TDbContext> member)
     {
-        Lane<TDbContext> lane;
+        CommitQueue<TDbContext> queue;
         lock (_lock)
         {
-            lane = _suspects.Count == 0 ? _main : LaneOf(member.Keys) ?? LaneOf(member.Contended) ?? _main;
-            member.Lane = lane;
-            lane.Waiting.AddLast(member);
-            if (lane.IsLed)
+            queue = _quarantine.Find(member) ?? _main;
+            member.Queue = queue;
+            queue.Waiting.AddLast(member);
+            if (queue.IsDraining)
                 return;
-            lane.IsLed = true;
+            queue.IsDraining = true;
         }
 
-        // On this thread as far as the database, except for a suspect: who begins that may lead the others.
-        Flow.StartClean(lane == _main ? () => Lead(lane) : () => Task.Run(() => Lead(lane)));
+        // Synchronously up to the first database call, which saves a thread switch. In quarantine that would delay the
+        // caller, who may be committing the other units.
+        TaskStarter.StartWithoutCallerContext(queue == _main ? () => Drain(queue) : () => Task.Run(() => Drain(queue)));
     }
 
-    Lane<TDbContext>? LaneOf(IReadOnlyList<object> keys) => keys.Select(x => _suspects.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
-
-    async Task Lead(Lane<TDbContext> lane)
+    async Task Drain(CommitQueue<TDbContext> queue)
     {
         for (List<GroupMember<TDbContext>> ended = []; ;)
         {
-            var group = Take(lane);
+            var group = TakeGroup(queue);
+            // When no group waits for this thread, it can run one member's continuation itself.
             for (var i = ended.Count - 1; i >= 0; i--)
-                ended[i].Tell(here: i == 0 && group.Count == 0); // where nobody waits for this thread, one of them goes on here
+                ended[i].Complete(inline: i == 0 && group.Count == 0);
             if (group.Count == 0)
                 return;
-            await lane.Room.WaitAsync().ConfigureAwait(false);
+            await queue.Concurrency.WaitAsync().ConfigureAwait(false);
             try
             {
-                await Commit(group, lane).ConfigureAwait(false);
+                await Commit(group, queue).ConfigureAwait(false);
             }
             finally
             {
-                lane.Room.Release();
+                queue.Concurrency.Release();
             }
 
-            if (lane != _main)
-                Acquit(lane, group);
-            ended = group.FindAll(x => x.Lane == lane);
+            if (queue != _main)
+                lock (_lock)
+                    _quarantine.Release(queue, group);
+            ended = group.FindAll(x => x.Queue == queue);
         }
     }
 
-    /// <summary>All who wait and fit together: the same step, no message and no row twice.</summary>
-    List<GroupMember<TDbContext>> Take(Lane<TDbContext> lane)
+    /// <summary>The waiting units that fit together: the same batch step, no message and no row twice.</summary>
+    List<GroupMember<TDbContext>> TakeGroup(CommitQueue<TDbContext> queue)
     {
         lock (_lock)
         {
             var group = new List<GroupMember<TDbContext>>();
-            var step = (lane.Waiting.First?.Value as AskingMember<TDbContext>)?.Step;
+            var step = (queue.Waiting.First?.Value as BatchStepMember<TDbContext>)?.Step;
             var taken = new HashSet<object>();
-            for (var node = lane.Waiting.First; node != null && group.Count < LargestGroup;)
+            for (var node = queue.Waiting.First; node != null && group.Count < MaxGroupSize;)
             {
-                var next = node.Next;
-                if ((node.Value as AskingMember<TDbContext>)?.Step == step && node.Value.Keys is var keys && !keys.Any(taken.Contains))
+                var (member, next) = (node.Value, node.Next);
+                if ((member as BatchStepMember<TDbContext>)?.Step == step && !member.Keys.Any(taken.Contains))
                 {
-                    taken.UnionWith(keys);
-                    group.Add(node.Value);
-                    lane.Waiting.Remove(node);
+                    taken.UnionWith(member.Keys);
+                    group.Add(member);
+                    queue.Waiting.Remove(node);
                 }
 
                 node = next;
             }
 
-            lane.IsLed = group.Count > 0;
+            queue.IsDraining = group.Count > 0;
             return group;
         }
     }
 
-    /// <summary>Never throws: how it ended is known of everybody in the group, or is found out beside it.</summary>
-    async Task Commit(List<GroupMember<TDbContext>> group, Lane<TDbContext> lane)
+    /// <summary>Commits a group, and decides what becomes of its units when that fails. Never throws.</summary>
+    async Task Commit(List<GroupMember<TDbContext>> group, CommitQueue<TDbContext> queue)
     {
-        var commit = new GroupCommit<TDbContext>(store, sets, contexts, newInstances, scopes, group);
+        var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, group);
         try
         {
             await commit.Run().ConfigureAwait(false);
@@ -163,54 +173,36 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         {
             var open = group.FindAll(x => !x.HasEnded);
             if (open.Count == 0)
-                LogAfterCommit(e);
-            else if (!GroupCommit<TDbContext>.MayBeOneMembers(e))
+                LogFailedAfterCommit(e);
+            else if (!PostgresErrors.MayBeOneUnits(e))
                 open.ForEach(x => x.Fail(e));
-            else if (commit.IsTold)
+            else if (commit.HasResumedHandlers)
             {
-                if (!WarmUpContext<TDbContext>.HasRefused(e))
-                    Suspect(open, x => x.Message);
-                open.ForEach(x => x.Fail(group.Count == 1 ? e
-                    : new GroupBrokenException($"The group could not be committed, and each of it is to be tried by itself: {e.Message}")));
+                if (!PostgresErrors.IsWarmUpRollback(e))
+                    AddToQuarantine(open, x => x.Message);
+                open.ForEach(x => x.Fail(group.Count == 1 ? e : new GroupBrokenException(
+                    $"The group could not be committed, and each of its messages is retried alone: {e.Message}")));
             }
-            else if (PostgresErrors.IsLocked(e))
+            else if (PostgresErrors.IsLockTimeout(e))
             {
-                Suspect(open, x => x.Contended);
-                open.ForEach(group.Count > 1 && lane == _main ? Join : x => x.Fail(e));
+                AddToQuarantine(open, x => x.Contended);
+                open.ForEach(group.Count > 1 && queue == _main ? Enqueue : x => x.Fail(e));
             }
             else if (group.Count == 1)
                 open.ForEach(x => x.Fail(e));
             else
                 foreach (var half in open.Chunk((open.Count + 1) / 2))
-                    await Commit([.. half], lane).ConfigureAwait(false);
+                    await Commit([.. half], queue).ConfigureAwait(false);
         }
     }
 
-    void Suspect(List<GroupMember<TDbContext>> members, Func<GroupMember<TDbContext>, IReadOnlyList<object>> keysOf)
+    void AddToQuarantine(List<GroupMember<TDbContext>> members, Func<GroupMember<TDbContext>, IReadOnlyList<object>> keys)
     {
         lock (_lock)
-        {
-            if (_suspects.Count > LargestMemory) // those that never came back; who is one still is found again
-                foreach (var (key, _) in _suspects.Where(x => !x.Value.IsLed).ToList())
-                    _suspects.Remove(key);
-            foreach (var keys in members.Select(keysOf))
-            {
-                var lane = LaneOf(keys) ?? new Lane<TDbContext>(_beside);
-                foreach (var key in keys)
-                    _suspects.TryAdd(key, lane);
-            }
-        }
+            _quarantine.Add(members.Select(keys));
     }
 
-    /// <summary>What comes from now on for those who have succeeded goes with the others again; who waits in the lane is still served there.</summary>
-    void Acquit(Lane<TDbContext> lane, List<GroupMember<TDbContext>> group)
-    {
-        lock (_lock)
-            foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))
-                if (_suspects.GetValueOrDefault(key) == lane)
-                    _suspects.Remove(key);
-    }
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Units of work are committed, and what is done after a commit has failed")]
-    partial void LogAfterCommit(Exception error);
+    [LoggerMessage(Level = LogLevel.Error,
+        Message = "Messages and changes are committed, but the work that follows a commit has failed; recovery sends the messages")]
+    partial void LogFailedAfterCommit(Exception error);
 }

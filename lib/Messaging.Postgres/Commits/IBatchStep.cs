@@ -3,25 +3,24 @@ using Npgsql;
 namespace Messaging.Postgres;
 
 /// <summary>
-/// A step that is taken once for all units of work that commit together: one load, one lock for each row, one set of
-/// statements, however many requests there are. The statements' texts are always the same few, for they may be prepared.
+/// A step that runs once for all units of work that commit together: one load, one lock per row and one set of
+/// statements for any number of requests. Its SQL texts must not vary, because statements may be prepared.
 /// </summary>
 public interface IBatchStep<TRequest, TResult>
 {
-    /// <summary>Adds the statements that lock and load what the requests are about.</summary>
+    /// <summary>Adds the statements that lock and load the rows of the requests.</summary>
     void Load(NpgsqlBatch batch, IReadOnlyList<TRequest> requests);
 
-    /// <summary>The key of the row that it locks for the request: requests that have to wait for it do so together, and no others do.</summary>
+    /// <summary>
+    /// The key of the row that the request locks. Requests that have to wait for a locked row wait with those for the
+    /// same row, and delay no others.
+    /// </summary>
     object RowOf(TRequest request);
 
-    /// <summary>Decides the requests in the order they came, on the rows as they are under the locks.</summary>
-    /// <param name="rows">The results of what <see cref="Load" /> added, at the first of them.</param>
-    /// <param name="requests">Those that are no repeats: all or some of the loaded ones.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    Task<BatchDecision<TResult>> Decide(NpgsqlDataReader rows, IReadOnlyList<TRequest> requests, CancellationToken cancellationToken);
+    /// <summary>Decides the requests in order, on the rows as they are under the locks.</summary>
+    /// <param name="rows">The results of the statements that <see cref="Load" /> added, at the first of them.</param>
+    /// <param name="requests">The loaded requests, without those of duplicate messages.</param>
+    /// <param name="cancellationToken">Cancels the reads.</param>
+    Task<BatchDecision<TResult>> Decide(NpgsqlDataReader rows, IReadOnlyList<TRequest> requests,
+        CancellationToken cancellationToken);
 }
-
-/// <summary>What a <see cref="IBatchStep{TRequest, TResult}" /> has decided.</summary>
-/// <param name="Results">One for each request: its result, or why it alone has failed and changes nothing.</param>
-/// <param name="Statements">Store all of it; run in the transaction's last round trip.</param>
-public sealed record BatchDecision<TResult>(IReadOnlyList<(TResult? Value, Exception? Error)> Results, IReadOnlyList<NpgsqlBatchCommand> Statements);

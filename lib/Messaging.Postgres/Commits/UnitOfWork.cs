@@ -1,74 +1,87 @@
 using System.Data;
+using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
-using Messaging.Postgres.Commits;
+using Messaging.Postgres.Database;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
-namespace Messaging.Postgres;
+namespace Messaging.Postgres.Commits;
 
-/// <summary>
-/// What commits together in a scope: the DbContext's changes, statements of the caller's own, and the messages that
-/// were sent or published. Inside a consumer with an outbox the consumer's end commits it; elsewhere
-/// <see cref="CommitAsync" /> does, or the DbContext's SaveChanges where there are no statements.
-/// </summary>
-public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
-{
-    /// <summary>
-    /// Adds a statement that runs after SaveChanges, in the round trip of the COMMIT: cheaper than a tracked change, and
-    /// without its checks.
-    /// </summary>
-    void Add(NpgsqlBatchCommand statement);
-
-    /// <summary>
-    /// Asks a step that is taken once for all units that commit together; this one is then committed with that group.
-    /// Once in a unit. In a DbContext with an open transaction the step is taken for this unit alone, there.
-    /// The group's locks are held until the last handler of it has ended: what follows is to be quick.
-    /// </summary>
-    /// <exception cref="GroupBrokenException">The group could not commit; nothing is done, and it is to be tried again.</exception>
-    Task<TResult> AskAsync<TRequest, TResult>(IBatchStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken);
-
-    /// <summary>Commits outside a consumer, and hands the messages to the relay. After a failure it can be called again.</summary>
-    /// <exception cref="InvalidOperationException">There is a transaction already, the DbContext's or an ambient one; or a message is being consumed.</exception>
-    /// <exception cref="DbUpdateException">SaveChanges failed; nothing is committed.</exception>
-    /// <exception cref="PostgresException">A statement failed; nothing is committed.</exception>
-    Task CommitAsync(CancellationToken cancellationToken);
-}
-
-sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer, OutboxRelay<TDbContext> relay,
-    OutboxOptions<TDbContext> options)
+/// <inheritdoc cref="IUnitOfWork{TDbContext}" />
+sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer,
+    MessageDispatcher<TDbContext> dispatcher, DatabaseClock<TDbContext> clock, OutboxOptions<TDbContext> options)
     : IUnitOfWork<TDbContext>, IDisposable
     where TDbContext : DbContext
 {
     readonly List<OutboxMessage> _messages = [];
-    readonly List<Guid> _unscheduled = [];
     readonly List<NpgsqlBatchCommand> _statements = [];
+    readonly List<Guid> _unscheduled = [];
+    UnitOfWorkState _state;
 
     public TDbContext DbContext => db;
 
     /// <summary>The message that is being consumed, or null.</summary>
     public InboxState? Consumed { get; set; }
 
-    /// <summary>Whether it may commit with others: not in an isolation of its own, nor where the execution strategy repeats transactions.</summary>
+    /// <summary>
+    /// Whether the unit may commit with others: not with an isolation level that others may not share, nor with an
+    /// execution strategy that repeats transactions.
+    /// </summary>
     public bool Groups => options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted }
         && !db.Database.CreateExecutionStrategy().RetriesOnFailure;
 
-    /// <summary>What this unit asked for, or null.</summary>
-    public AskingMember<TDbContext>? Asked { get; set; }
+    /// <summary>The unit's place in the group of its batch step, or null if it has run none.</summary>
+    public BatchStepMember<TDbContext>? StepMember { get; private set; }
 
     public IReadOnlyList<OutboxMessage> Messages => _messages;
     public IReadOnlyList<Guid> Unscheduled => _unscheduled;
     public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
 
-    public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
-
-    public void Add(OutboxMessage message)
+    /// <summary>Moves the unit to its next state.</summary>
+    /// <exception cref="InvalidOperationException">The unit cannot be in that state now.</exception>
+    public void Enter(UnitOfWorkState next)
     {
-        lock (_messages)
-            _messages.Add(message);
+        var allowed = (_state, next) switch
+        {
+            (UnitOfWorkState.Open, UnitOfWorkState.Deciding or UnitOfWorkState.Committing) => true,
+            (UnitOfWorkState.Deciding, UnitOfWorkState.Decided or UnitOfWorkState.Committing) => true,
+            (UnitOfWorkState.Decided, UnitOfWorkState.Committing) => true,
+            (UnitOfWorkState.Committing, UnitOfWorkState.Committed) => true,
+            (_, UnitOfWorkState.Open) => true,
+            _ => false,
+        };
+        if (!allowed)
+            throw new InvalidOperationException((_state, next) switch
+            {
+                (_, UnitOfWorkState.Deciding) => "A unit of work runs one batch step: its group decides all requests at one time",
+                _ => $"A unit of work that is {_state} cannot become {next}",
+            });
+        _state = next;
     }
 
-    /// <summary>What was scheduled before in this unit is dropped from it; what is scheduled afterwards stays.</summary>
+    /// <summary>
+    /// Captures a message that is sent or published. In a consumer the message belongs to the unit. Elsewhere it is a
+    /// new row of the DbContext, so that the caller's SaveChanges writes it and the caller's Clear drops it.
+    /// </summary>
+    public void Capture<T>(SendContext<T> context) where T : class
+    {
+        var message = OutboxMessage.Capture(context, clock.UtcNow, options.DeliveryLease);
+        lock (_messages)
+            if (Consumed is { } consumed)
+            {
+                (message.InboxMessageId, message.InboxConsumerId) = (consumed.MessageId, consumed.ConsumerId);
+                _messages.Add(message);
+            }
+            else
+            {
+                db.Entry(message).State = EntityState.Added; // DbContext.Add would search for related entities
+            }
+    }
+
+    public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
+
+    /// <summary>Removes what this unit has scheduled with a token, and deletes what earlier units have.</summary>
     public void Unschedule(Guid tokenId)
     {
         lock (_messages)
@@ -78,29 +91,31 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         }
     }
 
-    /// <summary>Drops everything, as if nothing had been done in the scope.</summary>
-    public void Clear()
+    public async Task<TResult> DecideAsync<TRequest, TResult>(IBatchStep<TRequest, TResult> step, TRequest request,
+        CancellationToken cancellationToken)
     {
-        _messages.Clear();
-        _unscheduled.Clear();
-        _statements.Clear();
-        Asked = null;
-        db.ChangeTracker.Clear();
+        if (db.Database.CurrentTransaction != null)
+            return await committer.DecideAlone(this, step, request, cancellationToken).ConfigureAwait(false);
+        Enter(UnitOfWorkState.Deciding);
+        var member = new BatchStepMember<TDbContext, TRequest, TResult>(this, step, request);
+        StepMember = member;
+        committer.Enqueue(member);
+        var result = await member.Decision.ConfigureAwait(false);
+        Enter(UnitOfWorkState.Decided);
+        return result;
     }
-
-    public Task<TResult> AskAsync<TRequest, TResult>(IBatchStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken) =>
-        committer.Ask(this, step, request, cancellationToken);
 
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
         if (Consumed != null)
-            throw new InvalidOperationException("A message is being consumed: the consumer's end commits its unit of work");
+            throw new InvalidOperationException("A message is being consumed: the end of the consumer commits its unit of work");
         if (db.Database.CurrentTransaction != null)
-            throw new InvalidOperationException("The scope's DbContext has a transaction already: who opened it commits it");
+            throw new InvalidOperationException("The scope's DbContext has a transaction: commit that transaction instead");
         if (System.Transactions.Transaction.Current != null)
-            throw new InvalidOperationException("An ambient transaction is open: the unit of work is a transaction of its own, and may share it with others");
+            throw new InvalidOperationException(
+                "An ambient transaction is open: the unit of work has its own transaction, which it may share with other units");
 
-        TakeMessages();
+        TakeTrackedMessages();
         try
         {
             if (Groups)
@@ -115,23 +130,43 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         {
             db.AddRange(_messages);
             _messages.Clear();
-            Asked?.Abandon();
-            Asked = null;
+            Abandon();
             throw;
         }
 
-        relay.Post(_messages);
+        dispatcher.Post(_messages);
         _messages.Clear();
         _unscheduled.Clear();
         _statements.Clear();
-        Asked = null;
+        Abandon();
     }
 
-    /// <summary>They are written in the last batch instead of by SaveChanges, which is dearer.</summary>
-    void TakeMessages()
+    /// <summary>Drops everything, as if nothing had been done in the scope.</summary>
+    public void Clear()
+    {
+        _messages.Clear();
+        _unscheduled.Clear();
+        _statements.Clear();
+        db.ChangeTracker.Clear();
+        Abandon();
+    }
+
+    /// <summary>Leaves the group, which must not wait for a handler that has failed.</summary>
+    public void Abandon()
+    {
+        StepMember?.HandlerFailed();
+        StepMember = null;
+        Enter(UnitOfWorkState.Open);
+    }
+
+    /// <summary>A unit that is never committed must not keep its group waiting.</summary>
+    public void Dispose() => Abandon();
+
+    /// <summary>New rows are written in the batch of the commit, which costs less than SaveChanges.</summary>
+    void TakeTrackedMessages()
     {
         var detects = db.ChangeTracker.AutoDetectChangesEnabled;
-        db.ChangeTracker.AutoDetectChangesEnabled = false; // new rows are known without a look at all that is tracked
+        db.ChangeTracker.AutoDetectChangesEnabled = false; // new rows are found without scanning all tracked entities
         foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
         {
             entry.State = EntityState.Detached;
@@ -140,7 +175,4 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
         db.ChangeTracker.AutoDetectChangesEnabled = detects;
     }
-
-    /// <summary>A unit that was never committed does not keep its group waiting.</summary>
-    public void Dispose() => Asked?.Abandon();
 }

@@ -8,16 +8,15 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 namespace MassTransit;
 
 /// <summary>
-/// The transactional outbox, with the calls of MassTransit's own Entity Framework package
-/// (https://masstransit.io/documentation/patterns/transactional-outbox), on PostgreSQL, with one commit a message.
+/// Registers the transactional outbox and inbox, with the same calls as MassTransit's own Entity Framework package
+/// (https://masstransit.io/documentation/patterns/transactional-outbox). Each message costs one commit.
 /// </summary>
 public static class EntityFrameworkOutboxConfigurationExtensions
 {
     /// <summary>
     /// Adds the outbox and inbox of <typeparamref name="TDbContext" />, whose model must have
-    /// <see cref="AddTransactionalOutboxEntities" />. Receive endpoints take part by
-    /// UseEntityFrameworkOutbox, other code by
-    /// <see cref="IEntityFrameworkOutboxConfigurator.UseBusOutbox" />.
+    /// <see cref="AddTransactionalOutboxEntities" />. Receive endpoints use it with UseEntityFrameworkOutbox, other code
+    /// with <see cref="IEntityFrameworkOutboxConfigurator.UseBusOutbox" />.
     /// </summary>
     public static void AddEntityFrameworkOutbox<TDbContext>(this IBusRegistrationConfigurator configurator,
         Action<IEntityFrameworkOutboxConfigurator>? configure = null)
@@ -30,9 +29,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Consumes every message of the endpoint in one transaction: the inbox row, what the handler changed in
-    /// <typeparamref name="TDbContext" />, and what it sent, published or scheduled become durable together or not
-    /// at all; the captured messages are sent after the commit. Put retries before it, so that each has a fresh scope.
+    /// Consumes every message of the endpoint in one transaction: the inbox row, the handler's changes in
+    /// <typeparamref name="TDbContext" />, and the messages that it sent, published or scheduled become durable together
+    /// or not at all. The messages are sent after the commit. Configure retries before it, so that each has a new scope.
     /// </summary>
     public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator,
         IRegistrationContext context, Action<IOutboxOptionsConfigurator>? configure = null)
@@ -44,9 +43,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Gives messages ids that grow with time as PostgreSQL compares them, so that the inboxes' indexes grow at their ends: MassTransit's own
-    /// come anywhere in them. An id that is set in the pipe of a send or publish stays; one that a message's initializer sets (<c>__MessageId</c>) does not,
-    /// where no outbox takes the message.
+    /// Gives messages ids that PostgreSQL sorts by time, so that the indexes of inboxes grow at their end. MassTransit's
+    /// own ids are inserted anywhere in the index. An id that is set in the pipe of a send or publish is kept; an id that
+    /// a message initializer sets (<c>__MessageId</c>) is kept only if an outbox captures the message.
     /// </summary>
     public static void UseSequentialMessageIds(this IBusFactoryConfigurator configurator)
     {
@@ -57,7 +56,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         static void SetId(SendContext context) => context.MessageId = NewId.NextSequentialGuid();
     }
 
-    /// <inheritdoc cref="UseEntityFrameworkOutbox{TDbContext}(IReceiveEndpointConfigurator, IRegistrationContext, Action{IOutboxOptionsConfigurator})" />
+    /// <summary>Like the overload with an IRegistrationContext.</summary>
     [Obsolete("Use the overload with an IRegistrationContext: https://masstransit.io/obsolete")]
     public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator,
         IServiceProvider provider, Action<IOutboxOptionsConfigurator>? configure = null)
@@ -78,7 +77,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         configurator.ConnectSagaConfigurationObserver(observer);
     }
 
-    /// <summary>States that the database is PostgreSQL, which is the only one served here.</summary>
+    /// <summary>Uses PostgreSQL, which is the only database that this library supports.</summary>
     public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator) =>
         configurator;
 
@@ -87,7 +86,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         bool enableSchemaCaching) => configurator;
 
     /// <summary>Adds <see cref="InboxState" /> and <see cref="OutboxMessage" /> to the model.</summary>
-    /// <param name="modelBuilder">The model.</param>
+    /// <param name="modelBuilder">The model to extend.</param>
     /// <param name="callback">Called for both entities, for example to choose a schema.</param>
     public static void AddTransactionalOutboxEntities(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder>? callback = null)
@@ -96,7 +95,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         modelBuilder.AddOutboxMessageEntity(callback);
     }
 
-    /// <summary>Adds <see cref="InboxState" /> to the model: what was consumed, and by whom.</summary>
+    /// <summary>Adds <see cref="InboxState" /> to the model: the messages that were consumed.</summary>
     public static void AddInboxStateEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<InboxState>>? callback = null)
     {
@@ -114,7 +113,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         inbox.HasIndex(x => x.Consumed);
     }
 
-    /// <summary>Adds <see cref="OutboxMessage" /> to the model: what is committed and not known to be sent yet.</summary>
+    /// <summary>Adds <see cref="OutboxMessage" /> to the model: the committed messages that are not confirmed.</summary>
     public static void AddOutboxMessageEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<OutboxMessage>>? callback = null)
     {
@@ -134,7 +133,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         outbox.HasIndex(x => x.TokenId);
     }
 
-    /// <summary>Kept like <see cref="AddOutboxStateEntity" />; a model that adds the entity itself gets its table, which stays empty.</summary>
+    /// <summary>For compatibility, like <see cref="AddOutboxStateEntity" />; the table of a model with this entity stays empty.</summary>
     public static void ConfigureOutboxStateEntity(this EntityTypeBuilder<OutboxState> outbox)
     {
         ArgumentNullException.ThrowIfNull(outbox);
@@ -142,8 +141,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Kept so that models written for MassTransit's package compile: this outbox has no state beside its messages,
-    /// and adds no table.
+    /// For compatibility with models for MassTransit's package: this outbox has no state beside its messages, and adds no
+    /// table.
     /// </summary>
     public static void AddOutboxStateEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<OutboxState>>? callback = null) => ArgumentNullException.ThrowIfNull(modelBuilder);

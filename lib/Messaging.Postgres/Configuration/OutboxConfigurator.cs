@@ -62,10 +62,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<BulkWriter<TDbContext>>();
         bus.TryAddSingleton<RecentContexts<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
-        bus.TryAddSingleton<OutboxSender<TDbContext>>();
-        bus.TryAddSingleton<OutboxRelay<TDbContext>>();
-        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRelay<TDbContext>>(
-            provider => provider.GetRequiredService<OutboxRelay<TDbContext>>()));
+        bus.TryAddSingleton<MessageDispatcher<TDbContext>>();
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxCleanup<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
         bus.TryAddSingleton<WarmUp<TDbContext>>();
@@ -73,9 +71,11 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());
         bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
 
+        bus.TryAddSingleton<HandlerTransactionInterceptor>();
         bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
-        bus.ConfigureDbContext<TDbContext>(
-            (provider, options) => options.AddInterceptors(provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>()));
+        bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
+            provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),
+            provider.GetRequiredService<HandlerTransactionInterceptor>()));
         if (_options.PrepareStatements)
         {
             var prepared = new PreparedQueries();
@@ -86,7 +86,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
             return;
 
         bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
-        // In place of any other, whether it was added before or is tried after: schedules commit with the outbox.
+        // Replaces any other scheduler, so that schedules commit with the outbox.
         bus.RemoveAll<IMessageScheduler>();
         bus.AddScoped<IMessageScheduler>(provider => new MessageScheduler(
             ActivatorUtilities.CreateInstance<BusScheduleMessageProvider<TDbContext>>(provider),

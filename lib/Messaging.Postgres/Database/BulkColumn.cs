@@ -7,7 +7,7 @@ using NpgsqlTypes;
 
 namespace Messaging.Postgres.Database;
 
-/// <summary>A property's column, whose values go to the database as an array.</summary>
+/// <summary>A column whose values for many rows are sent to the database as one array.</summary>
 sealed class BulkColumn
 {
     readonly Type _element;
@@ -18,18 +18,19 @@ sealed class BulkColumn
     {
         (Property, Name, IsVersion, _convert, _type) = (property, name, isVersion, mapping.Converter?.ConvertToProvider, type);
         var stored = mapping.Converter?.ProviderClrType ?? property.ClrType;
-        _element = stored.IsValueType && Nullable.GetUnderlyingType(stored) == null ? typeof(Nullable<>).MakeGenericType(stored) : stored;
+        _element = stored.IsValueType && Nullable.GetUnderlyingType(stored) == null
+            ? typeof(Nullable<>).MakeGenericType(stored) : stored;
     }
 
     public IProperty Property { get; }
 
-    /// <summary>Delimited.</summary>
+    /// <summary>The column's name as a delimited identifier.</summary>
     public string Name { get; }
 
-    /// <summary>PostgreSQL's own; never written.</summary>
+    /// <summary>Whether the column is PostgreSQL's xmin, which is never written.</summary>
     public bool IsVersion { get; }
 
-    /// <returns>Null if the database makes the values, or no array of them can be sent.</returns>
+    /// <returns>Null if the database generates the values, or cannot receive an array of them.</returns>
     public static BulkColumn? For(IProperty property, ISqlGenerationHelper quote)
     {
         if (property.GetTableColumnMappings().ToList() is not [{ Column: var column, TypeMapping: var mapping }])
@@ -38,12 +39,15 @@ sealed class BulkColumn
         var type = ((NpgsqlParameter)mapping.CreateParameter(command, "p", null, nullable: true)).NpgsqlDbType;
         if (type == NpgsqlDbType.Unknown || type.HasFlag(NpgsqlDbType.Array))
             return null;
-        var isVersion = column.Name == "xmin" && property.IsConcurrencyToken && property.ClrType == typeof(uint) && mapping.Converter == null;
-        var isOwn = property.ValueGenerated == ValueGenerated.Never
-            || property is { ValueGenerated: ValueGenerated.OnAdd } && property.ClrType == typeof(Guid) && property.GetDefaultValueSql() == null;
-        return isVersion || isOwn ? new BulkColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;
+        var isVersion = column.Name == "xmin" && property.IsConcurrencyToken && property.ClrType == typeof(uint)
+            && mapping.Converter == null;
+        var isSetByClient = property.ValueGenerated == ValueGenerated.Never
+            || property is { ValueGenerated: ValueGenerated.OnAdd } && property.ClrType == typeof(Guid)
+            && property.GetDefaultValueSql() == null;
+        return isVersion || isSetByClient ? new BulkColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;
     }
 
+    /// <summary>A parameter with the column's values in all rows.</summary>
     public NpgsqlParameter Values(IReadOnlyList<EntityEntry> rows, Func<EntityEntry, PropertyValues> values)
     {
         var array = Array.CreateInstance(_element, rows.Count);

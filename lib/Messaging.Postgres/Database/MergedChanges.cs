@@ -4,14 +4,14 @@ using Microsoft.EntityFrameworkCore.ChangeTracking;
 
 namespace Messaging.Postgres.Database;
 
-/// <summary>The tracked changes of several units in one context, which saves them by one batch.</summary>
+/// <summary>The tracked changes of several units, copied to one DbContext that saves them together.</summary>
 sealed class MergedChanges<TDbContext> where TDbContext : DbContext
 {
     readonly TDbContext _db;
     readonly List<(EntityEntry Own, EntityEntry Copy)> _entries = [];
     readonly Dictionary<object, GroupMember<TDbContext>> _owners = new(ReferenceEqualityComparer.Instance);
 
-    /// <exception cref="InvalidOperationException">Two of them track the same row.</exception>
+    /// <exception cref="InvalidOperationException">Two units track the same row.</exception>
     public MergedChanges(TDbContext db, IReadOnlyList<GroupMember<TDbContext>> members)
     {
         _db = db;
@@ -27,7 +27,7 @@ sealed class MergedChanges<TDbContext> where TDbContext : DbContext
 
     public bool IsEmpty => _entries.Count == 0;
 
-    /// <summary>Whose entries these are.</summary>
+    /// <summary>The members that own the entries.</summary>
     public IReadOnlyCollection<GroupMember<TDbContext>> OwnersOf(IReadOnlyList<EntityEntry> entries) =>
         entries.Select(x => _owners.GetValueOrDefault(x.Entity)).OfType<GroupMember<TDbContext>>().ToHashSet();
 
@@ -54,7 +54,7 @@ sealed class MergedChanges<TDbContext> where TDbContext : DbContext
         return copy;
     }
 
-    /// <summary>After the commit: gives the units' own contexts what the database has made, keys among it.</summary>
+    /// <summary>After the commit: copies the values that the database has generated, such as keys, to the units' own contexts.</summary>
     public void Accept()
     {
         _db.ChangeTracker.AcceptAllChanges();
@@ -63,7 +63,7 @@ sealed class MergedChanges<TDbContext> where TDbContext : DbContext
             var own = before;
             if (own.State == EntityState.Added && own.Properties.Any(x => x.IsTemporary))
             {
-                own.State = EntityState.Detached; // its key was a stand-in
+                own.State = EntityState.Detached; // its key was temporary
                 own = own.Context.Entry(own.Entity);
                 own.State = EntityState.Unchanged;
             }

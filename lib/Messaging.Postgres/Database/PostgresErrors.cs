@@ -1,24 +1,107 @@
+using System.Net.Sockets;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace Messaging.Postgres;
 
-/// <summary>What PostgreSQL's error codes say about whose failure it is.</summary>
+/// <summary>The one place that classifies the errors of PostgreSQL and of the connection to it.</summary>
+/// <remarks>
+/// <code>
+/// error                                                IsUnavailable  IsConflict  IsLockTimeout  MayBeOneUnits
+/// server, connection or login (SQLSTATE 08, 28, 3D,          yes          –             –             –
+///   53, 57, 58, 25006), timeout, name not resolved
+/// lock_timeout (55P03)                                       yes          –            yes           yes
+/// serialization failure, deadlock, unique violation,          –          yes            –            yes
+///   row changed since it was read
+/// idle transaction ended by the server (25P03)               yes          –             –            yes
+/// object in use (55006), prepared statement unknown,         yes          –             –            yes
+///   known twice or changed (26000, 42P05, 0A000)
+/// any other                                                   –           –             –            yes
+/// </code>
+/// </remarks>
 public static class PostgresErrors
 {
-    /// <summary>
-    /// The server, the connection or the login is what failed, not the statement: it can pass, and another statement would have met it
-    /// too. By SQLSTATE: the classes of connections (08), logins (28), catalogs (3D), resources (53), operators (57) and the
-    /// system (58), and a server that has become read-only (25006), as after a failover.
-    /// </summary>
-    public static bool IsAboutTheServer(PostgresException error) =>
-        error.SqlState[..2] is "08" or "28" or "3D" or "53" or "57" or "58" || error.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction;
+    /// <summary>The SQLSTATE with which a warm-up rolls its transaction back.</summary>
+    internal const string WarmUpRollback = "WU000";
 
-    /// <summary>A lock was not to be had in time.</summary>
-    public static bool IsLocked(Exception error)
+    const string IdleInTransactionTimeout = "25P03";
+
+    /// <summary>
+    /// Whether the database, the connection or a lock is unavailable, which passes without a change of the statement.
+    /// Retry until it is available.
+    /// </summary>
+    public static bool IsUnavailable(Exception error) => Causes(error).Any(x => x switch
     {
-        for (Exception? cause = error; cause != null; cause = cause.InnerException)
-            if (cause is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable })
-                return true;
-        return false;
+        PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported } p => p.Routine == "RevalidateCachedQuery",
+        PostgresException p => IsServerError(p) || p.SqlState is IdleInTransactionTimeout
+            or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
+            or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
+        NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
+        _ => false,
+    });
+
+    /// <summary>
+    /// Whether a concurrent transaction was the reason: a row has changed since it was read, a key was inserted, a
+    /// deadlock was resolved. Retry from the start.
+    /// </summary>
+    public static bool IsConflict(Exception error) => Causes(error).Any(x => x is DbUpdateConcurrencyException
+        or PostgresException
+        {
+            SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
+                or PostgresErrorCodes.UniqueViolation
+        });
+
+    /// <summary>Whether a lock was not acquired within <c>lock_timeout</c>.</summary>
+    public static bool IsLockTimeout(Exception error) =>
+        Causes(error).Any(x => x is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable });
+
+    /// <summary>The name of the unique constraint that was violated, or null.</summary>
+    public static string? ViolatedConstraint(Exception error) => Causes(error).OfType<PostgresException>()
+        .FirstOrDefault(x => x.SqlState == PostgresErrorCodes.UniqueViolation)?.ConstraintName;
+
+    /// <summary>
+    /// Whether one unit of a group may be the only reason of a failure, so that the others can be committed without it:
+    /// the database has rejected a statement, or a value could not be sent. A lost connection says nothing about units.
+    /// </summary>
+    internal static bool MayBeOneUnits(Exception error)
+    {
+        foreach (var cause in Causes(error))
+            switch (cause)
+            {
+                case NpgsqlException:
+                    return cause is PostgresException rejected && !IsServerError(rejected);
+                case SocketException or TimeoutException: // Npgsql does not wrap a name that cannot be resolved
+                    return false;
+            }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Whether a bulk update found a row changed: its statement divides by zero then. SaveChanges can tell which row.
+    /// </summary>
+    internal static bool IsStaleBulkUpdate(Exception error) =>
+        error is PostgresException { SqlState: PostgresErrorCodes.DivisionByZero };
+
+    /// <summary>Whether a row with the same key exists in a table.</summary>
+    internal static bool IsDuplicateKey(Exception error, string? table) =>
+        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } rejected && rejected.TableName == table;
+
+    /// <summary>Whether a warm-up has rolled its transaction back, as intended.</summary>
+    internal static bool IsWarmUpRollback(Exception error) => error is PostgresException { SqlState: WarmUpRollback };
+
+    /// <summary>
+    /// Whether the server, the connection or the login has failed instead of the statement. By class of SQLSTATE:
+    /// connections (08), logins (28), catalogs (3D), resources (53), operator intervention (57), system (58), and a
+    /// server that is read-only since a failover (25006).
+    /// </summary>
+    static bool IsServerError(PostgresException error) =>
+        error.SqlState[..2] is "08" or "28" or "3D" or "53" or "57" or "58"
+        || error.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction;
+
+    static IEnumerable<Exception> Causes(Exception? error)
+    {
+        for (; error != null; error = error.InnerException)
+            yield return error;
     }
 }

@@ -5,61 +5,61 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Messaging.Postgres.Database;
 
-/// <inheritdoc cref="RecentContexts{TDbContext}" />
-interface IRecentContexts
-{
-    /// <inheritdoc cref="RecentContexts{TDbContext}.Use" />
-    Task<T> Use<T>(Func<DbContext, Task<T>> work);
-}
-
 /// <summary>
-/// DbContexts with open connections for what is done for many: who comes next gets the one that was used last. Npgsql's own pool hands out
-/// the connection that has rested longest, whose server process has lost the processor's caches to all others meanwhile.
+/// DbContexts with open connections for work that serves many messages: group commits and loads of sagas. The most
+/// recently used one is reused first.
 /// </summary>
+/// <remarks>
+/// Npgsql's pool reuses the connection that has been idle longest. Its server process has lost the processor's caches
+/// to the other connections by then, which makes every statement slower.
+/// </remarks>
 sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvider time) : IRecentContexts, IDisposable
     where TDbContext : DbContext
 {
     const int MaxContexts = 3; // one that commits, one that loads sagas, one in reserve
 
-    /// <summary>One that leads to a server that was demoted in a failover does not stay for ever.</summary>
+    /// <summary>Limits how long a connection can lead to a server that was demoted in a failover.</summary>
     static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
 
-    readonly ConcurrentStack<Warm> _kept = [];
+    readonly ConcurrentStack<Lease> _idle = [];
     volatile bool _disposed;
 
-    /// <summary>Does work on a context that tracks nothing and whose connection is open; after a failure it is not used again.</summary>
+    /// <summary>
+    /// Runs work on a context that tracks nothing and whose connection is open. A context whose work has failed is not
+    /// reused.
+    /// </summary>
     public async Task<T> Use<T>(Func<TDbContext, Task<T>> work)
     {
-        var warm = await Take().ConfigureAwait(false);
+        var lease = await Acquire().ConfigureAwait(false);
         T result;
         try
         {
-            result = await work(warm.Db).ConfigureAwait(false);
-            warm.Db.ChangeTracker.Clear();
+            result = await work(lease.Db).ConfigureAwait(false);
+            lease.Db.ChangeTracker.Clear();
         }
         catch
         {
-            if (!warm.IsOpen)
-                Clear(); // where one connection is lost, the others may be: nobody is to find that out one by one
-            warm.Dispose();
+            if (!lease.IsOpen)
+                Clear(); // the other connections are probably lost too
+            lease.Dispose();
             throw;
         }
 
-        _kept.Push(warm);
-        if (_disposed || _kept.Count > MaxContexts)
+        _idle.Push(lease);
+        if (_disposed || _idle.Count > MaxContexts)
             Clear(_disposed ? 0 : MaxContexts);
         return result;
     }
 
     Task<T> IRecentContexts.Use<T>(Func<DbContext, Task<T>> work) => Use(work);
 
-    async Task<Warm> Take()
+    async Task<Lease> Acquire()
     {
-        while (_kept.TryPop(out var kept))
+        while (_idle.TryPop(out var lease))
         {
-            if (kept.IsOpen && time.GetElapsedTime(kept.Since) < MaxAge)
-                return kept;
-            kept.Dispose();
+            if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge)
+                return lease;
+            lease.Dispose();
         }
 
         var scope = scopes.CreateScope();
@@ -67,7 +67,7 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
         {
             var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
             await db.Database.OpenConnectionAsync().ConfigureAwait(false);
-            return new Warm(scope, db, time.GetTimestamp());
+            return new Lease(scope, db, time.GetTimestamp());
         }
         catch
         {
@@ -76,10 +76,10 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
         }
     }
 
-    void Clear(int left = 0)
+    void Clear(int remaining = 0)
     {
-        while (_kept.Count > left && _kept.TryPop(out var kept))
-            kept.Dispose();
+        while (_idle.Count > remaining && _idle.TryPop(out var lease))
+            lease.Dispose();
     }
 
     public void Dispose()
@@ -88,13 +88,13 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
         Clear();
     }
 
-    sealed class Warm(IServiceScope scope, TDbContext db, long since) : IDisposable
+    sealed class Lease(IServiceScope scope, TDbContext db, long since) : IDisposable
     {
         public TDbContext Db => db;
         public long Since => since;
         public bool IsOpen => db.Database.GetDbConnection().State == ConnectionState.Open;
 
-        /// <summary>The connection first: a context that goes back to a pool of contexts may keep it.</summary>
+        /// <summary>Closes the connection first: a pooled context would keep it open.</summary>
         public void Dispose()
         {
             db.Database.CloseConnection();

@@ -5,14 +5,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Messaging.Postgres.Inbox;
 
-/// <summary>Forgets inbox rows that are older than the duplicate detection window, a batch a statement.</summary>
+/// <summary>Deletes inbox rows that are older than the duplicate detection window, many per statement.</summary>
 sealed partial class InboxCleanup<TDbContext>(
     OutboxStore<TDbContext> store,
     OutboxOptions<TDbContext> options,
     ILogger<InboxCleanup<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
-    /// <summary>Rows go about as fast as they came, a window ago, not a minute's at once.</summary>
+    /// <summary>Short, so that rows are deleted about as evenly as they were inserted one window ago.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -40,6 +40,6 @@ sealed partial class InboxCleanup<TDbContext>(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The inbox could not be cleaned; trying again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Old rows of the inbox could not be deleted; the next attempt follows")]
     partial void LogFailed(Exception error);
 }

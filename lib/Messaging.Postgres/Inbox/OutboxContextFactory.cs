@@ -2,24 +2,22 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using Messaging.Postgres.Commits;
-using Messaging.Postgres.Database;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Inbox;
 
 /// <summary>
-/// Consumes a message with one commit. Either the inbox row, the handler's changes and its captured messages are all
-/// there, or none is; the broker's next delivery then meets the inbox row, or starts afresh.
+/// Consumes a message with one commit: the inbox row, the handler's changes and its captured messages become durable
+/// together or not at all. The broker's next delivery finds the inbox row, or starts again.
 /// </summary>
 sealed class OutboxContextFactory<TDbContext>(
     UnitOfWork<TDbContext> unit,
     Committer<TDbContext> committer,
     OutboxStore<TDbContext> store,
-    OutboxSender<TDbContext> sender,
+    MessageDispatcher<TDbContext> dispatcher,
     OutboxOptions<TDbContext> options,
-    DatabaseClock<TDbContext> clock,
-    OutboxSaveChangesInterceptor<TDbContext> handOver,
+    HandlerTransactionInterceptor handlerTransactions,
     IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
@@ -29,16 +27,16 @@ sealed class OutboxContextFactory<TDbContext>(
         var started = context.ReceiveContext.ElapsedTime;
         var messageId = context.GetOriginalMessageId()
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
-        var delivery = new OutboxConsumeContext<TDbContext, T>(context, consume, provider, unit, committer, store, sender, options, clock,
-            handOver, next, messageId);
-        if (delivery.IsWarmUp)
+        var attempt = new OutboxConsumeContext<TDbContext, T>(context, consume, provider, unit, committer, store, dispatcher,
+            options, handlerTransactions, next, messageId);
+        if (attempt.IsWarmUp)
         {
-            await delivery.HandleAndCommit().ConfigureAwait(false);
+            await attempt.HandleAndCommit().ConfigureAwait(false);
             return;
         }
 
-        var isRepeat = await delivery.ReceiveOnce().ConfigureAwait(false);
-        if (isRepeat && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })
+        var isDuplicate = await attempt.ReceiveOnce().ConfigureAwait(false);
+        if (isDuplicate && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })
             await context.NotifyConsumed(context, context.ReceiveContext.ElapsedTime - started, consume.ConsumerType)
                 .ConfigureAwait(false);
     }

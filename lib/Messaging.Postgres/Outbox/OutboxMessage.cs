@@ -5,54 +5,54 @@ using MassTransit.Serialization;
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
-/// A message that is committed and not yet known to be with the broker, or not due yet. Serialised once, when it was
-/// sent or published; it leaves as it stands here.
+/// A committed message that the broker has not confirmed, or that is not due. It is serialized once, when it is sent or
+/// published.
 /// </summary>
 public class OutboxMessage
 {
-    /// <summary>The row's key: one message id may go to several addresses.</summary>
+    /// <summary>The row's key: a message can be sent to several addresses.</summary>
     public Guid Id { get; set; }
 
     /// <summary>The message's id.</summary>
     public Guid MessageId { get; set; }
 
-    /// <summary>Follows a conversation through its messages.</summary>
+    /// <summary>The id that all messages of a conversation have in common.</summary>
     public Guid? ConversationId { get; set; }
 
-    /// <summary>What the message is about, for example the order.</summary>
+    /// <summary>The id of the entity or saga that the message concerns.</summary>
     public Guid? CorrelationId { get; set; }
 
-    /// <summary>When it was sent or published by the code, by the database's clock.</summary>
+    /// <summary>The time at which the message was sent or published, by the database's clock.</summary>
     public DateTime SentTime { get; set; }
 
     /// <summary>
-    /// From when on any replica may claim and send it, by the database's clock: the end of a lease, of a pause
-    /// after a failure, or the time that it is scheduled for.
+    /// The time from which any replica may claim and send the message, by the database's clock: the end of a lease, the
+    /// end of a pause after a failure, or the scheduled time.
     /// </summary>
     public DateTime EnqueueTime { get; set; }
 
-    /// <summary>When it loses its meaning; null for never.</summary>
+    /// <summary>The time at which the message expires; null for never.</summary>
     public DateTime? ExpirationTime { get; set; }
 
-    /// <summary>The message whose handling sent this one, or null.</summary>
+    /// <summary>The message whose handler sent this one, or null.</summary>
     public Guid? InboxMessageId { get; set; }
 
-    /// <summary>The consumer whose handling sent this one, or null.</summary>
+    /// <summary>The consumer whose handler sent this one, or null.</summary>
     public Guid? InboxConsumerId { get; set; }
 
-    /// <summary>Set on a message that waits for its time, and only on such: what it is cancelled by.</summary>
+    /// <summary>The token that cancels a scheduled message; null for a message that is not scheduled.</summary>
     public Guid? TokenId { get; set; }
 
-    /// <summary>Where it goes.</summary>
+    /// <summary>The address of the exchange or queue.</summary>
     public string DestinationAddress { get; set; } = "";
 
-    /// <summary>The message's type urns, separated by semicolons.</summary>
+    /// <summary>The URNs of the message's types, separated by semicolons.</summary>
     public string MessageType { get; set; } = "";
 
     /// <summary>The media type of <see cref="Body" />.</summary>
     public string ContentType { get; set; } = "";
 
-    /// <summary>The serialised message, envelope included.</summary>
+    /// <summary>The serialized message with its envelope.</summary>
     public string Body { get; set; } = "";
 
     /// <summary>Transport headers as JSON, or null for none.</summary>
@@ -61,36 +61,36 @@ public class OutboxMessage
     /// <summary>Transport properties as JSON (routing key, priority, mandatory), or null for none.</summary>
     public string? Properties { get; set; }
 
-    /// <summary>How often it was refused for a reason of its own.</summary>
+    /// <summary>The number of times that the broker has refused the message.</summary>
     public int Attempts { get; set; }
 
-    /// <summary>When it was given up; null while it is still tried.</summary>
+    /// <summary>The time at which the message was parked; null while it is retried.</summary>
     public DateTime? Parked { get; set; }
 
-    /// <summary>Why the last try failed.</summary>
+    /// <summary>The reason why the last attempt failed.</summary>
     public string? LastError { get; set; }
 
-    /// <summary>The body as the serialiser made it, while the row has not left this process.</summary>
+    /// <summary>The serializer's body; null in a row that was read from the database.</summary>
     [NotMapped]
     internal MessageBody? SerializedBody { get; private set; }
 
-    /// <summary><see cref="Headers" /> as they were set, while the row has not left this process.</summary>
+    /// <summary>The values of <see cref="Headers" />; null in a row that was read from the database.</summary>
     [NotMapped]
     internal IReadOnlyDictionary<string, object>? HeaderValues { get; private set; }
 
-    /// <summary><see cref="Properties" /> as they were set, while the row has not left this process.</summary>
+    /// <summary>The values of <see cref="Properties" />; null in a row that was read from the database.</summary>
     [NotMapped]
     internal IReadOnlyDictionary<string, object>? PropertyValues { get; private set; }
 
-    /// <summary>Serialises what a send or publish context holds.</summary>
-    /// <param name="context">The message on its way to the transport.</param>
+    /// <summary>Serializes the message of a send or publish context.</summary>
+    /// <param name="context">The context of the send or publish.</param>
     /// <param name="now">The database's time.</param>
-    /// <param name="lease">How long this process alone may send it.</param>
+    /// <param name="lease">How long only this process may send the message.</param>
     /// <exception cref="MessageException">The context has no message id, or no destination.</exception>
     internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, TimeSpan lease) where T : class
     {
         var delay = context.Delay is { } given && given > TimeSpan.Zero ? given : TimeSpan.Zero;
-        var isDelayed = delay > TimeSpan.Zero || context.ScheduledMessageId != null; // also for now, or the past
+        var isDelayed = delay > TimeSpan.Zero || context.ScheduledMessageId != null; // also if the scheduled time has passed
         var body = context.Serializer.GetMessageBody(context);
         var message = new OutboxMessage
         {
@@ -120,6 +120,6 @@ public class OutboxMessage
     static string? ToJson(Dictionary<string, object> values) =>
         values.Count == 0 ? null : SystemTextJsonMessageSerializer.Instance.SerializeDictionary(values);
 
-    /// <summary>True when it waits for its time instead of being sent right after the commit.</summary>
+    /// <summary>Whether the message is sent at its scheduled time instead of right after the commit.</summary>
     internal bool IsDelayed => TokenId != null;
 }

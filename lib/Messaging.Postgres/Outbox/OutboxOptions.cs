@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Outbox;
 
-/// <summary>What <see cref="MassTransit.IEntityFrameworkOutboxConfigurator" /> sets; its members say what they mean.</summary>
+/// <summary>The values that <see cref="MassTransit.IEntityFrameworkOutboxConfigurator" /> sets and documents.</summary>
 sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
 {
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);

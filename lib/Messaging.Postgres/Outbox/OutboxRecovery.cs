@@ -5,17 +5,17 @@ using Microsoft.Extensions.Logging;
 namespace Messaging.Postgres.Outbox;
 
 /// <summary>
-/// Claims and sends whatever is due in the outbox: what a crash left between commit and send, what could not be sent
-/// before, and scheduled messages whose time has come. Runs in every replica; needs no leader.
+/// Sends the messages of the outbox that are due: those that a crash left between commit and send, those that could
+/// not be sent before, and scheduled messages. Runs in every replica, without a leader.
 /// </summary>
 sealed partial class OutboxRecovery<TDbContext>(
-    OutboxSender<TDbContext> sender,
+    MessageDispatcher<TDbContext> dispatcher,
     IOutboxRows<TDbContext> rows,
     OutboxOptions<TDbContext> options,
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
-    /// <summary>Before anything is sent or scheduled: this machine's clock may be minutes off.</summary>
+    /// <summary>Reads the database's clock before anything is sent or scheduled: this machine's may be minutes off.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         try
@@ -31,20 +31,20 @@ sealed partial class OutboxRecovery<TDbContext>(
     }
 
     /// <summary>
-    /// Messages that were refused before are sent one by one, beside the others: a broker may close the channel on
-    /// them, and what is under way on it at that moment fails with them.
+    /// Messages that were refused before are sent one by one, beside the others: a broker may close the channel on such
+    /// a message, and every message on that channel fails with it.
     /// </summary>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => options.Deliver
-        ? Task.WhenAll(Run(suspects: false, options.QueryMessageLimit, stoppingToken), Run(suspects: true, 1, stoppingToken))
+        ? Task.WhenAll(Poll(retries: false, options.QueryMessageLimit, stoppingToken), Poll(retries: true, 1, stoppingToken))
         : Task.CompletedTask;
 
-    async Task Run(bool suspects, int full, CancellationToken stoppingToken)
+    async Task Poll(bool retries, int limit, CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                while (await sender.SendDue(suspects, stoppingToken).ConfigureAwait(false) == full)
+                while (await dispatcher.DispatchDue(retries, stoppingToken).ConfigureAwait(false) == limit)
                 {
                 }
             }
@@ -61,9 +61,9 @@ sealed partial class OutboxRecovery<TDbContext>(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's time could not be read yet; until then this machine's is taken for it")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's clock cannot be read yet; until it can, this machine's clock is used")]
     partial void LogNoClock(Exception error);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox could not be searched for messages that are due; trying again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox cannot be searched for due messages; the next attempt follows")]
     partial void LogFailed(Exception error);
 }

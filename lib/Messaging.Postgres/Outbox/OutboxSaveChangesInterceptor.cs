@@ -1,33 +1,26 @@
 using System.Data.Common;
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Inbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Messaging.Postgres.Outbox;
 
 /// <summary>
-/// Watches SaveChanges and hands new outbox rows to the relay when they are durable: after SaveChanges where it had a
-/// transaction of its own, after the commit where the caller opened one. What it misses, recovery finds.
+/// Posts new outbox rows to the dispatcher as soon as they are durable: after a SaveChanges with its own transaction,
+/// or after the commit of the caller's transaction. Recovery sends whatever this misses.
 /// </summary>
-sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> relay) : SaveChangesInterceptor, IDbTransactionInterceptor, IDbCommandInterceptor
+sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbContext> dispatcher,
+    HandlerTransactionInterceptor handlerTransactions)
+    : SaveChangesInterceptor, IDbTransactionInterceptor
     where TDbContext : DbContext
 {
     readonly ConditionalWeakTable<DbContext, Batch> _batches = [];
-    readonly ConditionalWeakTable<DbContext, object> _grouped = [];
-
-    /// <summary>From here on what the context changes in the database is part of a consumer's unit, and not durable before it.</summary>
-    public void Enter(DbContext db) => _grouped.AddOrUpdate(db, this);
-
-    /// <summary>The consumer has ended.</summary>
-    public void Leave(DbContext db) => _grouped.Remove(db);
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
-        if (NeedsTransaction(eventData.Context))
-            eventData.Context.Database.BeginTransaction();
+        handlerTransactions.BeforeSaveChanges(eventData.Context);
         Collect(eventData.Context);
         return result;
     }
@@ -35,47 +28,10 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
     public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData,
         InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
-        if (NeedsTransaction(eventData.Context))
-            await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await handlerTransactions.BeforeSaveChangesAsync(eventData.Context, cancellationToken).ConfigureAwait(false);
         Collect(eventData.Context);
         return result;
     }
-
-    /// <summary>ExecuteUpdate, ExecuteDelete and SQL of the handler's own.</summary>
-    public InterceptionResult<int> NonQueryExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<int> result)
-    {
-        if (NeedsTransaction(eventData.Context))
-            command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
-        return result;
-    }
-
-    /// <inheritdoc cref="NonQueryExecuting" />
-    public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command, CommandEventData eventData, InterceptionResult<int> result,
-        CancellationToken cancellationToken = default)
-    {
-        if (NeedsTransaction(eventData.Context))
-            command.Transaction = (await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
-        return result;
-    }
-
-    /// <summary>Queries of the handler's own may lock or change rows as well.</summary>
-    public InterceptionResult<DbDataReader> ReaderExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<DbDataReader> result)
-    {
-        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
-            command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
-        return result;
-    }
-
-    /// <inheritdoc cref="ReaderExecuting" />
-    public async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
-        InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
-    {
-        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
-            command.Transaction = (await eventData.Context.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
-        return result;
-    }
-
-    bool NeedsTransaction([NotNullWhen(true)] DbContext? db) => db is { Database.CurrentTransaction: null } && _grouped.TryGetValue(db, out _);
 
     public override int SavedChanges(SaveChangesCompletedEventData eventData, int result)
     {
@@ -92,19 +48,13 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
 
     public override void SaveChangesFailed(DbContextErrorEventData eventData) => Forget(eventData.Context);
 
-    public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData, CancellationToken cancellationToken = default)
-    {
-        Forget(eventData.Context);
-        return Task.CompletedTask;
-    }
+    public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData, CancellationToken cancellationToken = default) =>
+        ForgetAsync(eventData.Context);
 
     public override void SaveChangesCanceled(DbContextEventData eventData) => Forget(eventData.Context);
 
-    public override Task SaveChangesCanceledAsync(DbContextEventData eventData, CancellationToken cancellationToken = default)
-    {
-        Forget(eventData.Context);
-        return Task.CompletedTask;
-    }
+    public override Task SaveChangesCanceledAsync(DbContextEventData eventData, CancellationToken cancellationToken = default) =>
+        ForgetAsync(eventData.Context);
 
     public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
     {
@@ -123,8 +73,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
         return result;
     }
 
-    public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) =>
-        Committed(eventData);
+    public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Committed(eventData);
 
     public Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData,
         CancellationToken cancellationToken = default)
@@ -133,36 +82,25 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
         return Task.CompletedTask;
     }
 
-    public void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) =>
-        Forget(eventData.Context);
+    public void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) => Forget(eventData.Context);
 
     public Task TransactionRolledBackAsync(DbTransaction transaction, TransactionEndEventData eventData,
-        CancellationToken cancellationToken = default)
-    {
-        Forget(eventData.Context);
-        return Task.CompletedTask;
-    }
+        CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
     public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) => Forget(eventData.Context);
 
-    public Task TransactionFailedAsync(DbTransaction transaction, TransactionErrorEventData eventData, CancellationToken cancellationToken = default)
-    {
-        Forget(eventData.Context);
-        return Task.CompletedTask;
-    }
+    public Task TransactionFailedAsync(DbTransaction transaction, TransactionErrorEventData eventData,
+        CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
-    // Which rows a savepoint takes back is not known here; those that stay are found by recovery.
+    // It is not known which rows the savepoint has rolled back. Recovery finds those that remain.
     public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) => Forget(eventData.Context);
 
-    public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken = default)
-    {
-        Forget(eventData.Context);
-        return Task.CompletedTask;
-    }
+    public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData,
+        CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
     /// <summary>
-    /// PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a silent rollback. A last
-    /// statement fails aloud then, and so does the caller's commit.
+    /// PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a silent rollback. Another
+    /// statement before the COMMIT fails in such a transaction, and with it the caller's commit.
     /// </summary>
     static DbCommand Probe(DbTransaction transaction)
     {
@@ -171,8 +109,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
         return probe;
     }
 
-    bool HasBatch(TransactionEventData transaction) =>
-        transaction.Context is { } db && _batches.TryGetValue(db, out var batch) && batch.TransactionId == transaction.TransactionId;
+    bool HasBatch(TransactionEventData transaction) => transaction.Context is { } db
+        && _batches.TryGetValue(db, out var batch) && batch.TransactionId == transaction.TransactionId;
 
     void Collect(DbContext? db)
     {
@@ -180,7 +118,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
             return;
         var transaction = db.Database.CurrentTransaction?.TransactionId;
         if (_batches.TryGetValue(db, out var batch) && (transaction == null || batch.TransactionId != transaction))
-            _batches.Remove(db); // of a transaction that ended without a commit
+            _batches.Remove(db); // its transaction has ended without a commit
         foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>())
             if (entry.State == EntityState.Added)
                 _batches.GetValue(db, _ => new Batch(transaction)).Messages.Add(entry.Entity);
@@ -192,21 +130,21 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
             return;
         foreach (var message in batch.Messages)
             if (db.Entry(message) is { State: EntityState.Unchanged } accepted)
-                accepted.State = EntityState.Detached; // the relay's from here on; else the caller may save it again
+                accepted.State = EntityState.Detached; // otherwise the caller could save it again
         if (batch.TransactionId == null && System.Transactions.Transaction.Current == null)
-            HandOver(db, batch);
+            Post(db, batch);
     }
 
     void Committed(TransactionEndEventData ended)
     {
         if (ended.Context is { } db && _batches.TryGetValue(db, out var batch) && batch.TransactionId == ended.TransactionId)
-            HandOver(db, batch);
+            Post(db, batch);
     }
 
-    void HandOver(DbContext db, Batch batch)
+    void Post(DbContext db, Batch batch)
     {
         _batches.Remove(db);
-        relay.Post(batch.Messages);
+        dispatcher.Post(batch.Messages);
     }
 
     void Forget(DbContext? db)
@@ -215,7 +153,13 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(OutboxRelay<TDbContext> re
             _batches.Remove(db);
     }
 
-    /// <summary>New rows of one SaveChanges, or of all in the caller's transaction.</summary>
+    Task ForgetAsync(DbContext? db)
+    {
+        Forget(db);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The new rows of one SaveChanges, or of all in the caller's transaction.</summary>
     sealed class Batch(Guid? transactionId)
     {
         public Guid? TransactionId => transactionId;

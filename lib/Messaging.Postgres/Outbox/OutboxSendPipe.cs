@@ -7,8 +7,8 @@ using MassTransit.Serialization;
 namespace Messaging.Postgres.Outbox;
 
 /// <summary>
-/// Gives a message to the transport as it was serialised: no object is made from it and nothing is serialised again.
-/// Ids, headers, properties and the rest of its time to live go with it.
+/// Sends a message as it was serialized: without deserializing and serializing it again, and with its ids, headers,
+/// properties and the rest of its time to live.
 /// </summary>
 sealed class OutboxSendPipe(OutboxMessage message, DateTime now) : IPipe<SendContext>, IMessageSerializer
 {

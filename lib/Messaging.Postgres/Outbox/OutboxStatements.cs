@@ -7,10 +7,10 @@ using NpgsqlTypes;
 
 namespace Messaging.Postgres.Outbox;
 
-/// <summary>The SQL on the inbox and the outbox, with the names that a model gives them.</summary>
+/// <summary>The SQL statements on the inbox and the outbox, with the table and column names of a model.</summary>
 sealed class OutboxStatements
 {
-    /// <summary>What a new row has; the others are empty in it.</summary>
+    /// <summary>The columns that a new row sets; the others are null.</summary>
     public static readonly (string Property, NpgsqlDbType Type, Func<OutboxMessage, object?> Value)[] Columns =
     [
         (nameof(OutboxMessage.Id), NpgsqlDbType.Uuid, x => x.Id),
@@ -38,37 +38,37 @@ sealed class OutboxStatements
         var (outbox, o) = Names<OutboxMessage>(db, quote);
         var (inbox, i) = Names<InboxState>(db, quote);
         InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
-        var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)),
-            o(nameof(OutboxMessage.Parked)));
+        var (id, due, parked) = (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)), o(nameof(OutboxMessage.Parked)));
+        var (token, attempts) = (o(nameof(OutboxMessage.TokenId)), o(nameof(OutboxMessage.Attempts)));
+        var (message, consumer, consumed) =
+            (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
 
-        var (messageId, consumerId, consumed) = (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
         InsertOutbox = $"""
             insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
             select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
             """;
-        // In the order of the keys: two replicas that meet the same messages wait for each other one way.
+        // Ordered by key, so that two replicas with the same messages wait for each other in one direction.
         InsertNewInboxes = $"""
-            insert into {inbox} ({messageId}, {consumerId}, {consumed})
+            insert into {inbox} ({message}, {consumer}, {consumed})
             select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
             """;
-        InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {messageId}, {consumerId}";
-        DeleteInboxes = $"delete from {inbox} where ({messageId}, {consumerId}) in (select * from unnest($1, $2))";
-        InsertInbox = $"""
-            insert into {inbox} ({i(nameof(InboxState.MessageId))}, {i(nameof(InboxState.ConsumerId))}, {i(nameof(InboxState.Consumed))})
-            values ($1, $2, now())
-            """;
-        Unschedule = $"delete from {outbox} where {o(nameof(OutboxMessage.TokenId))} = any($1)";
-        string ClaimWhere(string attempts, string limit) => $$"""
-            with due as (
-                select {{id}} from {{outbox}} where {{due}} <= now() and {{parked}} is null and {{o(nameof(OutboxMessage.Attempts))}} {{attempts}}
-                order by {{due}} limit {{limit}} for update skip locked)
-            update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
-            """;
-        Claim = ClaimWhere("= 0", "{0}");
-        ClaimSuspect = ClaimWhere("> 0", "least(1, {0})");
+        InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {message}, {consumer}";
+        DeleteInboxes = $"delete from {inbox} where ({message}, {consumer}) in (select * from unnest($1, $2))";
+        InsertInbox = $"insert into {inbox} ({message}, {consumer}, {consumed}) values ($1, $2, now())";
+        Unschedule = $"delete from {outbox} where {token} = any($1)";
+        Claim = ClaimText("= 0", "{0}");
+        ClaimRetry = ClaimText("> 0", "least(1, {0})");
         Purge = $$"""
             delete from {{inbox}} where ctid = any(array(
-                select ctid from {{inbox}} where {{i(nameof(InboxState.Consumed))}} < now() - {0} limit {1}))
+                select ctid from {{inbox}} where {{consumed}} < now() - {0} limit {1}))
+            """;
+
+        string ClaimText(string attemptsCondition, string limit) => $$"""
+            with due as (
+                select {{id}} from {{outbox}}
+                where {{due}} <= now() and {{parked}} is null and {{attempts}} {{attemptsCondition}}
+                order by {{due}} limit {{limit}} for update skip locked)
+            update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
             """;
     }
 
@@ -80,7 +80,7 @@ sealed class OutboxStatements
     public string DeleteInboxes { get; }
     public string Unschedule { get; }
     public string Claim { get; }
-    public string ClaimSuspect { get; }
+    public string ClaimRetry { get; }
     public string Purge { get; }
 
     static (string Table, Func<string, string> Column) Names<T>(DbContext db, ISqlGenerationHelper quote)

@@ -1,5 +1,6 @@
 using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -9,7 +10,7 @@ using NpgsqlTypes;
 
 namespace Messaging.Postgres.Outbox;
 
-/// <summary>The statements on the inbox and the outbox of one DbContext, with the names its model gives them.</summary>
+/// <summary>Reads and writes the inbox and the outbox of one DbContext.</summary>
 sealed class OutboxStore<TDbContext>(
     OutboxOptions<TDbContext> options,
     DatabaseClock<TDbContext> clock,
@@ -19,8 +20,8 @@ sealed class OutboxStore<TDbContext>(
     OutboxStatements? _statements;
 
     /// <summary>
-    /// Writes what is left of a unit of work in the context's open transaction and commits it, all in one round trip:
-    /// COMMIT is the last statement of the batch, and is not reached if one before it fails.
+    /// Writes the rest of a unit of work in the context's open transaction, and commits, in one round trip: COMMIT is
+    /// the last statement of the batch, and does not run if one before it fails.
     /// </summary>
     public async Task CommitUnit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
@@ -42,25 +43,26 @@ sealed class OutboxStore<TDbContext>(
         await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Runs a batch, whose statements stay prepared on its connection if that is wanted.</summary>
+    /// <summary>Runs a batch, and prepares its statements on the connection if the options say so.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="units">Those whose own statements are in it: they may never come again, and it runs unprepared then.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="units">The units whose additional statements are in the batch: such texts vary, and are not prepared.</param>
+    /// <param name="cancellationToken">Cancels the batch.</param>
     public async Task<NpgsqlDataReader> Run(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken)
     {
         await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
         return await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>In a round trip of its own, where a statement is not prepared yet.</summary>
+    /// <summary>Costs an additional round trip the first time a statement runs on a connection.</summary>
     Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
-        options.PrepareStatements && units.All(x => x.Statements.Count == 0) ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
+        options.PrepareStatements && units.All(x => x.Statements.Count == 0)
+            ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>A batch in the context's open transaction.</summary>
-    public static NpgsqlBatch NewBatch(TDbContext db) =>
-        new((NpgsqlConnection)db.Database.GetDbConnection(), (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
+    public static NpgsqlBatch NewBatch(TDbContext db) => new((NpgsqlConnection)db.Database.GetDbConnection(),
+        (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
 
-    /// <summary>Inserts the inbox rows of all units, and answers which of them are there already.</summary>
+    /// <summary>Inserts the inbox rows of all units, and returns those that existed already.</summary>
     public async Task<IReadOnlySet<InboxState>> InsertInbox(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
         if (units.All(x => x.Consumed == null))
@@ -69,25 +71,26 @@ sealed class OutboxStore<TDbContext>(
         AddInbox(batch, units);
         await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
         var inserted = await ReadInbox(rows).ConfigureAwait(false);
-        return units.Select(x => x.Consumed).OfType<InboxState>().Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
+        return units.Select(x => x.Consumed).OfType<InboxState>()
+            .Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
     }
 
-    /// <summary>Adds one statement that inserts all inbox rows which are not there, and returns their keys.</summary>
+    /// <summary>Adds one statement that inserts all inbox rows that do not exist, and returns their keys.</summary>
     public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
         batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
 
-    /// <summary>Adds one statement that inserts all inbox rows, and fails if one is there; none if there is no message.</summary>
+    /// <summary>Adds one statement that inserts all inbox rows and fails if one exists; none if no unit consumes a message.</summary>
     public void AddNewInbox(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
         if (Consumed(units) is { Count: > 0 } consumed)
             batch.BatchCommands.Add(OnKeys(For(db).InsertNewInboxes, consumed));
     }
 
-    /// <summary>An inbox row was there already.</summary>
-    public bool IsRepeat(Exception error) =>
-        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } refused && refused.TableName == _statements?.InboxTable;
+    /// <summary>Whether an inbox row existed already.</summary>
+    public bool IsDuplicate(Exception error) => PostgresErrors.IsDuplicateKey(error, _statements?.InboxTable);
 
-    static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) => [.. units.Select(x => x.Consumed).OfType<InboxState>()];
+    static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        [.. units.Select(x => x.Consumed).OfType<InboxState>()];
 
     static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
     {
@@ -98,7 +101,7 @@ sealed class OutboxStore<TDbContext>(
         },
     };
 
-    /// <summary>Reads what that statement returned, and goes on to the next result.</summary>
+    /// <summary>Reads the keys that the statement of <see cref="AddInbox" /> returned, and advances to the next result.</summary>
     public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
     {
         var inserted = new HashSet<(Guid, Guid)>();
@@ -108,13 +111,13 @@ sealed class OutboxStore<TDbContext>(
         return inserted;
     }
 
-    /// <summary>Writes what is left of a group's units, whose inbox rows are in, and commits; all in one round trip.</summary>
+    /// <summary>Writes the rest of a group's units, whose inbox rows are inserted, and commits, in one round trip.</summary>
     /// <param name="db">The context with the group's transaction.</param>
-    /// <param name="units">The units.</param>
-    /// <param name="statements">What a step decided for all of them.</param>
-    /// <param name="failed">Units that have failed alone: their inbox rows go again.</param>
-    public async Task CommitGroup(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements,
-        IReadOnlyList<UnitOfWork<TDbContext>> failed)
+    /// <param name="units">The units to commit.</param>
+    /// <param name="statements">The statements of their batch step.</param>
+    /// <param name="failed">The units that have failed alone: their inbox rows are deleted.</param>
+    public async Task CommitGroup(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<UnitOfWork<TDbContext>> failed)
     {
         await using var batch = NewBatch(db);
         AddUnits(batch, db, units, statements);
@@ -123,21 +126,22 @@ sealed class OutboxStore<TDbContext>(
         await RunToCommit(batch, units, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Adds what the units have beside their tracked changes and their inbox rows.</summary>
-    /// <param name="batch">In the transaction.</param>
-    /// <param name="db">A context of the model.</param>
-    /// <param name="units">The units.</param>
-    /// <param name="statements">What a step decided for all of them.</param>
-    public void AddUnits(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units, IReadOnlyList<NpgsqlBatchCommand> statements)
+    /// <summary>Adds the statements, schedules and messages of units: all but tracked changes and inbox rows.</summary>
+    /// <param name="batch">The batch of the transaction.</param>
+    /// <param name="db">A context with the model.</param>
+    /// <param name="units">The units to commit.</param>
+    /// <param name="statements">The statements of their batch step.</param>
+    public void AddUnits(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        IReadOnlyList<NpgsqlBatchCommand> statements)
     {
         foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
             batch.BatchCommands.Add(statement);
-        // Before the inserts: what is scheduled after it was unscheduled stays.
+        // Before the inserts, so that a message that is scheduled after it was unscheduled remains.
         if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
             batch.BatchCommands.Add(new(For(db).Unschedule) { Parameters = { new() { Value = unscheduled } } });
         if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
         {
-            // The lease begins here: a unit may have waited.
+            // The lease starts now: a unit may have waited for its commit.
             foreach (var message in messages.Where(x => !x.IsDelayed))
                 message.EnqueueTime = clock.UtcNow + options.DeliveryLease;
             batch.BatchCommands.Add(InsertAll(For(db).InsertOutbox, messages));
@@ -148,7 +152,11 @@ sealed class OutboxStore<TDbContext>(
     {
         var command = new NpgsqlBatchCommand(sql);
         foreach (var (_, type, value) in OutboxStatements.Columns)
-            command.Parameters.Add(new NpgsqlParameter { Value = Values(type, messages, value), NpgsqlDbType = NpgsqlDbType.Array | type });
+            command.Parameters.Add(new NpgsqlParameter
+            {
+                Value = Values(type, messages, value),
+                NpgsqlDbType = NpgsqlDbType.Array | type,
+            });
         return command;
     }
 
@@ -160,15 +168,16 @@ sealed class OutboxStore<TDbContext>(
         _ => messages.Select(x => (string?)value(x)).ToArray(),
     };
 
-    /// <summary>Whether the consumer's handling of the message is committed.</summary>
+    /// <summary>Whether the consumer has committed the message.</summary>
     public Task<bool> IsConsumed(TDbContext db, Guid messageId, Guid consumerId, CancellationToken cancellationToken) =>
         db.Set<InboxState>().AnyAsync(x => x.MessageId == messageId && x.ConsumerId == consumerId, cancellationToken);
 
-    /// <summary>What the handling of a message left unsent, without what is scheduled or parked.</summary>
-    public Task<List<OutboxMessage>> LeftBy(TDbContext db, Guid messageId, Guid consumerId,
+    /// <summary>The unsent messages of a consumed message, without those that are scheduled or parked.</summary>
+    public Task<List<OutboxMessage>> FindUnsent(TDbContext db, Guid messageId, Guid consumerId,
         CancellationToken cancellationToken) =>
         db.Set<OutboxMessage>().AsNoTracking()
-            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId && x.TokenId == null && x.Parked == null)
+            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId
+                && x.TokenId == null && x.Parked == null)
             .ToListAsync(cancellationToken);
 
     /// <summary>Deletes a scheduled message in the context's open transaction.</summary>
@@ -184,10 +193,11 @@ sealed class OutboxStore<TDbContext>(
     });
 
     /// <inheritdoc />
-    public Task<List<OutboxMessage>> Claim(bool suspect, CancellationToken cancellationToken) =>
+    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken) =>
         WithContext(async db =>
             await db.Set<OutboxMessage>()
-                .FromSqlRaw(suspect ? For(db).ClaimSuspect : For(db).Claim, options.QueryMessageLimit, options.DeliveryLease + options.MessageDeliveryTimeout)
+                .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit,
+                    options.DeliveryLease + options.MessageDeliveryTimeout)
                 .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc />
@@ -205,7 +215,7 @@ sealed class OutboxStore<TDbContext>(
             .SetProperty(x => x.LastError, error), cancellationToken));
     }
 
-    /// <summary>Forgets up to one batch of inbox rows that are older than the window; answers how many.</summary>
+    /// <summary>Deletes up to one batch of inbox rows that are older than the window, and returns their number.</summary>
     public Task<int> Purge(CancellationToken cancellationToken) =>
         WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
             [options.DuplicateDetectionWindow, options.QueryMessageLimit], cancellationToken));

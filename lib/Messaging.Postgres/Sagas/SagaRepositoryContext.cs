@@ -1,13 +1,12 @@
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Logging;
-using MassTransit.Middleware;
 using MassTransit.Saga;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Sagas;
 
-/// <summary>The instances of one saga in a DbContext, for the handling of one message.</summary>
+/// <summary>Loads and saves the instances of one saga in a DbContext while one message is handled.</summary>
 sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     TDbContext db,
     SagaRepositoryOptions<TSaga> options,
@@ -20,19 +19,19 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     where TMessage : class
 {
     readonly ConsumeContext<TMessage> _consume = consume;
-    TSaga? _kept;
+    TSaga? _fromMemory;
 
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Add);
 
-    /// <summary>Inserts ahead of the handling; null if the instance is there already, to be loaded then.</summary>
+    /// <summary>Inserts an instance before it handles the message; null if the instance exists, and has to be loaded.</summary>
     public async Task<SagaConsumeContext<TSaga, TMessage>> Insert(TSaga instance)
     {
         var entry = db.Add(instance);
         var savepoints = db.Database.AutoSavepointsEnabled;
         try
         {
-            db.Database.AutoSavepointsEnabled = true; // a key that exists must not end the transaction
+            db.Database.AutoSavepointsEnabled = true; // a key that exists must not abort the transaction
             await db.SaveChangesAsync(CancellationToken).ConfigureAwait(false);
             _consume.LogInsert<TSaga, TMessage>(instance.CorrelationId);
             return await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Insert).ConfigureAwait(false);
@@ -41,7 +40,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         {
             entry.State = EntityState.Detached;
             _consume.LogInsertFault<TSaga, TMessage>(e, instance.CorrelationId);
-            return null!; // the seam's word for "load it"
+            return null!; // tells MassTransit to load the instance
         }
         finally
         {
@@ -53,44 +52,45 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     {
         var instance = await LoadInstance(correlationId, CancellationToken).ConfigureAwait(false);
         return instance == null
-            ? null! // the seam's word for "there is none"
+            ? null! // tells MassTransit that the instance does not exist
             : await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Load).ConfigureAwait(false);
     }
 
     async Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken)
     {
-        // A lock is held as long as its transaction: in a unit that would commit with others, it opens one.
+        // A lock lasts as long as its transaction, so a unit that could commit with others needs its own.
         if (options.IsPessimistic && db.Database.CurrentTransaction == null && options.UseTransaction)
             await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
 
-        // In a unit that commits with others, it is loaded with others too; unless the context has it, or another of its kind.
-        if (loader?.Fits(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null || db.ChangeTracker.Entries<TSaga>().Any())
+        // In a unit that can commit with others, the load shares a query, unless the context tracks instances already.
+        if (loader?.Fits(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null
+            || db.ChangeTracker.Entries<TSaga>().Any())
             return await Query(correlationId, cancellationToken).ConfigureAwait(false);
-        _kept = options.RecentSagas?.Take(correlationId);
-        var instance = _kept ?? await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
+        _fromMemory = options.RecentSagas?.Take(correlationId);
+        var instance = _fromMemory ?? await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
         if (instance != null)
             db.Attach(instance);
         return instance;
     }
 
     /// <summary>
-    /// Lets a step on an instance from memory stand if it changed the instance: that is saved only if the version is still the one that is
-    /// stored. A step that failed, or left it as it was, may have done so because it saw what is past.
+    /// Accepts a step on an instance from memory only if the step has changed the instance: that change is saved only
+    /// if the stored version is still the same. A step that has failed or changed nothing may have seen a stale instance.
     /// </summary>
-    /// <exception cref="UnconfirmedInstanceException">It is to be taken again.</exception>
-    public async Task ConfirmKept(Func<Task> step)
+    /// <exception cref="StaleSagaException">The message has to be retried.</exception>
+    public async Task ConfirmFromMemory(Func<Task> step)
     {
         try
         {
             await step().ConfigureAwait(false);
         }
-        catch (Exception e) when (_kept != null && !CancellationToken.IsCancellationRequested)
+        catch (Exception e) when (_fromMemory != null && !CancellationToken.IsCancellationRequested)
         {
-            throw new UnconfirmedInstanceException($"has failed: {e.Message}");
+            throw new StaleSagaException($"has failed ({e.Message})");
         }
 
-        if (_kept != null && db.Entry(_kept).State is EntityState.Unchanged or EntityState.Detached)
-            throw new UnconfirmedInstanceException("has changed nothing");
+        if (_fromMemory != null && db.Entry(_fromMemory).State is EntityState.Unchanged or EntityState.Detached)
+            throw new StaleSagaException("has changed nothing");
     }
 
     Task<TSaga?> Query(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic
@@ -98,19 +98,19 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             .AsTracking().SingleOrDefaultAsync(cancellationToken)
         : options.FindById(db, correlationId, cancellationToken);
 
-    /// <summary>Loads every instance that meets the query, each locked and looked at again if locks are asked for.</summary>
+    /// <summary>Loads every instance that matches the query; with pessimistic concurrency, locks each and checks it again.</summary>
     public async Task<IReadOnlyList<TSaga>> Find(ISagaQuery<TSaga> query, CancellationToken cancellationToken)
     {
         if (!options.IsPessimistic)
-            return await options.Customize(db.Set<TSaga>()).AsTracking().Where(query.FilterExpression).ToListAsync(cancellationToken)
-                .ConfigureAwait(false);
+            return await options.Customize(db.Set<TSaga>()).AsTracking().Where(query.FilterExpression)
+                .ToListAsync(cancellationToken).ConfigureAwait(false);
 
-        var ids = await db.Set<TSaga>().Where(query.FilterExpression).OrderBy(x => x.CorrelationId).Select(x => x.CorrelationId)
-            .ToListAsync(cancellationToken).ConfigureAwait(false);
-        var stillMeets = query.FilterExpression.Compile();
+        var ids = await db.Set<TSaga>().Where(query.FilterExpression).OrderBy(x => x.CorrelationId)
+            .Select(x => x.CorrelationId).ToListAsync(cancellationToken).ConfigureAwait(false);
+        var stillMatches = query.FilterExpression.Compile();
         var found = new List<TSaga>(ids.Count);
         foreach (var id in ids)
-            if (await LoadInstance(id, cancellationToken).ConfigureAwait(false) is { } instance && stillMeets(instance))
+            if (await LoadInstance(id, cancellationToken).ConfigureAwait(false) is { } instance && stillMatches(instance))
                 found.Add(instance);
         return found;
     }
@@ -121,7 +121,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         return Task.CompletedTask;
     }
 
-    public Task Update(SagaConsumeContext<TSaga> context) => Task.CompletedTask; // tracked
+    public Task Update(SagaConsumeContext<TSaga> context) => Task.CompletedTask; // the DbContext tracks the instance
 
     public Task Delete(SagaConsumeContext<TSaga> context)
     {
@@ -140,18 +140,4 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     public Task<SagaConsumeContext<TSaga, T>> CreateSagaConsumeContext<T>(ConsumeContext<T> consumeContext, TSaga instance,
         SagaConsumeContextMode mode) where T : class =>
         contexts.CreateSagaConsumeContext(db, consumeContext, instance, mode);
-}
-
-/// <summary>Reads instances outside a message.</summary>
-sealed class SagaReadContext<TSaga>(DbContext db, SagaRepositoryOptions<TSaga> options, CancellationToken cancellationToken)
-    : BasePipeContext(cancellationToken), QuerySagaRepositoryContext<TSaga>, LoadSagaRepositoryContext<TSaga>
-    where TSaga : class, ISaga
-{
-    public async Task<TSaga> Load(Guid correlationId) =>
-        (await options.Customize(db.Set<TSaga>()).AsNoTracking()
-            .SingleOrDefaultAsync(x => x.CorrelationId == correlationId, CancellationToken).ConfigureAwait(false))!;
-
-    public async Task<SagaRepositoryQueryContext<TSaga>> Query(ISagaQuery<TSaga> query, CancellationToken cancellationToken) =>
-        new DefaultSagaRepositoryQueryContext<TSaga>(this, await db.Set<TSaga>().AsNoTracking().Where(query.FilterExpression)
-            .Select(x => x.CorrelationId).ToListAsync(cancellationToken).ConfigureAwait(false));
 }

@@ -43,15 +43,15 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
             return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
         if (e is OperationCanceledException)
             return RpcErrors.Unavailable("the service is stopping; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));
-        if (TransientErrors.IsConflict(e))
+        if (PostgresErrors.IsConflict(e))
             return RpcErrors.Aborted("another request changed the same thing at the same time; try again");
-        if (PostgresErrors.IsLocked(e))
+        if (PostgresErrors.IsLockTimeout(e))
         {
             LogLocked(context.Method, e.GetBaseException().Message);
             return RpcErrors.Aborted("what the request needs stays locked by another; try again");
         }
 
-        if (TransientErrors.IsUnavailable(e))
+        if (PostgresErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
             return RpcErrors.Unavailable("the database cannot be reached; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));

@@ -1,3 +1,4 @@
+using Messaging.Postgres;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
@@ -95,7 +96,7 @@ public static partial class DatabaseExtensions
                 await WarmUp(services, cancellationToken);
                 return;
             }
-            catch (Exception e) when (TransientErrors.IsUnavailable(e) && DateTime.UtcNow < giveUp)
+            catch (Exception e) when (PostgresErrors.IsUnavailable(e) && DateTime.UtcNow < giveUp)
             {
                 LogWaiting(log, e.Message);
                 await Task.Delay(250, cancellationToken);

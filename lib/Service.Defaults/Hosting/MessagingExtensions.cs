@@ -1,4 +1,5 @@
 using MassTransit;
+using Messaging.Postgres;
 using Messaging.RabbitMq;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
@@ -89,12 +90,12 @@ public static class MessagingExtensions
         // A database that is away is no fault of the message: it waits, however long that takes.
         endpoint.UseMessageRetry(r =>
         {
-            r.Handle<Exception>(TransientErrors.IsUnavailable);
+            r.Handle<Exception>(PostgresErrors.IsUnavailable);
             r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(200));
         });
         endpoint.UseMessageRetry(r =>
         {
-            r.Handle<Exception>(TransientErrors.IsConflict);
+            r.Handle<Exception>(PostgresErrors.IsConflict);
             r.Intervals(0, 0, 10, 20, 50, 100, 200, 500, 1000, 2000);
         });
         endpoint.UseEntityFrameworkOutbox<TDbContext>(context);

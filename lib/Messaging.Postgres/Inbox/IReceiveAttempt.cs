@@ -1,0 +1,36 @@
+using MassTransit.EntityFrameworkCoreIntegration;
+
+namespace Messaging.Postgres.Inbox;
+
+/// <summary>The steps of receiving one message for one consumer, on a database and a broker or on a simulation of them.</summary>
+interface IReceiveAttempt
+{
+    /// <summary>Whether the broker marks the message as possibly delivered before.</summary>
+    bool IsRedelivered { get; }
+
+    /// <summary>Whether the handler's effects are durable.</summary>
+    bool IsCommitted { get; }
+
+    /// <summary>The messages that the handler sent or published.</summary>
+    IReadOnlyList<OutboxMessage> Captured { get; }
+
+    /// <summary>Whether the inbox contains the message.</summary>
+    Task<bool> IsConsumed();
+
+    /// <summary>
+    /// Runs the handler and commits its effects with the inbox row, whose key is unique. Throws if nothing was committed.
+    /// </summary>
+    Task HandleAndCommit();
+
+    /// <summary>
+    /// Rolls back, and checks whether the message was consumed nevertheless: by a concurrent delivery, or by a commit
+    /// whose response was lost. False if that cannot be found out.
+    /// </summary>
+    Task<bool> WasConsumed();
+
+    /// <summary>The messages that an earlier attempt has committed and not sent.</summary>
+    Task<List<OutboxMessage>> FindUnsent();
+
+    /// <summary>Sends messages, and returns when each is confirmed or left to recovery.</summary>
+    Task Send(IReadOnlyList<OutboxMessage> messages);
+}

@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>
+/// Sends every committed message: those of consumers and RPCs right after their commit, those that are due in the
+/// outbox when recovery finds them. Remembers which ones the broker has confirmed, so that their rows can be deleted.
+/// </summary>
+/// <remarks>Nothing is lost if this process ends: what the broker has not confirmed is still in the outbox.</remarks>
+sealed partial class MessageDispatcher<TDbContext>(
+    IOutboxTransport<TDbContext> transport,
+    OutboxOptions<TDbContext> options,
+    IOutboxRows<TDbContext> rows,
+    DatabaseClock<TDbContext> clock,
+    ILogger<MessageDispatcher<TDbContext>> log)
+    where TDbContext : DbContext
+{
+    const int MaxPosted = 20_000;
+    const int MaxRowsPerDelete = 5000;
+
+    static readonly TimeSpan MaxPause = TimeSpan.FromMinutes(1);
+
+    readonly ConcurrentQueue<Guid> _confirmed = new();
+    readonly SemaphoreSlim _postedCapacity = new(MaxPosted);
+    readonly CancellationTokenSource _stopping = new();
+
+    /// <summary>
+    /// Starts to send committed messages, and does not wait for their confirmations. Messages beyond the capacity are
+    /// left to recovery.
+    /// </summary>
+    public void Post(IEnumerable<OutboxMessage> committed)
+    {
+        if (!options.Deliver)
+            return;
+        foreach (var message in committed)
+            if (!message.IsDelayed && _postedCapacity.Wait(0))
+                _ = SendPosted(message); // it logs its failure, and leaves the message in the outbox
+    }
+
+    async Task SendPosted(OutboxMessage message)
+    {
+        try
+        {
+            await TrySend(message, _stopping.Token).ConfigureAwait(false);
+            FaultInjection.Reach(FaultPoint.InRelay);
+        }
+        finally
+        {
+            _postedCapacity.Release();
+        }
+    }
+
+    /// <summary>
+    /// Sends committed messages concurrently, and returns when each is confirmed or has failed. A failure is logged;
+    /// the recovery of any replica sends the message when its lease has expired.
+    /// </summary>
+    public Task Dispatch(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken) =>
+        messages.Count switch
+        {
+            0 => Task.CompletedTask,
+            1 => TrySend(messages[0], cancellationToken),
+            _ => Task.WhenAll(messages.Select(x => TrySend(x, cancellationToken))),
+        };
+
+    async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
+            LogLeftToRecovery(Unexpected(error), message.MessageId, message.DestinationAddress, Reason(error));
+    }
+
+    /// <summary>Claims due messages and sends them.</summary>
+    /// <param name="retries">One message that was refused before; otherwise many that were not.</param>
+    /// <param name="cancellationToken">Cancels the claim and the sends.</param>
+    /// <returns>The number of claimed messages.</returns>
+    public async Task<int> DispatchDue(bool retries, CancellationToken cancellationToken)
+    {
+        await rows.ReadClock(cancellationToken).ConfigureAwait(false);
+        if (!transport.IsAvailable)
+            return 0;
+        var claimed = await rows.Claim(retries, cancellationToken).ConfigureAwait(false);
+        if (claimed.Count > 0)
+            FaultInjection.Reach(claimed.Exists(x => x.IsDelayed) ? FaultPoint.InScheduler : FaultPoint.InRecovery);
+        await Task.WhenAll(claimed.Select(x => SendClaimed(x, cancellationToken))).ConfigureAwait(false);
+        return claimed.Count;
+    }
+
+    /// <summary>Sends a claimed message; one that fails is postponed with a growing pause, and parked at the last attempt.</summary>
+    async Task SendClaimed(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        var error = await Send(message, cancellationToken).ConfigureAwait(false);
+        if (error == null || cancellationToken.IsCancellationRequested)
+            return;
+
+        // An unavailable broker says nothing about the message: only a refusal counts as an attempt.
+        var attempts = message.Attempts + (transport.IsAvailable && error is not ConnectionException ? 1 : 0);
+        var park = attempts >= options.MaxDeliveryAttempts;
+        var pause = TimeSpan.FromSeconds(Math.Min(MaxPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
+        await rows.Postpone(message.Id, attempts, pause, park, Reason(error), cancellationToken).ConfigureAwait(false);
+        if (park)
+            LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
+        else
+            LogPostponed(Unexpected(error), message.MessageId, message.DestinationAddress, attempts, pause, Reason(error));
+    }
+
+    async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(options.MessageDeliveryTimeout);
+        try
+        {
+            // A transport whose connection hangs may ignore the token, so this wait does not depend on the transport.
+            await transport.Send(message, clock.UtcNow, timeout.Token).WaitAsync(timeout.Token).ConfigureAwait(false);
+            _confirmed.Enqueue(message.Id);
+            return null;
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return e;
+        }
+    }
+
+    /// <summary>Deletes the rows of all confirmed messages, many per statement.</summary>
+    public async Task DeleteConfirmed(CancellationToken cancellationToken)
+    {
+        while (!_confirmed.IsEmpty)
+        {
+            var ids = new List<Guid>();
+            while (ids.Count < MaxRowsPerDelete && _confirmed.TryDequeue(out var id))
+                ids.Add(id);
+            try
+            {
+                await rows.Delete([.. ids], cancellationToken).ConfigureAwait(false);
+            }
+            catch
+            {
+                // If the rows are never deleted, their messages are sent again and the inboxes drop them.
+                ids.ForEach(_confirmed.Enqueue);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Cancels the sends of posted messages, and leaves these messages to recovery.</summary>
+    public Task Stop() => _stopping.CancelAsync();
+
+    static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
+
+    /// <summary>The error, if its stack trace helps: an absent broker and a refused message affect thousands alike.</summary>
+    static Exception? Unexpected(Exception error) =>
+        error is MassTransitException or OperationCanceledException ? null : error;
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Message {MessageId} to {Destination} was not sent after its commit; it stays in the outbox, and is sent by the next recovery: {Reason}")]
+    partial void LogLeftToRecovery(Exception? error, Guid messageId, string destination, string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; it stays in the outbox, next attempt in {Pause}: {Reason}")]
+    partial void LogPostponed(Exception? error, Guid messageId, string destination, int attempts, TimeSpan pause, string reason);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message =
+        "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: it stays in the outbox, and is not sent until an operator resets it")]
+    partial void LogParked(Exception error, Guid messageId, string messageType, string destination, int attempts);
+}

@@ -1,0 +1,78 @@
+using MassTransit;
+using Messaging.Postgres.Commits;
+using Microsoft.EntityFrameworkCore;
+
+namespace Messaging.Postgres.Sagas;
+
+/// <summary>
+/// Loads saga instances; concurrent loads share one query. The first load starts at once, and those that arrive while
+/// its query is in flight share the next one.
+/// </summary>
+sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceProvider services) where TSaga : class, ISaga
+{
+    readonly Lock _lock = new();
+    readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
+    bool? _fits;
+    bool _loading;
+
+    /// <summary>Whether instances can be loaded in one DbContext and used in another; not with a custom query.</summary>
+    public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetRecentContexts: not null }
+        && db.Model.FindEntityType(typeof(TSaga))?.IsSelfContained() == true;
+
+    /// <summary>Loads an instance that no DbContext tracks and no other caller receives; null if it does not exist.</summary>
+    public Task<TSaga?> Load(Guid correlationId)
+    {
+        var found = new TaskCompletionSource<TSaga?>();
+        lock (_lock)
+        {
+            _waiting.Add((correlationId, found));
+            if (_loading)
+                return found.Task;
+            _loading = true;
+        }
+
+        TaskStarter.StartWithoutCallerContext(Run); // synchronously up to the first database call
+        return found.Task;
+    }
+
+    async Task Run()
+    {
+        List<Action> completions = [];
+        while (true)
+        {
+            var next = TakeWaiting();
+            // When no load waits for this thread, it can run one caller's continuation itself.
+            for (var i = completions.Count - 1; i >= 0; i--)
+                TaskStarter.Complete(inline: i == 0 && next.Count == 0, completions[i]);
+            if (next.Count == 0)
+                return;
+            completions = await Load(next).ConfigureAwait(false);
+        }
+    }
+
+    async Task<List<Action>> Load(Dictionary<Guid, TaskCompletionSource<TSaga?>> wanted)
+    {
+        try
+        {
+            var instances = await options.GetRecentContexts!(services)
+                .Use(db => options.FindByIds(db, [.. wanted.Keys])).ConfigureAwait(false);
+            return [.. wanted.Select(x => (Action)(() => x.Value.SetResult(instances.GetValueOrDefault(x.Key))))];
+        }
+        catch (Exception e)
+        {
+            return [.. wanted.Values.Select(x => (Action)(() => x.SetException(e)))];
+        }
+    }
+
+    /// <summary>The waiting loads, each instance once: two messages for one instance need two copies.</summary>
+    Dictionary<Guid, TaskCompletionSource<TSaga?>> TakeWaiting()
+    {
+        lock (_lock)
+        {
+            var wanted = new Dictionary<Guid, TaskCompletionSource<TSaga?>>();
+            _waiting.RemoveAll(x => wanted.TryAdd(x.Id, x.Found));
+            _loading = wanted.Count > 0;
+            return wanted;
+        }
+    }
+}
