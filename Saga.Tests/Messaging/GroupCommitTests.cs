@@ -383,7 +383,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         var replica = await StartReplicaAsync(more: x => x.AddConsumer<ClaimConsumer>());
         var name = Unique("commits");
         await replica.Services.GetRequiredService<IBus>().Publish(new Claim(name, 0, "commits"));
-        await Wait.UntilAsync(() => Task.FromResult(Log.Contains(LogLevel.Error, "the consumer's end commits")), Patience, () => "the claim to be refused");
+        await Wait.UntilAsync(() => Task.FromResult(Log.Contains(LogLevel.Error, "the end of the consumer commits")), Patience, () => "the claim to be refused");
         Assert.That(await EffectsAsync(name) + await EffectsAsync($"tracked {name}"), Is.Zero);
     }
 

@@ -170,7 +170,7 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
             await broker.SetAlarmAsync(true);
             foreach (var name in names)
                 await PublishAsync(replica, name);
-            Assert.That(() => Log.Contains(LogLevel.Error, "takes no messages"), Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
+            Assert.That(() => Log.Contains(LogLevel.Error, "blocks publishers"), Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
             await TriesAreNotCountedAsync();
 
             // The next connection is blocked by what recovery sends.

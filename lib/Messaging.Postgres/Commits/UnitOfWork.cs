@@ -96,8 +96,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     {
         if (db.Database.CurrentTransaction != null)
             return await committer.DecideAlone(this, step, request, cancellationToken).ConfigureAwait(false);
-        Enter(UnitOfWorkState.Deciding);
         var member = new BatchStepMember<TDbContext, TRequest, TResult>(this, step, request);
+        Enter(UnitOfWorkState.Deciding);
         StepMember = member;
         committer.Enqueue(member);
         var result = await member.Decision.ConfigureAwait(false);
