@@ -1,6 +1,6 @@
 namespace Contracts;
 
-/// <summary>Event of Order: the order is confirmed; Account captures what it holds for it.</summary>
+/// <summary>Event of Order: the order is confirmed. Account captures the funds that it holds for the order.</summary>
 /// <param name="OrderId">The order.</param>
-/// <param name="AccountId">The account that pays.</param>
+/// <param name="AccountId">The paying account.</param>
 public sealed record OrderConfirmed(Guid OrderId, Guid AccountId);

@@ -1,8 +1,8 @@
 namespace Contracts;
 
-/// <summary>Command to Account: hold the order's total, or say why not. Idempotent by order id.</summary>
+/// <summary>Command to Account: hold the order's total, or reject the reservation. Idempotent by order id.</summary>
 /// <param name="OrderId">The order.</param>
-/// <param name="AccountId">The account that pays.</param>
+/// <param name="AccountId">The paying account.</param>
 /// <param name="Amount">The order's total, in the currency's unit; at most four decimals.</param>
-/// <param name="Currency">Three capital letters.</param>
+/// <param name="Currency">The order's currency: three capital letters.</param>
 public sealed record ReserveFunds(Guid OrderId, Guid AccountId, decimal Amount, string Currency);

@@ -7,8 +7,9 @@ using Service.Defaults;
 
 namespace Accounts;
 
-/// <summary>The API of proto/accounts/v1/accounts.proto, which says what its methods promise.</summary>
-sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unit, TimeProvider time) : AccountService.AccountServiceBase
+/// <summary>The API of <c>proto/accounts/v1/accounts.proto</c>, which documents the methods.</summary>
+sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unitOfWork, TimeProvider time)
+    : AccountService.AccountServiceBase
 {
     public override async Task<V1.Account> OpenAccount(OpenAccountRequest request, ServerCallContext context)
     {
@@ -19,35 +20,42 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             violations.Add("currency_code", "must be three capital letters, such as EUR");
         violations.ThrowIfAny();
 
+        var now = time.UtcNow();
         var account = new Account
         {
             AccountId = accountId ?? Guid.CreateVersion7(time.GetUtcNow()),
             Currency = request.CurrencyCode,
             RequestId = requestId,
-            CreateTime = Now,
-            UpdateTime = Now,
+            CreateTime = now,
+            UpdateTime = now,
         };
         try
         {
             db.Add(account);
-            await unit.CommitAsync(context.CancellationToken);
+            await unitOfWork.CommitAsync(context.CancellationToken);
             return account.ToProto();
         }
-        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)
+        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e)
+            is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)
         {
             db.ChangeTracker.Clear();
-            var first = requestId == null ? null
-                : await db.Accounts.AsNoTracking().SingleOrDefaultAsync(x => x.RequestId == requestId, context.CancellationToken);
+            var first = requestId == null ? null : await db.Accounts.AsNoTracking()
+                .SingleOrDefaultAsync(x => x.RequestId == requestId, context.CancellationToken);
             if (first == null)
-                throw RpcErrors.AlreadyExists("account", account.AccountId, $"account {account.AccountId} exists already");
+                throw RpcErrors.AlreadyExists("account", account.AccountId,
+                    $"account {account.AccountId} already exists");
             if (first.Currency != account.Currency || (accountId != null && accountId != first.AccountId))
-                throw RpcErrors.AlreadyExists("request", requestId!.Value, $"request {requestId} opened account {first.AccountId}, with other content");
+                throw RpcErrors.AlreadyExists("request", requestId!.Value,
+                    $"request {requestId} opened account {first.AccountId} with other content");
             return first.ToProto();
         }
     }
 
-    public override async Task<V1.Account> GetAccount(GetAccountRequest request, ServerCallContext context) =>
-        (await Find(FieldViolations.ReadId(request.AccountId, "account_id"), context.CancellationToken)).ToProto();
+    public override async Task<V1.Account> GetAccount(GetAccountRequest request, ServerCallContext context)
+    {
+        var accountId = FieldViolations.ReadId(request.AccountId, "account_id");
+        return (await FindAsync(accountId, context.CancellationToken)).ToProto();
+    }
 
     public override async Task<V1.Account> Deposit(DepositRequest request, ServerCallContext context)
     {
@@ -61,37 +69,41 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
 
         try
         {
-            return (await Deposit(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
+            return (await DepositAsync(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
         }
         catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == AccountDbContext.DepositRequestKey)
         {
-            // The same request, at the same time: it is done now.
+            // A concurrent call with the same request id has committed; the second attempt finds its entry.
             db.ChangeTracker.Clear();
-            return (await Deposit(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
+            return (await DepositAsync(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
         }
     }
 
-    async Task<Account> Deposit(Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
+    async Task<Account> DepositAsync(
+        Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
     {
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        if (requestId != null && await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == requestId, cancellationToken) is { } first)
+        var first = requestId == null ? null
+            : await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == requestId, cancellationToken);
+        if (first != null)
         {
-            var deposited = await Find(first.AccountId, cancellationToken);
+            var deposited = await FindAsync(first.AccountId, cancellationToken);
             return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
                 ? deposited
-                : throw RpcErrors.AlreadyExists("request", requestId.Value,
-                    $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
+                : throw RpcErrors.AlreadyExists("request", requestId!.Value, $"request {requestId} deposited "
+                    + $"{first.Amount} {deposited.Currency} to account {first.AccountId}");
         }
 
-        var account = await db.Accounts.FromSql($"select * from accounts where account_id = {accountId} for no key update")
+        var account = await db.Accounts
+            .FromSql($"select * from accounts where account_id = {accountId} for no key update")
             .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("account", accountId);
         if (account.Currency != amount.Currency)
             throw RpcErrors.FailedPrecondition("CURRENCY_MISMATCH", $"accounts/{accountId}",
                 $"account {accountId} holds {account.Currency}, the deposit is in {amount.Currency}");
         if (account.Available + account.Held + account.Captured + amount.Amount > Money.Max)
             throw RpcErrors.FailedPrecondition("BALANCE_LIMIT", $"accounts/{accountId}",
-                $"account {accountId} cannot take in more than {Money.Max} in all");
-        db.Add(account.Deposit(amount.Amount, requestId, Now));
+                $"the deposits of account {accountId} cannot exceed {Money.Max} in total");
+        db.Add(account.Deposit(amount.Amount, requestId, time.UtcNow()));
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return account;
@@ -106,11 +118,13 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         var after = violations.PageToken<long>(request.PageToken, filter);
         violations.ThrowIfAny();
 
-        var account = await Find(accountId, context.CancellationToken);
+        var account = await FindAsync(accountId, context.CancellationToken);
         var query = db.LedgerEntries.AsNoTracking().Where(x => x.AccountId == accountId);
         if (after is { } last)
             query = query.Where(x => x.EntryId < last);
-        var page = await query.OrderByDescending(x => x.EntryId).Take(size + 1).ToListAsync(context.CancellationToken);
+        // One more row than the page shows whether there is another page.
+        var page = await query.OrderByDescending(x => x.EntryId).Take(size + 1)
+            .ToListAsync(context.CancellationToken);
         return new ListEntriesResponse
         {
             Entries = { page.Take(size).Select(x => x.ToProto(account.Currency)) },
@@ -123,13 +137,12 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
     public override async Task<V1.Reservation> GetReservation(GetReservationRequest request, ServerCallContext context)
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
-        var reservation = await db.Reservations.AsNoTracking().SingleOrDefaultAsync(x => x.OrderId == orderId, context.CancellationToken);
+        var reservation = await db.Reservations.AsNoTracking()
+            .SingleOrDefaultAsync(x => x.OrderId == orderId, context.CancellationToken);
         return reservation?.ToProto() ?? throw RpcErrors.NotFound("reservation", orderId);
     }
 
-    DateTime Now => time.UtcNow();
-
-    async Task<Account> Find(Guid id, CancellationToken cancellationToken) =>
-        await db.Accounts.AsNoTracking().SingleOrDefaultAsync(x => x.AccountId == id, cancellationToken)
-        ?? throw RpcErrors.NotFound("account", id);
+    async Task<Account> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
+        await db.Accounts.AsNoTracking().SingleOrDefaultAsync(x => x.AccountId == accountId, cancellationToken)
+        ?? throw RpcErrors.NotFound("account", accountId);
 }

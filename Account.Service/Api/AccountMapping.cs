@@ -1,11 +1,13 @@
+using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using Service.Defaults;
 
 namespace Accounts;
 
-/// <summary>Accounts, entries and reservations as the API shows them.</summary>
+/// <summary>Converts accounts, ledger entries and reservations to the messages of the API.</summary>
 static class AccountMapping
 {
+    /// <summary>Converts an account.</summary>
     public static V1.Account ToProto(this Account account) => new()
     {
         AccountId = account.AccountId.ToString(),
@@ -17,9 +19,10 @@ static class AccountMapping
         UpdateTime = account.UpdateTime.ToTimestamp(),
     };
 
+    /// <summary>Converts a ledger entry.</summary>
     public static V1.Entry ToProto(this LedgerEntry entry, string currency) => new()
     {
-        EntryId = entry.EntryId.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        EntryId = entry.EntryId.ToString(CultureInfo.InvariantCulture),
         AccountId = entry.AccountId.ToString(),
         OrderId = entry.OrderId?.ToString() ?? "",
         Kind = entry.Kind switch
@@ -28,7 +31,7 @@ static class AccountMapping
             EntryKind.Hold => V1.EntryKind.Hold,
             EntryKind.Release => V1.EntryKind.Release,
             EntryKind.Capture => V1.EntryKind.Capture,
-            _ => throw new InvalidOperationException($"entry {entry.EntryId} has kind {entry.Kind}"),
+            _ => throw new InvalidOperationException($"ledger entry {entry.EntryId} has the unknown kind {entry.Kind}"),
         },
         Amount = Money.ToProto(entry.Amount, currency),
         AvailableAfter = Money.ToProto(entry.AvailableAfter, currency),
@@ -37,6 +40,7 @@ static class AccountMapping
         CreateTime = entry.CreateTime.ToTimestamp(),
     };
 
+    /// <summary>Converts a reservation.</summary>
     public static V1.Reservation ToProto(this Reservation reservation) => new()
     {
         OrderId = reservation.OrderId.ToString(),
@@ -48,7 +52,8 @@ static class AccountMapping
             ReservationStatus.Captured => V1.ReservationStatus.Captured,
             ReservationStatus.Released => V1.ReservationStatus.Released,
             ReservationStatus.Rejected => V1.ReservationStatus.Rejected,
-            _ => throw new InvalidOperationException($"reservation {reservation.OrderId} has status {reservation.Status}"),
+            _ => throw new InvalidOperationException(
+                $"the reservation of order {reservation.OrderId} has the unknown status {reservation.Status}"),
         },
         Reason = reservation.Reason switch
         {

@@ -3,25 +3,25 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Accounts;
 
-/// <summary>Account's database: accounts, reservations, the ledger, and the messages they send and have seen.</summary>
+/// <summary>The database of Account: accounts, reservations, the ledger, the inbox and the outbox.</summary>
 public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options) : DbContext(options)
 {
-    /// <summary>The unique key of an account's id.</summary>
+    /// <summary>The primary key of an account.</summary>
     public const string AccountKey = "pk_accounts";
 
-    /// <summary>The unique key that makes a repeated OpenAccount find its account.</summary>
+    /// <summary>The unique index that a repeated OpenAccount violates; it then finds the first account.</summary>
     public const string OpenRequestKey = "ix_accounts_request_id";
 
-    /// <summary>The unique key that makes a repeated Deposit find its entry.</summary>
+    /// <summary>The unique index that a repeated Deposit violates; it then finds the first entry.</summary>
     public const string DepositRequestKey = "ix_ledger_entries_request_id";
 
     /// <summary>The accounts.</summary>
     public DbSet<Account> Accounts => Set<Account>();
 
-    /// <summary>One for each order.</summary>
+    /// <summary>The reservations, one per order.</summary>
     public DbSet<Reservation> Reservations => Set<Reservation>();
 
-    /// <summary>Every change of every balance.</summary>
+    /// <summary>The ledger: every change of every balance.</summary>
     public DbSet<LedgerEntry> LedgerEntries => Set<LedgerEntry>();
 
     /// <inheritdoc />
@@ -53,7 +53,8 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.Property(x => x.Kind).HasConversion<string>().HasMaxLength(10);
             e.HasIndex(x => new { x.AccountId, x.EntryId });
             e.HasIndex(x => new { x.OrderId, x.Kind }).IsUnique().HasFilter("order_id is not null");
-            e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(DepositRequestKey);
+            e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null")
+                .HasDatabaseName(DepositRequestKey);
         });
         modelBuilder.AddTransactionalOutboxEntities();
     }

@@ -2,19 +2,21 @@ using Contracts;
 
 namespace Accounts;
 
-/// <summary>A message that decides about an order's funds.</summary>
+/// <summary>A message that decides about the funds of an order.</summary>
 /// <param name="OrderId">The order.</param>
-/// <param name="AccountId">The account that pays it.</param>
-/// <param name="Message">The message.</param>
+/// <param name="AccountId">The paying account.</param>
+/// <param name="Message">
+/// A <see cref="ReserveFunds" />, <see cref="ReleaseFunds" /> or <see cref="OrderConfirmed" />.
+/// </param>
 public sealed record FundsCommand(Guid OrderId, Guid AccountId, object Message)
 {
-    /// <summary>Reads a message.</summary>
-    /// <exception cref="ArgumentException">It is no command to funds.</exception>
+    /// <summary>Creates the command for a message.</summary>
+    /// <exception cref="ArgumentException">The message does not concern funds.</exception>
     public static FundsCommand Of(object message) => message switch
     {
         ReserveFunds x => new(x.OrderId, x.AccountId, x),
         ReleaseFunds x => new(x.OrderId, x.AccountId, x),
         OrderConfirmed x => new(x.OrderId, x.AccountId, x),
-        _ => throw new ArgumentException($"{message} is no command to funds", nameof(message)),
+        _ => throw new ArgumentException($"{message} does not concern the funds of an order", nameof(message)),
     };
 }

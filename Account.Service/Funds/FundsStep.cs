@@ -7,23 +7,30 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>
-/// Reads what <see cref="Funds" /> decides on and writes what it decided, for all commands that commit together: one
-/// lock for each account, the commands one after the other in memory, and the results as sets.
+/// Runs <see cref="Funds" /> for all commands of a group commit: locks each account once, applies the commands one
+/// after the other in memory, and writes the results with one statement per table.
 /// </summary>
 public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object?>
 {
     /// <summary>
-    /// The accounts, locked until the transaction ends, and then their orders' reservations as they are under the locks.
-    /// In the order of the keys, so that two replicas never wait for each other both ways.
+    /// Locks the accounts until the transaction ends, then reads the orders' reservations. Accounts are locked in the
+    /// order of their ids, so that two replicas cannot deadlock.
     /// </summary>
-    /// <remarks>Without an account there is no lock: who then inserts the reservation second meets its key, and starts again.</remarks>
+    /// <remarks>
+    /// An unknown account cannot be locked. Two replicas can then insert the same reservation; the second violates the
+    /// primary key and starts again.
+    /// </remarks>
     public void Load(NpgsqlBatch batch, IReadOnlyList<FundsCommand> requests)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        batch.BatchCommands.Add(Sql("select account_id, currency, available, held, captured, create_time, update_time from accounts where account_id = any($1) order by account_id for no key update",
-            requests.Select(x => x.AccountId).Distinct().ToArray()));
-        batch.BatchCommands.Add(Sql("select order_id, account_id, amount, currency, status, reason, create_time, update_time from reservations where order_id = any($1)",
-            requests.Select(x => x.OrderId).Distinct().ToArray()));
+        batch.BatchCommands.Add(Sql("""
+            select account_id, currency, available, held, captured, create_time, update_time
+            from accounts where account_id = any($1) order by account_id for no key update
+            """, requests.Select(x => x.AccountId).Distinct().ToArray()));
+        batch.BatchCommands.Add(Sql("""
+            select order_id, account_id, amount, currency, status, reason, create_time, update_time
+            from reservations where order_id = any($1)
+            """, requests.Select(x => x.OrderId).Distinct().ToArray()));
     }
 
     /// <inheritdoc />
@@ -34,7 +41,8 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
     }
 
     /// <inheritdoc />
-    public async Task<BatchDecision<object?>> Decide(NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
+    public async Task<BatchDecision<object?>> Decide(
+        NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rows);
         var accounts = new Dictionary<Guid, Account>();
@@ -45,19 +53,21 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
         while (await rows.ReadAsync(cancellationToken))
             reservations.Add(rows.GetGuid(0), ReadReservation(rows));
 
-        var (made, changed) = (new Dictionary<Guid, Reservation>(), new Dictionary<Guid, Reservation>());
+        var (inserted, updated) = (new Dictionary<Guid, Reservation>(), new Dictionary<Guid, Reservation>());
         var entries = new List<LedgerEntry>();
         var results = new List<(object?, Exception?)>(requests.Count);
         var now = time.UtcNow();
         foreach (var request in requests)
             try
             {
-                var funds = new Funds(accounts.GetValueOrDefault(request.AccountId), reservations.GetValueOrDefault(request.OrderId), now);
+                var funds = new Funds(accounts.GetValueOrDefault(request.AccountId),
+                    reservations.GetValueOrDefault(request.OrderId), now);
                 results.Add((funds.Decide(request), null));
                 if (funds.Reservation is { } reservation && funds.HasChanged)
                 {
                     reservations[request.OrderId] = reservation;
-                    (funds.IsNew || made.ContainsKey(request.OrderId) ? made : changed)[request.OrderId] = reservation;
+                    var isInsert = funds.IsNew || inserted.ContainsKey(request.OrderId);
+                    (isInsert ? inserted : updated)[request.OrderId] = reservation;
                 }
 
                 if (funds.Entry != null)
@@ -65,43 +75,64 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
             }
             catch (InvalidOperationException e)
             {
-                results.Add((null, e)); // thrown before anything was changed
+                results.Add((null, e)); // thrown before anything changed, so only this command fails
             }
 
-        return new BatchDecision<object?>(results, [.. Statements(made.Values, changed.Values, entries)]);
+        return new BatchDecision<object?>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
     }
 
-    static IEnumerable<NpgsqlBatchCommand> Statements(ICollection<Reservation> made, ICollection<Reservation> changed, List<LedgerEntry> entries)
+    static IEnumerable<NpgsqlBatchCommand> Statements(
+        ICollection<Reservation> inserted, ICollection<Reservation> updated, List<LedgerEntry> entries)
     {
-        if (made.Count > 0)
-            yield return Sql("""
-                insert into reservations (order_id, account_id, amount, currency, status, reason, create_time, update_time)
-                select * from unnest($1, $2, $3, $4, $5, $6, $7, $8)
-                """, Of(made, x => x.OrderId), Of(made, x => x.AccountId), Of(made, x => x.Amount), Of(made, x => x.Currency), Of(made, x => x.Status.ToString()),
-                new NpgsqlParameter { Value = Of(made, x => x.Reason?.ToString()), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
-                Of(made, x => x.CreateTime), Of(made, x => x.UpdateTime));
-        if (changed.Count > 0)
-            yield return Sql("""
-                update reservations r set status = u.status, update_time = u.time
-                from unnest($1, $2, $3) as u (order_id, status, time) where r.order_id = u.order_id
-                """, Of(changed, x => x.OrderId), Of(changed, x => x.Status.ToString()), Of(changed, x => x.UpdateTime));
+        if (inserted.Count > 0)
+            yield return InsertReservations(inserted);
+        if (updated.Count > 0)
+            yield return UpdateReservations(updated);
         if (entries.Count == 0)
             yield break;
-
-        // The balances after an account's last entry are its balances.
-        var last = entries.GroupBy(x => x.AccountId).Select(x => x.Last()).ToList();
-        yield return Sql("""
-            update accounts a set available = u.available, held = u.held, captured = u.captured, update_time = u.time
-            from unnest($1, $2, $3, $4, $5) as u (account_id, available, held, captured, time) where a.account_id = u.account_id
-            """, Of(last, x => x.AccountId), Of(last, x => x.AvailableAfter), Of(last, x => x.HeldAfter), Of(last, x => x.CapturedAfter), Of(last, x => x.CreateTime));
-        // Numbered in the order they were decided.
-        yield return Sql("""
-            insert into ledger_entries (account_id, order_id, kind, amount, available_after, held_after, captured_after, create_time)
-            select account_id, order_id, kind, amount, available, held, captured, time
-            from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality as u (account_id, order_id, kind, amount, available, held, captured, time, n) order by n
-            """, Of(entries, x => x.AccountId), Of(entries, x => x.OrderId!.Value), Of(entries, x => x.Kind.ToString()), Of(entries, x => x.Amount),
-            Of(entries, x => x.AvailableAfter), Of(entries, x => x.HeldAfter), Of(entries, x => x.CapturedAfter), Of(entries, x => x.CreateTime));
+        // The balances after an account's last entry are its new balances.
+        yield return UpdateAccounts([.. entries.GroupBy(x => x.AccountId).Select(x => x.Last())]);
+        yield return InsertEntries(entries);
     }
+
+    static NpgsqlBatchCommand InsertReservations(ICollection<Reservation> rows) => Sql("""
+        insert into reservations (order_id, account_id, amount, currency, status, reason, create_time, update_time)
+        select * from unnest($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        Column(rows, x => x.OrderId), Column(rows, x => x.AccountId), Column(rows, x => x.Amount),
+        Column(rows, x => x.Currency), Column(rows, x => x.Status.ToString()),
+        new NpgsqlParameter
+        {
+            Value = Column(rows, x => x.Reason?.ToString()),
+            NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text,
+        },
+        Column(rows, x => x.CreateTime), Column(rows, x => x.UpdateTime));
+
+    static NpgsqlBatchCommand UpdateReservations(ICollection<Reservation> rows) => Sql("""
+        update reservations r set status = u.status, update_time = u.time
+        from unnest($1, $2, $3) as u (order_id, status, time) where r.order_id = u.order_id
+        """,
+        Column(rows, x => x.OrderId), Column(rows, x => x.Status.ToString()), Column(rows, x => x.UpdateTime));
+
+    static NpgsqlBatchCommand UpdateAccounts(ICollection<LedgerEntry> rows) => Sql("""
+        update accounts a set available = u.available, held = u.held, captured = u.captured, update_time = u.time
+        from unnest($1, $2, $3, $4, $5) as u (account_id, available, held, captured, time)
+        where a.account_id = u.account_id
+        """,
+        Column(rows, x => x.AccountId), Column(rows, x => x.AvailableAfter), Column(rows, x => x.HeldAfter),
+        Column(rows, x => x.CapturedAfter), Column(rows, x => x.CreateTime));
+
+    // The ordinality makes the entries' ids increase in the order of the decisions.
+    static NpgsqlBatchCommand InsertEntries(ICollection<LedgerEntry> rows) => Sql("""
+        insert into ledger_entries (account_id, order_id, kind, amount,
+            available_after, held_after, captured_after, create_time)
+        select account_id, order_id, kind, amount, available, held, captured, time
+        from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality
+            as u (account_id, order_id, kind, amount, available, held, captured, time, n) order by n
+        """,
+        Column(rows, x => x.AccountId), Column(rows, x => x.OrderId!.Value), Column(rows, x => x.Kind.ToString()),
+        Column(rows, x => x.Amount), Column(rows, x => x.AvailableAfter), Column(rows, x => x.HeldAfter),
+        Column(rows, x => x.CapturedAfter), Column(rows, x => x.CreateTime));
 
     static Account ReadAccount(NpgsqlDataReader row) => new(row.GetDecimal(2), row.GetDecimal(3), row.GetDecimal(4))
     {
@@ -123,7 +154,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
         UpdateTime = row.GetDateTime(7),
     };
 
-    static TValue[] Of<T, TValue>(IEnumerable<T> all, Func<T, TValue> value) => [.. all.Select(value)];
+    static TValue[] Column<T, TValue>(IEnumerable<T> rows, Func<T, TValue> value) => [.. rows.Select(value)];
 
     static NpgsqlBatchCommand Sql(string text, params object[] values)
     {

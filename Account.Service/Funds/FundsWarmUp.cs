@@ -4,11 +4,11 @@ using Messaging.Postgres;
 
 namespace Accounts;
 
-/// <summary>An order's funds, held once before the first one asks.</summary>
+/// <summary>Reserves funds once, so that the first real order does not wait for the JIT compiler.</summary>
 static class FundsWarmUp
 {
-    /// <summary>Refuses funds of an account that is not there, and holds some of one that is there for that long; neither is stored.</summary>
-    public static async Task RunAsync(WarmUp<AccountDbContext> rehearsal, CancellationToken cancellationToken)
+    /// <summary>Rejects a reservation on an unknown account, and makes one on a known one. Neither is stored.</summary>
+    public static async Task RunAsync(WarmUp<AccountDbContext> warmUp, CancellationToken cancellationToken)
     {
         var account = new Account(available: 1, held: 0, captured: 0)
         {
@@ -18,7 +18,7 @@ static class FundsWarmUp
             UpdateTime = DateTime.UnixEpoch,
         };
         var reserve = new ReserveFunds(Guid.CreateVersion7(), account.AccountId, 1, account.Currency);
-        await rehearsal.Consume<ReserveFundsConsumer, ReserveFunds>(reserve, null, cancellationToken);
-        await rehearsal.Consume<ReserveFundsConsumer, ReserveFunds>(reserve, db => db.Add(account), cancellationToken);
+        await warmUp.Consume<ReserveFundsConsumer, ReserveFunds>(reserve, null, cancellationToken);
+        await warmUp.Consume<ReserveFundsConsumer, ReserveFunds>(reserve, db => db.Add(account), cancellationToken);
     }
 }

@@ -2,46 +2,33 @@ using Contracts;
 
 namespace Accounts;
 
-/// <summary>The fate of one order's funds. Kept for ever: it is the memory that outlives the inbox.</summary>
+/// <summary>
+/// The decision about the funds of one order. The row is kept for ever, because the inbox detects duplicate messages
+/// only within its window.
+/// </summary>
 public sealed class Reservation
 {
-    /// <summary>The order; there is one reservation for each.</summary>
+    /// <summary>The order, which has at most one reservation.</summary>
     public required Guid OrderId { get; init; }
 
-    /// <summary>The account that pays, or would have paid.</summary>
+    /// <summary>The account of the order.</summary>
     public required Guid AccountId { get; init; }
 
-    /// <summary>The order's total; zero if the release came first.</summary>
+    /// <summary>The order's total; zero if the release arrived before the reservation.</summary>
     public required decimal Amount { get; init; }
 
-    /// <summary>Three capital letters: the order's currency.</summary>
+    /// <summary>The order's currency: three capital letters.</summary>
     public required string Currency { get; init; }
 
-    /// <summary>How it stands.</summary>
+    /// <summary>The current status.</summary>
     public required ReservationStatus Status { get; set; }
 
-    /// <summary>Why nothing is held, if it was rejected.</summary>
+    /// <summary>The reason for a rejection; null for any other status.</summary>
     public RejectionReason? Reason { get; init; }
 
-    /// <summary>When it was decided first.</summary>
+    /// <summary>The time of the first decision.</summary>
     public required DateTime CreateTime { get; init; }
 
-    /// <summary>When its status last changed.</summary>
+    /// <summary>The time of the last status change.</summary>
     public required DateTime UpdateTime { get; set; }
-}
-
-/// <summary>How a reservation stands.</summary>
-public enum ReservationStatus
-{
-    /// <summary>The amount is held.</summary>
-    Held = 1,
-
-    /// <summary>The amount is spent.</summary>
-    Captured = 2,
-
-    /// <summary>The amount was given back, or never held because the release came first.</summary>
-    Released = 3,
-
-    /// <summary>Nothing was held, for a reason.</summary>
-    Rejected = 4,
 }

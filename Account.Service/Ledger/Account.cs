@@ -1,9 +1,9 @@
 namespace Accounts;
 
-/// <summary>An account of one currency. Its balances only change together with a ledger entry.</summary>
+/// <summary>An account in one currency. Every change of its balances creates a ledger entry.</summary>
 public sealed class Account
 {
-    /// <summary>A new account, with nothing in it.</summary>
+    /// <summary>Creates an account with zero balances.</summary>
     public Account()
     {
     }
@@ -14,45 +14,47 @@ public sealed class Account
     /// <summary>The account's id.</summary>
     public required Guid AccountId { get; init; }
 
-    /// <summary>Three capital letters.</summary>
+    /// <summary>The currency of all balances: three capital letters.</summary>
     public required string Currency { get; init; }
 
-    /// <summary>Can be spent.</summary>
+    /// <summary>The money that can be spent.</summary>
     public decimal Available { get; private set; }
 
-    /// <summary>Reserved for orders that are not decided yet.</summary>
+    /// <summary>The money reserved for orders that are not decided yet.</summary>
     public decimal Held { get; private set; }
 
-    /// <summary>Spent on confirmed orders.</summary>
+    /// <summary>The money spent on confirmed orders.</summary>
     public decimal Captured { get; private set; }
 
-    /// <summary>What the caller named the request, or null.</summary>
+    /// <summary>The client's id of the OpenAccount request, or null.</summary>
     public Guid? RequestId { get; init; }
 
-    /// <summary>When the account was opened.</summary>
+    /// <summary>The time at which the account was opened.</summary>
     public required DateTime CreateTime { get; init; }
 
-    /// <summary>When a balance last changed.</summary>
+    /// <summary>The time of the last change of a balance.</summary>
     public required DateTime UpdateTime { get; set; }
 
-    /// <summary>Adds money.</summary>
+    /// <summary>Adds money to the available balance.</summary>
     public LedgerEntry Deposit(decimal amount, Guid? requestId, DateTime now) =>
-        Become(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
+        Change(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
 
     internal LedgerEntry Hold(Guid orderId, decimal amount, DateTime now) =>
-        Become(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
+        Change(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
 
     internal LedgerEntry Release(Guid orderId, decimal amount, DateTime now) =>
-        Become(Available + amount, Held - amount, Captured, EntryKind.Release, amount, orderId, now);
+        Change(Available + amount, Held - amount, Captured, EntryKind.Release, amount, orderId, now);
 
     internal LedgerEntry Capture(Guid orderId, decimal amount, DateTime now) =>
-        Become(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
+        Change(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
 
-    /// <summary>Takes the new balances, or throws and keeps the old ones.</summary>
-    LedgerEntry Become(decimal available, decimal held, decimal captured, EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
+    /// <summary>Sets the balances and returns the entry; throws and changes nothing if one would be negative.</summary>
+    LedgerEntry Change(decimal available, decimal held, decimal captured,
+        EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
     {
         if (available < 0 || held < 0)
-            throw new InvalidOperationException($"account {AccountId} would go below zero by {kind} of {amount} for order {orderId}");
+            throw new InvalidOperationException(
+                $"a balance of account {AccountId} would be negative after {kind} of {amount} for order {orderId}");
         (Available, Held, Captured, UpdateTime) = (available, held, captured, now);
         return new LedgerEntry
         {

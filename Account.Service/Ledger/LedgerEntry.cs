@@ -1,9 +1,12 @@
 namespace Accounts;
 
-/// <summary>One change of an account's balances. The database refuses to change or delete it.</summary>
+/// <summary>
+/// One change of an account's balances. A trigger in the database rejects updates and deletes
+/// (ledger_is_append_only.sql).
+/// </summary>
 public sealed class LedgerEntry
 {
-    /// <summary>Later entries of an account have greater ids.</summary>
+    /// <summary>The id; the ids of an account's entries increase with time.</summary>
     public long EntryId { get; init; }
 
     /// <summary>The account.</summary>
@@ -12,40 +15,24 @@ public sealed class LedgerEntry
     /// <summary>The order, or null for a deposit.</summary>
     public required Guid? OrderId { get; init; }
 
-    /// <summary>What happened.</summary>
+    /// <summary>The kind of the change.</summary>
     public required EntryKind Kind { get; init; }
 
-    /// <summary>How much moved; never negative.</summary>
+    /// <summary>The moved amount; never negative.</summary>
     public required decimal Amount { get; init; }
 
-    /// <summary>The account's available balance after this.</summary>
+    /// <summary>The account's available balance after the change.</summary>
     public required decimal AvailableAfter { get; init; }
 
-    /// <summary>The account's held balance after this.</summary>
+    /// <summary>The account's held balance after the change.</summary>
     public required decimal HeldAfter { get; init; }
 
-    /// <summary>The account's captured balance after this.</summary>
+    /// <summary>The account's captured balance after the change.</summary>
     public required decimal CapturedAfter { get; init; }
 
-    /// <summary>What the caller named the deposit, or null.</summary>
+    /// <summary>The client's id of the deposit request, or null.</summary>
     public Guid? RequestId { get; init; }
 
-    /// <summary>When.</summary>
+    /// <summary>The time of the change.</summary>
     public required DateTime CreateTime { get; init; }
-}
-
-/// <summary>What a ledger entry records.</summary>
-public enum EntryKind
-{
-    /// <summary>Money came in.</summary>
-    Deposit = 1,
-
-    /// <summary>From available to held.</summary>
-    Hold = 2,
-
-    /// <summary>From held back to available.</summary>
-    Release = 3,
-
-    /// <summary>From held to captured.</summary>
-    Capture = 4,
 }

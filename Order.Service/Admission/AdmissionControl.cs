@@ -1,116 +1,132 @@
 using Grpc.Core;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace Orders;
 
 /// <summary>
-/// Refuses orders while too much is under way: what is accepted ends soon, and what is refused has cost next to nothing.
-/// Counts what this replica has admitted since it last looked at the database: twice a second, and sooner while that is much, or calls are refused.
+/// Limits the number of open orders, so that accepted orders finish soon and rejected calls cost next to nothing.
+/// Each replica adds its own recent orders to the last snapshot of the database. It takes a snapshot twice a second,
+/// and more often while calls are rejected or many orders are committed.
 /// </summary>
-sealed partial class AdmissionControl(NpgsqlDataSource database, IOptions<AdmissionOptions> options, TimeProvider time, ILogger<AdmissionControl> log) : BackgroundService
+sealed partial class AdmissionControl(
+    AdmissionQueries queries,
+    IOptions<AdmissionOptions> options,
+    TimeProvider time,
+    ILogger<AdmissionControl> log) : BackgroundService
 {
-    static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(50);
-    static readonly TimeSpan MaxPause = TimeSpan.FromMilliseconds(500);
-    static readonly TimeSpan AgePause = TimeSpan.FromSeconds(5); // the oldest message is dearer to find, and minutes are what matters
-    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
-    static readonly TimeSpan RefusedLogPause = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan StuckLogPause = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan MinSnapshotInterval = TimeSpan.FromMilliseconds(50);
+    static readonly TimeSpan MaxSnapshotInterval = TimeSpan.FromMilliseconds(500);
 
-    readonly OpenOrderCounter _orders = new(options.Value.MaxOpenOrders, RejectionOf(options.Value.MaxOpenOrders, options.Value));
+    // The oldest unsent message is more expensive to find than the open orders, and its limit is in minutes.
+    static readonly TimeSpan UnsentAgeInterval = TimeSpan.FromSeconds(5);
 
-    /// <summary>Admits the call that makes an order until what is returned is disposed.</summary>
-    /// <exception cref="RpcException">RESOURCE_EXHAUSTED, with when to come again.</exception>
-    public OpenOrderCounter.Call Admit(Guid orderId) => _orders.Admit(orderId, out var refusal) ?? throw refusal!.ToException();
+    // An order that has been open for longer is not waiting in a queue; it is stuck for another reason.
+    static readonly TimeSpan StuckAge = TimeSpan.FromSeconds(30);
 
-    /// <summary>How a call is refused now, which is counted; null if it may be admitted.</summary>
+    static readonly TimeSpan RejectedLogInterval = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan StuckLogInterval = TimeSpan.FromMinutes(1);
+
+    readonly AdmissionOptions _options = options.Value;
+    readonly OpenOrderCounter _orders = new(options.Value.MaxOpenOrders,
+        TooManyOrders(options.Value.MaxOpenOrders, options.Value.RetryDelay));
+    readonly OverloadDetector _overload = new(options.Value.MaxStandingOrders,
+        QuietPeriod(options.Value.RetryDelay), time);
+
+    TimeSpan _unsentAge;
+    long? _unsentAgeRead, _rejectedLogged, _stuckLogged; // timestamps
+    long _lastTotal;
+
+    /// <summary>Admits a CreateOrder call until the returned call is disposed.</summary>
+    /// <exception cref="RpcException">RESOURCE_EXHAUSTED, with the delay after which the client retries.</exception>
+    public OpenOrderCounter.Call Admit(Guid orderId) =>
+        _orders.Admit(orderId, out var rejection) ?? throw rejection!.ToException();
+
+    /// <summary>Returns and counts the rejection of a call, or returns null if a call can be admitted.</summary>
     public Rejection? FindRejection() => _orders.FindRejection();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var calm = TimeSpan.FromSeconds(Math.Max(1, 2 * options.Value.RetryDelay.TotalSeconds)); // who is refused comes again within it
-        var queue = new OverloadDetector(options.Value.MaxStandingOrders, calm, time);
-        var (unsent, aged) = (TimeSpan.Zero, (long?)null);
-        var total = 0L;
-        long? refusedLogged = null, stuckLogged = null;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                if (aged == null || time.GetElapsedTime(aged.Value) >= AgePause)
-                    (unsent, aged) = (await FindUnsentAge(stoppingToken), time.GetTimestamp());
-
-                var look = _orders.BeginLook();
-                var (open, stuck) = await CountOpen(look.InFlight, stoppingToken);
-                var before = total;
-                total = open + look.InFlight.Length;
-                // Where other replicas admit orders too, it may seem that none have ended: while their number grows, which is no queue that stands.
-                var stands = queue.Stands(total - stuck, haveEnded: total < before + look.Admitted, wereRefused: look.Refused > 0);
-                var limit = stands ? (int)Math.Min(options.Value.MaxOpenOrders, options.Value.MaxStandingOrders + stuck) : options.Value.MaxOpenOrders;
-                if (unsent > options.Value.MaxUnsentAge)
-                    _orders.EndLook(look, open, 0, new($"messages have waited for the broker for {unsent:c}; try again later", options.Value.RetryDelay));
-                else
-                    _orders.EndLook(look, open, limit, RejectionOf(limit, options.Value));
-
-                if (look.Refused > 0 && HasPassed(RefusedLogPause, ref refusedLogged))
-                    LogRefused(total, limit, unsent);
-                if (stuck > 0 && HasPassed(StuckLogPause, ref stuckLogged))
-                    LogStuck(stuck, MaxWait);
+                await TakeSnapshotAsync(stoppingToken);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogNotRead(e.Message);
-                await Task.Delay(MaxPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                LogSnapshotFailed(e.Message);
+                await Delay(MaxSnapshotInterval);
             }
 
-            var looked = time.GetTimestamp();
+            var snapshotTaken = time.GetTimestamp();
             do
-                await Task.Delay(ShortestPause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            while (!_orders.IsLookDue && time.GetElapsedTime(looked) < MaxPause && !stoppingToken.IsCancellationRequested);
+                await Delay(MinSnapshotInterval);
+            while (!_orders.IsSnapshotDue && time.GetElapsedTime(snapshotTaken) < MaxSnapshotInterval
+                && !stoppingToken.IsCancellationRequested);
+        }
+
+        async Task Delay(TimeSpan delay) =>
+            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Counts the open orders of all replicas, and sets the limit until the next snapshot.</summary>
+    async Task TakeSnapshotAsync(CancellationToken cancellationToken)
+    {
+        if (HasElapsed(UnsentAgeInterval, _unsentAgeRead))
+        {
+            _unsentAge = await queries.FindUnsentAgeAsync(cancellationToken);
+            _unsentAgeRead = time.GetTimestamp();
+        }
+
+        var snapshot = _orders.BeginSnapshot();
+        var (open, stuck) = await queries.CountOpenOrdersAsync(
+            snapshot.InFlight, time.GetUtcNow().UtcDateTime - StuckAge, _options.MaxOpenOrders, cancellationToken);
+        var previousTotal = _lastTotal;
+        _lastTotal = open + snapshot.InFlight.Length;
+
+        // Orders that other replicas admit can hide finished ones. The total then grows: the queue is not sustained.
+        var anyFinished = _lastTotal < previousTotal + snapshot.Admitted;
+        var limit = _overload.IsOverloaded(_lastTotal - stuck, anyFinished, anyRejected: snapshot.Rejected > 0)
+            ? (int)Math.Min(_options.MaxOpenOrders, _options.MaxStandingOrders + stuck)
+            : _options.MaxOpenOrders;
+        if (_unsentAge > _options.MaxUnsentAge)
+            _orders.EndSnapshot(snapshot, open, limit: 0, BrokerBehind(_unsentAge, _options.RetryDelay));
+        else
+            _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay));
+
+        if (snapshot.Rejected > 0 && HasElapsed(RejectedLogInterval, _rejectedLogged))
+        {
+            LogRejected(_lastTotal, limit, _unsentAge);
+            _rejectedLogged = time.GetTimestamp();
+        }
+
+        if (stuck > 0 && HasElapsed(StuckLogInterval, _stuckLogged))
+        {
+            LogStuck(stuck, StuckAge);
+            _stuckLogged = time.GetTimestamp();
         }
     }
 
-    /// <summary>Whether it was so long ago when this was true last, or never was.</summary>
-    bool HasPassed(TimeSpan pause, ref long? last)
-    {
-        if (last != null && time.GetElapsedTime(last.Value) < pause)
-            return false;
-        last = time.GetTimestamp();
-        return true;
-    }
+    bool HasElapsed(TimeSpan interval, long? since) => since == null || time.GetElapsedTime(since.Value) >= interval;
 
-    /// <returns>How many orders are open, and how many of these are too old to be in a queue.</returns>
-    async Task<(long Open, long Stuck)> CountOpen(Guid[] except, CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand($"""
-            select count(*), count(*) filter (where create_time < $3)
-            from (select create_time from orders where {OrderStateMap.IsOpen} and order_id <> all ($1) limit $2) as o
-            """);
-        command.Parameters.Add(new() { Value = except });
-        command.Parameters.Add(new() { Value = options.Value.MaxOpenOrders });
-        command.Parameters.Add(new() { Value = time.GetUtcNow().UtcDateTime - MaxWait });
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        await row.ReadAsync(cancellationToken);
-        return (row.GetInt64(0), row.GetInt64(1));
-    }
+    /// <summary>Rejected clients retry within this time. If none does, the overload is over.</summary>
+    static TimeSpan QuietPeriod(TimeSpan retryDelay) => TimeSpan.FromSeconds(Math.Max(1, 2 * retryDelay.TotalSeconds));
 
-    /// <summary>Of messages that wait for the broker: one that is refused for a reason of its own holds up nobody.</summary>
-    async Task<TimeSpan> FindUnsentAge(CancellationToken cancellationToken)
-    {
-        await using var command = database.CreateCommand(
-            "select coalesce(now() - min(sent_time), '0') from outbox_message where token_id is null and parked is null and attempts = 0");
-        return (TimeSpan)(await command.ExecuteScalarAsync(cancellationToken))!;
-    }
+    static Rejection TooManyOrders(int limit, TimeSpan retryDelay) =>
+        new($"{limit} orders are under way, which is the limit; retry later", retryDelay);
 
-    static Rejection RejectionOf(int limit, AdmissionOptions options) =>
-        new($"{limit} orders are under way, which is the most; try again later", options.RetryDelay);
+    static Rejection BrokerBehind(TimeSpan unsentAge, TimeSpan retryDelay) =>
+        new($"messages have waited for the broker for {unsentAge:c}; retry later", retryDelay);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Orders are refused: {Open} of at most {Limit} are under way, and the oldest unsent message has waited for {Unsent}")]
-    partial void LogRefused(long open, int limit, TimeSpan unsent);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "CreateOrder calls are rejected, and their clients retry later: "
+        + "{Open} orders are open, the limit is {Limit}, and the oldest unsent message has waited for {UnsentAge}")]
+    partial void LogRejected(long open, int limit, TimeSpan unsentAge);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Stuck} orders have been open for more than {Wait}: the broker or the other service is away, or has failed for them")]
-    partial void LogStuck(long stuck, TimeSpan wait);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Stuck} orders have been open for more than {Age}. "
+        + "Check that the broker and the Account service are running, and that the error queues are empty")]
+    partial void LogStuck(long stuck, TimeSpan age);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "How much is under way could not be read: {Reason}")]
-    partial void LogNotRead(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The open orders could not be counted. "
+        + "The previous count and limit remain in force, and the count is retried: {Reason}")]
+    partial void LogSnapshotFailed(string reason);
 }

@@ -4,26 +4,30 @@ using Orders.V1;
 namespace Orders;
 
 /// <summary>
-/// Answers a call of CreateOrder that would be refused before its request is read, valid or not, and anything is made for it: in overload there may be as
-/// many of these as of others. What it lets pass is still admitted or refused by the method; so are calls as JSON.
+/// Rejects a CreateOrder call before its request is read, because in overload there can be as many rejected calls as
+/// admitted ones. <see cref="OrderGrpcService" /> still decides about the calls that pass, and about all JSON requests.
 /// </summary>
 sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
 {
-    const string Grpc = "application/grpc";
+    const string GrpcContentType = "application/grpc";
 
     public Task InvokeAsync(HttpContext context)
     {
-        if (!HttpProtocol.IsHttp2(context.Request.Protocol) || context.Request.ContentType != Grpc
-            || context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.Name != nameof(OrderService.OrderServiceBase.CreateOrder)
-            || admission.FindRejection() is not { } refusal)
+        if (!IsCreateOrder(context) || admission.FindRejection() is not { } rejection)
             return next(context);
 
-        // A response of headers alone, as gRPC has it for a call that ends at once ("Trailers-Only").
+        // A gRPC "Trailers-Only" response: the call ends with its headers.
         var response = context.Response;
-        response.ContentType = Grpc;
+        response.ContentType = GrpcContentType;
         response.Headers.Append("grpc-status", Rejection.Status);
-        response.Headers.Append("grpc-message", refusal.Message);
-        response.Headers.Append("grpc-status-details-bin", refusal.Details);
+        response.Headers.Append("grpc-message", rejection.Message);
+        response.Headers.Append("grpc-status-details-bin", rejection.Details);
         return Task.CompletedTask;
     }
+
+    static bool IsCreateOrder(HttpContext context) =>
+        HttpProtocol.IsHttp2(context.Request.Protocol)
+        && context.Request.ContentType == GrpcContentType
+        && context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.Name
+            == nameof(OrderService.OrderServiceBase.CreateOrder);
 }

@@ -1,36 +1,40 @@
 namespace Orders;
 
 /// <summary>
-/// How many orders are open, over all replicas: what the database had when it was looked at last, and what this replica has made since.
+/// Counts the open orders of all replicas: those in the last snapshot of the database, plus those that this replica has
+/// admitted or committed since.
 /// </summary>
-/// <param name="limit">How many may be open until the first look.</param>
-/// <param name="refusal">What calls past it are told.</param>
-sealed class OpenOrderCounter(int limit, Rejection refusal)
+/// <param name="limit">The maximum number of open orders until the first snapshot.</param>
+/// <param name="rejection">The rejection of calls beyond the limit.</param>
+sealed class OpenOrderCounter(int limit, Rejection rejection)
 {
     readonly Lock _lock = new();
     readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
-    long _open; // at the last look, without what was in flight then
+    long _open; // in the last snapshot, without the orders that were in flight then
     int _limit = limit;
-    Rejection _refusal = refusal;
-    int _admitted, _made, _refused; // calls, since the last look began
+    Rejection _rejection = rejection;
+    int _admitted, _committed, _rejected; // calls since the last snapshot began
 
-    /// <summary>Calls are refused for what is open, or many orders were made: of both, much has ended by now.</summary>
-    public bool IsLookDue
+    /// <summary>
+    /// True if a snapshot can be expected to find finished orders: because calls were rejected at the limit, or because
+    /// this replica has committed many orders.
+    /// </summary>
+    public bool IsSnapshotDue
     {
         get
         {
             lock (_lock)
-                return (_refused > 0 && _limit > 0) || _made >= Math.Max(1, _limit / 8);
+                return (_rejected > 0 && _limit > 0) || _committed >= Math.Max(1, _limit / 8);
         }
     }
 
-    /// <summary>Admits the call that makes an order, until that is disposed; null if it is refused, which is counted.</summary>
-    public Call? Admit(Guid orderId, out Rejection? refusal)
+    /// <summary>Admits a CreateOrder call until it is disposed, or returns null and counts the rejection.</summary>
+    public Call? Admit(Guid orderId, out Rejection? rejection)
     {
         lock (_lock)
         {
-            refusal = FindRejection();
-            if (refusal != null)
+            rejection = FindRejection();
+            if (rejection != null)
                 return null;
             _inFlight.Add(orderId);
             _admitted++;
@@ -38,70 +42,73 @@ sealed class OpenOrderCounter(int limit, Rejection refusal)
         }
     }
 
-    /// <summary>How a call is refused now, which is counted; null if it may be admitted.</summary>
+    /// <summary>Returns and counts the rejection of a call, or returns null if a call can be admitted.</summary>
     public Rejection? FindRejection()
     {
         lock (_lock)
         {
-            if (_open + _inFlight.Count + _made < _limit)
+            if (_open + _inFlight.Count + _committed < _limit)
                 return null;
-            _refused++;
-            return _refusal;
+            _rejected++;
+            return _rejection;
         }
     }
 
     /// <summary>
-    /// Before the database is asked how many are open but for those in flight. What was made before is committed, and in that count; what is
-    /// in flight, committed or not, is counted here. Only what is admitted and committed meanwhile counts twice, until the next look.
+    /// Call this before counting the open orders in the database, without those in flight. The database then counts
+    /// every order committed before, and this counter every order in flight, committed or not. Only orders that are
+    /// both admitted and committed during the snapshot count twice, until the next snapshot.
     /// </summary>
-    public Look BeginLook()
+    public Snapshot BeginSnapshot()
     {
         lock (_lock)
-            return new Look([.. _inFlight], _admitted, _made, _refused);
+            return new Snapshot([.. _inFlight], _admitted, _committed, _rejected);
     }
 
-    /// <summary>The database has answered.</summary>
-    /// <param name="look">As it began.</param>
-    /// <param name="open">How many are open, without those that were in flight.</param>
-    /// <param name="limit">How many may be, from now on.</param>
-    /// <param name="refusal">What calls past it are told.</param>
-    public void EndLook(Look look, long open, int limit, Rejection refusal)
+    /// <summary>Replaces the count with the one from the database.</summary>
+    /// <param name="snapshot">The result of <see cref="BeginSnapshot" />.</param>
+    /// <param name="open">The number of open orders in the database, without those that were in flight.</param>
+    /// <param name="limit">The maximum number of open orders from now on.</param>
+    /// <param name="rejection">The rejection of calls beyond the limit.</param>
+    public void EndSnapshot(Snapshot snapshot, long open, int limit, Rejection rejection)
     {
         lock (_lock)
         {
-            (_open, _limit, _refusal) = (open, limit, refusal);
-            (_admitted, _made, _refused) = (_admitted - look.Admitted, _made - look.Made, _refused - look.Refused);
+            (_open, _limit, _rejection) = (open, limit, rejection);
+            _admitted -= snapshot.Admitted;
+            _committed -= snapshot.Committed;
+            _rejected -= snapshot.Rejected;
         }
     }
 
-    void End(Guid orderId, bool isMade)
+    void End(Guid orderId, bool isCommitted)
     {
         lock (_lock)
         {
             _inFlight.Remove(orderId);
-            if (isMade)
-                _made++;
+            if (isCommitted)
+                _committed++;
             else
                 _admitted--;
         }
     }
 
-    /// <summary>What was known when a look began.</summary>
-    /// <param name="InFlight">Orders whose calls had not ended.</param>
-    /// <param name="Admitted">Calls since the look before.</param>
-    /// <param name="Made">Those of them that had made their orders and ended.</param>
-    /// <param name="Refused">Calls that were sent away since the look before.</param>
-    public sealed record Look(Guid[] InFlight, int Admitted, int Made, int Refused);
+    /// <summary>The state of the counter when a snapshot began.</summary>
+    /// <param name="InFlight">The orders whose calls had not ended.</param>
+    /// <param name="Admitted">The number of calls admitted since the previous snapshot.</param>
+    /// <param name="Committed">The number of those calls that had committed their orders and ended.</param>
+    /// <param name="Rejected">The number of calls rejected since the previous snapshot.</param>
+    public sealed record Snapshot(Guid[] InFlight, int Admitted, int Committed, int Rejected);
 
-    /// <summary>A call that was admitted, until it is disposed.</summary>
+    /// <summary>An admitted call, until it is disposed.</summary>
     public sealed class Call(OpenOrderCounter orders, Guid orderId) : IDisposable
     {
-        bool _isMade;
+        bool _isCommitted;
 
-        /// <summary>The order is committed.</summary>
-        public void Made() => _isMade = true;
+        /// <summary>Records that the order is committed.</summary>
+        public void Committed() => _isCommitted = true;
 
-        /// <summary>The call has ended.</summary>
-        public void Dispose() => orders.End(orderId, _isMade);
+        /// <summary>Records that the call has ended.</summary>
+        public void Dispose() => orders.End(orderId, _isCommitted);
     }
 }

@@ -1,40 +1,45 @@
 namespace Orders;
 
 /// <summary>
-/// Tells a queue that stands from a burst and from an outage (after RFC 8289): a burst is soon over, in an outage nothing ends; where orders end
-/// all the time and as many are open as before, those that wait do nothing but delay.
+/// Distinguishes sustained overload from a burst and from an outage (after RFC 8289). A burst is soon over, and in an
+/// outage no order finishes. If orders finish all the time and as many stay open, the queue only adds delay.
 /// </summary>
-/// <param name="length">From how many open orders on a queue may be one that stands.</param>
-/// <param name="calm">It stands until nobody was refused for so long.</param>
+/// <param name="queueLimit">The number of open orders from which a queue can count as overload.</param>
+/// <param name="quietPeriod">The time without a rejected call after which overload ends.</param>
 /// <param name="time">The clock.</param>
-sealed class OverloadDetector(int length, TimeSpan calm, TimeProvider time)
+sealed class OverloadDetector(int queueLimit, TimeSpan quietPeriod, TimeProvider time)
 {
     static readonly TimeSpan MaxBurst = TimeSpan.FromSeconds(5);
-    static readonly TimeSpan Outage = TimeSpan.FromSeconds(2);
+    static readonly TimeSpan OutageAfter = TimeSpan.FromSeconds(2);
 
-    long _ended, _refused; // when last
-    long? _long; // since when; not broken by a length of half and more
-    bool _stands;
+    long _lastFinished, _lastRejected; // timestamps
+    long? _atLimitSince; // survives a dip to half of the limit
+    bool _isOverloaded;
 
-    /// <summary>Whether the queue stands: begins when it has been long for five seconds, and ends in calm, or when nothing has ended for two seconds.</summary>
-    /// <param name="open">How many orders are open.</param>
-    /// <param name="haveEnded">Some have ended since this was asked last.</param>
-    /// <param name="wereRefused">Calls were refused since then.</param>
-    public bool Stands(long open, bool haveEnded, bool wereRefused)
+    /// <summary>
+    /// Evaluates a snapshot. Overload begins when the queue has been at its limit for five seconds. It ends when no
+    /// call has been rejected for the quiet period, or when no order has finished for two seconds.
+    /// </summary>
+    /// <param name="open">The number of open orders.</param>
+    /// <param name="anyFinished">True if orders have finished since the previous snapshot.</param>
+    /// <param name="anyRejected">True if calls were rejected since the previous snapshot.</param>
+    public bool IsOverloaded(long open, bool anyFinished, bool anyRejected)
     {
         var now = time.GetTimestamp();
-        if (haveEnded)
-            _ended = now;
-        if (wereRefused)
-            _refused = now;
-        var flows = Since(_ended) < Outage;
-        if (_stands)
-            _stands = flows && Since(_refused) < calm;
-        else if (flows && open >= length && Since(_long ??= now) >= MaxBurst)
-            (_stands, _refused) = (true, now);
-        if (!_stands && (!flows || open < length / 2))
-            _long = null;
-        return _stands;
+        if (anyFinished)
+            _lastFinished = now;
+        if (anyRejected)
+            _lastRejected = now;
+
+        var isOutage = Since(_lastFinished) >= OutageAfter;
+        if (_isOverloaded)
+            _isOverloaded = !isOutage && Since(_lastRejected) < quietPeriod;
+        else if (!isOutage && open >= queueLimit && Since(_atLimitSince ??= now) >= MaxBurst)
+            (_isOverloaded, _lastRejected) = (true, now);
+
+        if (!_isOverloaded && (isOutage || open < queueLimit / 2))
+            _atLimitSince = null;
+        return _isOverloaded;
 
         TimeSpan Since(long then) => time.GetElapsedTime(then, now);
     }

@@ -4,18 +4,21 @@ using Service.Defaults;
 
 namespace Orders;
 
-/// <summary>How calls are refused: as an exception, or as what gRPC makes of it.</summary>
+/// <summary>A RESOURCE_EXHAUSTED error, as an exception and as the headers of a gRPC response.</summary>
+/// <param name="message">The error message; printable ASCII without a percent sign, so that it needs no escape.</param>
+/// <param name="retryDelay">The delay after which the client retries.</param>
 sealed class Rejection(string message, TimeSpan retryDelay)
 {
-    /// <summary>The value of the header grpc-message, which has no need of an escape.</summary>
+    /// <summary>The header grpc-message.</summary>
     public string Message => message;
 
-    /// <summary>The value of the header grpc-status.</summary>
+    /// <summary>The header grpc-status.</summary>
     public static string Status { get; } = $"{(int)StatusCode.ResourceExhausted}";
 
-    /// <summary>The value of the header grpc-status-details-bin.</summary>
-    public string Details { get; } =
-        Convert.ToBase64String(RpcErrors.ResourceExhausted(message, retryDelay).GetRpcStatus()!.ToByteArray()).TrimEnd('=');
+    /// <summary>The header grpc-status-details-bin.</summary>
+    public string Details { get; } = Convert
+        .ToBase64String(RpcErrors.ResourceExhausted(message, retryDelay).GetRpcStatus()!.ToByteArray()).TrimEnd('=');
 
+    /// <summary>Creates the exception that gRPC turns into the same response.</summary>
     public RpcException ToException() => RpcErrors.ResourceExhausted(message, retryDelay);
 }

@@ -7,10 +7,10 @@ using Service.Defaults;
 
 namespace Orders;
 
-/// <summary>The API of proto/orders/v1/orders.proto, which says what its methods promise.</summary>
+/// <summary>The API of <c>proto/orders/v1/orders.proto</c>, which documents the methods.</summary>
 sealed class OrderGrpcService(
     OrderDbContext db,
-    IUnitOfWork<OrderDbContext> unit,
+    IUnitOfWork<OrderDbContext> unitOfWork,
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderWatcher watcher,
@@ -20,47 +20,55 @@ sealed class OrderGrpcService(
 {
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
-        var wanted = NewOrder.Read(request);
-        var order = wanted.ToOrder(time.UtcNow());
-        using var admitted = admission.Admit(order.CorrelationId);
+        var newOrder = NewOrder.Read(request);
+        var order = newOrder.ToOrder(time.UtcNow());
+        using var call = admission.Admit(order.CorrelationId);
         try
         {
-            // The saga's first step is taken in the RPC's own commit: the order, its command and its timeout are one.
+            // The saga's first step is part of this commit: the order, its ReserveFunds command and its timeout.
             db.Add(order);
-            await saga.Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId), context.CancellationToken);
-            await unit.CommitAsync(context.CancellationToken);
-            admitted.Made();
+            await saga.Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId),
+                context.CancellationToken);
+            await unitOfWork.CommitAsync(context.CancellationToken);
+            call.Committed();
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
-        catch (DbUpdateException e) when (wanted.RequestId != null && PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
+        catch (DbUpdateException e) when (newOrder.RequestId is { } requestId
+            && PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
         {
             db.ChangeTracker.Clear();
-            var first = await db.Orders.AsNoTracking().SingleAsync(x => x.RequestId == wanted.RequestId, context.CancellationToken);
-            return wanted.IsSameAs(first)
+            var first = await db.Orders.AsNoTracking()
+                .SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
+            return newOrder.IsSameAs(first)
                 ? new CreateOrderResponse { OrderId = first.CorrelationId.ToString() }
-                : throw RpcErrors.AlreadyExists("request", wanted.RequestId!.Value,
-                    $"request {wanted.RequestId} made order {first.CorrelationId}, with other content");
+                : throw RpcErrors.AlreadyExists("request", requestId,
+                    $"request {requestId} created order {first.CorrelationId} with other content");
         }
     }
 
-    public override async Task<Order> GetOrder(GetOrderRequest request, ServerCallContext context) =>
-        (await Find(FieldViolations.ReadId(request.OrderId, "order_id"), context.CancellationToken)).ToProto();
-
-    public override async Task WatchOrder(WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context)
+    public override async Task<Order> GetOrder(GetOrderRequest request, ServerCallContext context)
     {
-        var id = FieldViolations.ReadId(request.OrderId, "order_id");
-        // A service that stops does not wait for its watchers; they watch again elsewhere.
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        using var changes = await watcher.WatchAsync(id, context.CancellationToken);
-        var order = (await Find(id, context.CancellationToken)).ToProto();
+        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        return (await FindAsync(orderId, context.CancellationToken)).ToProto();
+    }
+
+    public override async Task WatchOrder(
+        WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context)
+    {
+        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        // Open streams do not delay the shutdown of the service; their clients watch again on another replica.
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(
+            context.CancellationToken, lifetime.ApplicationStopping);
+        using var changes = await watcher.WatchAsync(orderId, context.CancellationToken);
+        var order = (await FindAsync(orderId, context.CancellationToken)).ToProto();
         await responseStream.WriteAsync(order, context.CancellationToken);
         while (!order.Status.IsTerminal())
         {
-            var change = await changes.Next(end.Token);
+            var change = await changes.ReadAsync(end.Token);
             if (change == null)
             {
-                // The watcher may have missed something: what the database says now is a change or is none.
-                var current = (await Find(id, end.Token)).ToProto();
+                // The watcher may have missed changes, so the order is read again.
+                var current = (await FindAsync(orderId, end.Token)).ToProto();
                 if (current.Status == order.Status)
                     continue;
                 order = current;
@@ -93,32 +101,36 @@ sealed class OrderGrpcService(
             query = query.Where(x => states.Contains(x.CurrentState));
         if (after is { } last)
             query = query.Where(x => x.CorrelationId < last);
-        var page = await query.OrderByDescending(x => x.CorrelationId).Take(size + 1).ToListAsync(context.CancellationToken);
-        var more = page.Count > size;
+        // One more row than the page shows whether there is another page.
+        var page = await query.OrderByDescending(x => x.CorrelationId).Take(size + 1)
+            .ToListAsync(context.CancellationToken);
         return new ListOrdersResponse
         {
             Orders = { page.Take(size).Select(x => x.ToProto()) },
-            NextPageToken = more ? new PageToken(page[size - 1].CorrelationId.ToString()).ToString(filter) : "",
+            NextPageToken = page.Count > size
+                ? new PageToken(page[size - 1].CorrelationId.ToString()).ToString(filter)
+                : "",
         };
     }
 
     public override async Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
     {
-        var id = FieldViolations.ReadId(request.OrderId, "order_id");
+        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
         await using var transaction = await db.Database.BeginTransactionAsync(context.CancellationToken);
-        var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {id} for update")
-            .SingleOrDefaultAsync(context.CancellationToken) ?? throw RpcErrors.NotFound("order", id);
+        var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {orderId} for update")
+            .SingleOrDefaultAsync(context.CancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
         if (OrderMapping.ToStatus(order.CurrentState).IsTerminal())
-            throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{id}",
-                $"order {id} is {order.CurrentState.ToUpperInvariant()} and cannot be cancelled any more");
+            throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{orderId}",
+                $"order {orderId} is {order.CurrentState.ToUpperInvariant()} and can no longer be cancelled");
 
-        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(id), context.CancellationToken);
+        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(orderId),
+            context.CancellationToken);
         await db.SaveChangesAsync(context.CancellationToken);
         await transaction.CommitAsync(context.CancellationToken);
         return order.ToProto();
     }
 
-    async Task<OrderState> Find(Guid id, CancellationToken cancellationToken) =>
-        await db.Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == id, cancellationToken)
-        ?? throw RpcErrors.NotFound("order", id);
+    async Task<OrderState> FindAsync(Guid orderId, CancellationToken cancellationToken) =>
+        await db.Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
+        ?? throw RpcErrors.NotFound("order", orderId);
 }

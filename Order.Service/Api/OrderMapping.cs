@@ -3,14 +3,15 @@ using Service.Defaults;
 
 namespace Orders;
 
-/// <summary>Orders as the API shows them.</summary>
+/// <summary>Converts orders to the messages of the API.</summary>
 static class OrderMapping
 {
+    /// <summary>Converts an order.</summary>
     public static V1.Order ToProto(this OrderState order) => new()
     {
         OrderId = order.CorrelationId.ToString(),
         AccountId = order.AccountId.ToString(),
-        Items = { order.Items.Select(x => new V1.OrderItem { Sku = x.Sku, Quantity = x.Quantity, UnitPrice = Money.ToProto(x.UnitPrice, order.Currency) }) },
+        Items = { order.Items.Select(x => ToProto(x, order.Currency)) },
         Total = Money.ToProto(order.Total, order.Currency),
         Status = ToStatus(order.CurrentState),
         Reason = ToProto(order.Reason),
@@ -18,6 +19,10 @@ static class OrderMapping
         UpdateTime = order.UpdateTime.ToTimestamp(),
     };
 
+    static V1.OrderItem ToProto(OrderLine line, string currency) =>
+        new() { Sku = line.Sku, Quantity = line.Quantity, UnitPrice = Money.ToProto(line.UnitPrice, currency) };
+
+    /// <summary>Converts a state of <see cref="OrderStateMachine" />.</summary>
     public static V1.OrderStatus ToStatus(string state) => state switch
     {
         "Initial" or nameof(OrderStateMachine.Reserving) => V1.OrderStatus.Pending,
@@ -28,6 +33,7 @@ static class OrderMapping
         _ => throw new ArgumentOutOfRangeException(nameof(state), state, "not a state of an order"),
     };
 
+    /// <summary>Returns the states of <see cref="OrderStateMachine" /> that have this status.</summary>
     public static string[] ToStates(V1.OrderStatus status) => status switch
     {
         V1.OrderStatus.Pending => ["Initial", nameof(OrderStateMachine.Reserving)],
@@ -38,6 +44,7 @@ static class OrderMapping
         _ => [],
     };
 
+    /// <summary>Converts a reason; null is UNSPECIFIED.</summary>
     public static V1.OrderReason ToProto(OrderReason? reason) => reason switch
     {
         null => V1.OrderReason.Unspecified,
@@ -46,9 +53,10 @@ static class OrderMapping
         OrderReason.CurrencyMismatch => V1.OrderReason.CurrencyMismatch,
         OrderReason.TimedOut => V1.OrderReason.TimedOut,
         OrderReason.CancelledByClient => V1.OrderReason.CancelledByClient,
-        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "not a reason"),
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "not a reason of an order"),
     };
 
+    /// <summary>Returns true if an order never leaves this status.</summary>
     public static bool IsTerminal(this V1.OrderStatus status) =>
         status is V1.OrderStatus.Confirmed or V1.OrderStatus.Rejected or V1.OrderStatus.Cancelled;
 }

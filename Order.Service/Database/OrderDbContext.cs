@@ -4,10 +4,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Orders;
 
-/// <summary>Order's database: orders, and the messages they send and have seen.</summary>
+/// <summary>The database of Order: the orders, the inbox and the outbox.</summary>
 public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options) : SagaDbContext(options)
 {
-    /// <summary>The orders, which are the saga's instances.</summary>
+    /// <summary>The orders, which are the saga instances.</summary>
     public DbSet<OrderState> Orders => Set<OrderState>();
 
     /// <inheritdoc />

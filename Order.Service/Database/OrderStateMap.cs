@@ -6,30 +6,32 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Orders;
 
+/// <summary>Maps <see cref="OrderState" /> to the table <c>orders</c>.</summary>
 sealed class OrderStateMap : SagaClassMap<OrderState>
 {
-    /// <summary>The unique key that makes a repeated request find its order.</summary>
+    /// <summary>The unique index that a repeated CreateOrder violates; it then finds the first order.</summary>
     public const string RequestIdKey = "ix_orders_request_id";
 
-    /// <summary>Of an order that has not ended.</summary>
-    public const string IsOpen = "current_state in ('Initial', 'Reserving', 'Cancelling')";
+    /// <summary>The SQL condition for an open order, which is the filter of the index <c>ix_orders_open</c>.</summary>
+    public const string OpenFilter = "current_state in ('Initial', 'Reserving', 'Cancelling')";
 
     protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
     {
         entity.ToTable("orders");
         entity.Property(x => x.CorrelationId).HasColumnName("order_id");
         entity.Property(x => x.CurrentState).HasMaxLength(16);
+        // The items of an order never change, so a snapshot of them needs no copy.
         entity.Property(x => x.Items).HasColumnType("jsonb").HasConversion(
             items => JsonSerializer.Serialize(items, JsonSerializerOptions.Default),
             json => JsonSerializer.Deserialize<List<OrderLine>>(json, JsonSerializerOptions.Default)!,
             new ValueComparer<IReadOnlyList<OrderLine>>(
-                (a, b) => a!.SequenceEqual(b!), items => items.Count, items => items)); // never changed in place
+                (a, b) => a!.SequenceEqual(b!), items => items.Count, items => items));
         entity.Property(x => x.Total).HasPrecision(19, 4);
         entity.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
         entity.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
-        entity.HasIndex(x => x.CreateTime).HasFilter(IsOpen).HasDatabaseName("ix_orders_open");
+        entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");
         entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
     }
 }

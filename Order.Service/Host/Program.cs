@@ -1,5 +1,3 @@
-using Contracts;
-using MassTransit;
 using Orders;
 using Service.Defaults;
 
@@ -7,28 +5,15 @@ var builder = WebApplication.CreateBuilder(args);
 builder.AddApi<OrderDbContext>();
 builder.AddWarmUpCalls(OrderWarmUp.Calls);
 builder.AddDatabase<OrderDbContext>();
-builder.AddMessaging<OrderDbContext>(x => x
-    .AddSagaStateMachine<OrderStateMachine, OrderState>()
-    .EntityFrameworkRepository(r =>
-    {
-        r.ConcurrencyMode = ConcurrencyMode.Optimistic;
-        r.ExistingDbContext<OrderDbContext>();
-        r.UsePostgres();
-        r.KeepRecentSagas = true;
-    }),
-    sendsTo: [OrderStateMachine.ReserveFundsQueue, OrderStateMachine.ReleaseFundsQueue],
-    publishes: [typeof(OrderConfirmed), typeof(OrderRejected), typeof(OrderCancelled)]);
-builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga").ValidateDataAnnotations().ValidateOnStart();
-builder.Services.AddOptions<AdmissionOptions>().BindConfiguration("Admission").ValidateDataAnnotations().ValidateOnStart();
-builder.Services.AddSagaEvents<OrderState>();
-builder.Services.AddSingleton<AdmissionControl>().AddHostedService(x => x.GetRequiredService<AdmissionControl>());
-builder.Services.AddSingleton<OrderWatcher>().AddHostedService(x => x.GetRequiredService<OrderWatcher>());
+builder.AddOrderSaga();
+builder.AddAdmission();
+builder.AddOrderWatcher();
 
 var app = builder.Build();
 if (!await app.MigrateAsync<OrderDbContext>(args))
     return;
 await app.WarmUpAsync<OrderDbContext>(OrderWarmUp.RunAsync);
-app.UseRouting().UseMiddleware<AdmissionGate>();
+app.UseAdmission();
 app.MapApi();
-app.MapGrpcService<OrderGrpcService>().RequireKnownFields();
+app.MapOrderApi();
 await app.RunAsync();

@@ -2,67 +2,46 @@ using MassTransit;
 
 namespace Orders;
 
-/// <summary>An order, which is the saga's instance: one row, from the request to its end.</summary>
+/// <summary>An order, which is also the saga instance: one row from the request to the terminal status.</summary>
 public sealed class OrderState : SagaStateMachineInstance
 {
-    /// <summary>The order's id, a UUID of version 7: later orders have greater ids.</summary>
+    /// <summary>The order's id, a UUID of version 7: ids increase with time.</summary>
     public Guid CorrelationId { get; set; }
 
-    /// <summary>The name of the machine's state.</summary>
+    /// <summary>The name of the current state of <see cref="OrderStateMachine" />.</summary>
     public string CurrentState { get; set; } = "Initial";
 
-    /// <summary>The account that pays.</summary>
+    /// <summary>The paying account.</summary>
     public required Guid AccountId { get; init; }
 
-    /// <summary>What is ordered.</summary>
+    /// <summary>The ordered items.</summary>
     public required IReadOnlyList<OrderLine> Items { get; init; }
 
     /// <summary>The sum over the items, in the currency's unit.</summary>
     public required decimal Total { get; init; }
 
-    /// <summary>Three capital letters.</summary>
+    /// <summary>The currency of all prices: three capital letters.</summary>
     public required string Currency { get; init; }
 
-    /// <summary>What the caller named the request, or null.</summary>
+    /// <summary>The client's id of the request, or null.</summary>
     public Guid? RequestId { get; init; }
 
-    /// <summary>Why the order did not, or will not, get confirmed.</summary>
+    /// <summary>The reason for a rejection or cancellation; null for any other order.</summary>
     public OrderReason? Reason { get; set; }
 
-    /// <summary>When the order was accepted.</summary>
+    /// <summary>The time at which the order was accepted.</summary>
     public required DateTime CreateTime { get; init; }
 
-    /// <summary>When the order's status last changed.</summary>
+    /// <summary>The time of the last status change.</summary>
     public required DateTime UpdateTime { get; set; }
 
-    /// <summary>Names the timeout that is scheduled, so that an older one is told apart; null when none is.</summary>
+    /// <summary>
+    /// The token of the scheduled timeout, or null if none is scheduled. A timeout with another token is stale.
+    /// </summary>
     public Guid? TimeoutToken { get; set; }
 
-    /// <summary>PostgreSQL's xmin: who changes an order that has changed since it was read, fails and reads again.</summary>
+    /// <summary>
+    /// The concurrency token, PostgreSQL's <c>xmin</c>: an update based on a stale read fails and is retried.
+    /// </summary>
     public uint Version { get; init; }
-}
-
-/// <summary>One item of an order.</summary>
-/// <param name="Sku">The article.</param>
-/// <param name="Quantity">How many.</param>
-/// <param name="UnitPrice">The price of one, in the order's currency.</param>
-public sealed record OrderLine(string Sku, int Quantity, decimal UnitPrice);
-
-/// <summary>Why an order did not get confirmed.</summary>
-public enum OrderReason
-{
-    /// <summary>The account could not pay.</summary>
-    InsufficientFunds = 1,
-
-    /// <summary>There is no such account.</summary>
-    AccountNotFound = 2,
-
-    /// <summary>The account holds another currency.</summary>
-    CurrencyMismatch = 3,
-
-    /// <summary>The funds were not reserved in time.</summary>
-    TimedOut = 4,
-
-    /// <summary>The client gave it up.</summary>
-    CancelledByClient = 5,
 }

@@ -7,54 +7,47 @@ using Service.Defaults;
 namespace Orders;
 
 /// <summary>
-/// The life of an order. Every pair of state and event is here on purpose: what cannot happen is not here, and faults
-/// with an alarm; what is late or repeated is ignored by name.
+/// The life of an order, as a table of states and events. Every pair is listed on purpose: late and repeated events are
+/// ignored by name, and any other pair is a fault, which moves the message to the error queue and raises an alarm.
 /// </summary>
 public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 {
-    /// <summary>Where <see cref="ReserveFunds" /> goes.</summary>
+    /// <summary>The address of <see cref="ReserveFunds" />.</summary>
     public static readonly Uri ReserveFundsQueue = new("exchange:reserve-funds");
 
-    /// <summary>Where <see cref="ReleaseFunds" /> goes.</summary>
+    /// <summary>The address of <see cref="ReleaseFunds" />.</summary>
     public static readonly Uri ReleaseFundsQueue = new("exchange:release-funds");
 
     /// <summary>Builds the machine.</summary>
-    /// <param name="options">How long a reservation may take.</param>
-    /// <param name="time">The clock of <see cref="OrderState.UpdateTime" />.</param>
+    /// <param name="options">The reservation timeout.</param>
+    /// <param name="time">The clock for <see cref="OrderState.UpdateTime" />.</param>
     public OrderStateMachine(IOptions<SagaOptions> options, TimeProvider time)
     {
         InstanceState(x => x.CurrentState);
-        Event(() => OrderSubmitted, e => e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw NoOrder(x.Message.OrderId)));
-        Event(() => CancellationRequested, e => e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw NoOrder(x.Message.OrderId)));
-        Event(() => FundsReserved, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
-        Event(() => ReservationRejected, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
-        Event(() => FundsReleased, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
-        Schedule(() => ReservationTimeout, x => x.TimeoutToken, s =>
-        {
-            s.Delay = options.Value.ReservationTimeout;
-            s.Received = e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault());
-        });
+        CorrelateEvents(options.Value.ReservationTimeout);
 
         Initially(
             When(OrderSubmitted)
-                .Send(ReserveFundsQueue, x => new ReserveFunds(x.Saga.CorrelationId, x.Saga.AccountId, x.Saga.Total, x.Saga.Currency),
-                    send => send.RequireQueue())
-                .Schedule(ReservationTimeout, x => new ReservationTimedOut(x.Saga.CorrelationId), send => send.RequireQueue())
+                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), send => send.RequireQueue())
+                .Schedule(ReservationTimeout, x => ReservationTimedOutFor(x.Saga), send => send.RequireQueue())
                 .TransitionTo(Reserving),
-            Compensate(When(CancellationRequested), OrderReason.CancelledByClient));
+            Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
+                .TransitionTo(Cancelling));
 
         During(Reserving,
             When(FundsReserved)
                 .Unschedule(ReservationTimeout)
-                .Publish(x => new OrderConfirmed(x.Saga.CorrelationId, x.Saga.AccountId), publish => publish.RequireQueue())
+                .Publish(x => OrderConfirmedFor(x.Saga), publish => publish.RequireQueue())
                 .TransitionTo(Confirmed),
             When(ReservationRejected)
                 .Unschedule(ReservationTimeout)
-                .Then(x => x.Saga.Reason = Reason(x.Message.Reason))
+                .Then(x => x.Saga.Reason = ToOrderReason(x.Message.Reason))
                 .Publish(x => new OrderRejected(x.Saga.CorrelationId, x.Message.Reason))
                 .TransitionTo(Rejected),
-            Compensate(When(ReservationTimeout.Received), OrderReason.TimedOut),
-            Compensate(When(CancellationRequested), OrderReason.CancelledByClient),
+            Compensate(When(ReservationTimeout.Received), OrderReason.TimedOut)
+                .TransitionTo(Cancelling),
+            Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
+                .TransitionTo(Cancelling),
             Ignore(OrderSubmitted));
 
         During(Cancelling,
@@ -76,60 +69,87 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 Ignore(CancellationRequested),
                 Ignore(FundsReleased));
 
-        // Replicas' clocks differ: the time of a change is never before that of the one it follows.
+        // The clocks of replicas differ, but the times of an order's changes must increase.
         WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = Later(time.UtcNow(), entered.Saga.UpdateTime)));
 
-        EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason) where T : class =>
+        EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason)
+            where T : class =>
             when.Then(x => x.Saga.Reason = reason)
                 .Unschedule(ReservationTimeout)
-                .Send(ReleaseFundsQueue, x => new ReleaseFunds(x.Saga.CorrelationId, x.Saga.AccountId, x.Saga.Currency),
-                    send => send.RequireQueue())
-                .TransitionTo(Cancelling);
+                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), send => send.RequireQueue());
     }
 
-    /// <summary>Account was asked to hold the total; it has until the timeout to answer.</summary>
+    /// <summary>Account has been sent ReserveFunds and must reply before the timeout.</summary>
     public State Reserving { get; private set; } = null!;
 
-    /// <summary>Account was told to hold nothing; its word is waited for, however long that takes.</summary>
+    /// <summary>Account has been sent ReleaseFunds; the order waits for FundsReleased without a time limit.</summary>
     public State Cancelling { get; private set; } = null!;
 
-    /// <summary>Terminal: paid.</summary>
+    /// <summary>Terminal: the order is paid.</summary>
     public State Confirmed { get; private set; } = null!;
 
     /// <summary>Terminal: the account could not pay.</summary>
     public State Rejected { get; private set; } = null!;
 
-    /// <summary>Terminal: nothing of it is held.</summary>
+    /// <summary>Terminal: no funds are held for the order.</summary>
     public State Cancelled { get; private set; } = null!;
 
     /// <summary>The order is accepted.</summary>
     public Event<OrderSubmitted> OrderSubmitted { get; private set; } = null!;
 
-    /// <summary>The client gives the order up.</summary>
+    /// <summary>The client cancels the order.</summary>
     public Event<CancellationRequested> CancellationRequested { get; private set; } = null!;
 
-    /// <summary>Account holds the total.</summary>
+    /// <summary>Account holds the order's total.</summary>
     public Event<FundsReserved> FundsReserved { get; private set; } = null!;
 
-    /// <summary>Account holds nothing, and says why.</summary>
+    /// <summary>Account holds nothing; the message has the reason.</summary>
     public Event<ReservationRejected> ReservationRejected { get; private set; } = null!;
 
-    /// <summary>Account holds nothing any more.</summary>
+    /// <summary>Account has released the funds, and will never hold any for this order.</summary>
     public Event<FundsReleased> FundsReleased { get; private set; } = null!;
 
-    /// <summary>Runs out when Account has not answered in time.</summary>
+    /// <summary>The time limit of a reservation.</summary>
     public Schedule<OrderState, ReservationTimedOut> ReservationTimeout { get; private set; } = null!;
 
-    static DateTime Later(DateTime now, DateTime before) => now > before ? now : before.AddMicroseconds(1);
+    /// <summary>Finds the order of each event. It exists before its first event; a missing order is a fault.</summary>
+    void CorrelateEvents(TimeSpan reservationTimeout)
+    {
+        Event(() => OrderSubmitted, e =>
+            e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw MissingOrder(x.Message.OrderId)));
+        Event(() => CancellationRequested, e =>
+            e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw MissingOrder(x.Message.OrderId)));
+        Event(() => FundsReserved, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
+        Event(() => ReservationRejected, e =>
+            e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
+        Event(() => FundsReleased, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
+        Schedule(() => ReservationTimeout, x => x.TimeoutToken, s =>
+        {
+            s.Delay = reservationTimeout;
+            s.Received = e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault());
+        });
+    }
 
-    static OrderReason Reason(RejectionReason reason) => reason switch
+    static ReserveFunds ReserveFundsFor(OrderState order) =>
+        new(order.CorrelationId, order.AccountId, order.Total, order.Currency);
+
+    static ReleaseFunds ReleaseFundsFor(OrderState order) => new(order.CorrelationId, order.AccountId, order.Currency);
+
+    static OrderConfirmed OrderConfirmedFor(OrderState order) => new(order.CorrelationId, order.AccountId);
+
+    static ReservationTimedOut ReservationTimedOutFor(OrderState order) => new(order.CorrelationId);
+
+    static OrderReason ToOrderReason(RejectionReason reason) => reason switch
     {
         RejectionReason.InsufficientFunds => OrderReason.InsufficientFunds,
         RejectionReason.AccountNotFound => OrderReason.AccountNotFound,
         RejectionReason.CurrencyMismatch => OrderReason.CurrencyMismatch,
-        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "a reservation that Order has not released cannot be released"),
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason,
+            "not a reason to reject an order: its funds were released before the order was cancelled"),
     };
 
-    static InvalidOperationException NoOrder(Guid orderId) =>
-        new($"order {orderId} does not exist: it is inserted before its first event");
+    static DateTime Later(DateTime now, DateTime before) => now > before ? now : before.AddMicroseconds(1);
+
+    static InvalidOperationException MissingOrder(Guid orderId) =>
+        new($"order {orderId} does not exist: an order must be inserted before its first event");
 }

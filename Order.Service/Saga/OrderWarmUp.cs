@@ -3,36 +3,45 @@ using Grpc.Core;
 using MassTransit;
 using Messaging.Postgres;
 using Messaging.Postgres.Sagas;
+using Orders.V1;
 using Service.Defaults;
 
 namespace Orders;
 
-/// <summary>An order's way, gone once before the first one comes.</summary>
+/// <summary>Runs the code of an order once, so that the first real order does not wait for the JIT compiler.</summary>
 static class OrderWarmUp
 {
-    /// <summary>Asks for an order that no account pays, and for one that there is not.</summary>
+    /// <summary>Calls that the service rejects: an order without an account, and an unknown order.</summary>
     public static readonly Func<CallInvoker, CallOptions, Task>[] Calls =
     [
-        (service, options) => new V1.OrderService.OrderServiceClient(service).CreateOrderAsync(new V1.CreateOrderRequest { Items = { Item } }, options).ResponseAsync,
-        (service, options) => new V1.OrderService.OrderServiceClient(service).GetOrderAsync(new V1.GetOrderRequest { OrderId = $"{Guid.Empty}" }, options).ResponseAsync,
+        (service, options) => new OrderService.OrderServiceClient(service)
+            .CreateOrderAsync(new CreateOrderRequest { Items = { Item } }, options).ResponseAsync,
+        (service, options) => new OrderService.OrderServiceClient(service)
+            .GetOrderAsync(new GetOrderRequest { OrderId = $"{Guid.Empty}" }, options).ResponseAsync,
     ];
 
-    static V1.OrderItem Item => new() { Sku = "rehearsal", Quantity = 1, UnitPrice = new Google.Type.Money { CurrencyCode = "EUR", Units = 1 } };
+    static OrderItem Item =>
+        new() { Sku = "warm-up", Quantity = 1, UnitPrice = new Google.Type.Money { CurrencyCode = "EUR", Units = 1 } };
 
-    /// <summary>Submits an order, and has the funds of another one reserved; neither is stored.</summary>
-    public static async Task RunAsync(WarmUp<OrderDbContext> rehearsal, CancellationToken cancellationToken)
+    /// <summary>Submits one order and confirms another. Neither is stored.</summary>
+    public static async Task RunAsync(WarmUp<OrderDbContext> warmUp, CancellationToken cancellationToken)
     {
-        await rehearsal.Work(async services =>
+        await warmUp.Work(async services =>
         {
-            var (order, machine) = (Order(), services.GetRequiredService<OrderStateMachine>());
+            var (order, machine) = (NewOrderState(), services.GetRequiredService<OrderStateMachine>());
             services.GetRequiredService<OrderDbContext>().Add(order);
             await services.GetRequiredService<ISagaEvents<OrderState>>()
                 .Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId), cancellationToken);
         }, cancellationToken);
-        var reserving = Order();
-        (reserving.CurrentState, reserving.TimeoutToken) = (nameof(OrderStateMachine.Reserving), NewId.NextGuid());
-        await rehearsal.Consume<OrderState, FundsReserved>(new FundsReserved(reserving.CorrelationId), db => db.Add(reserving), cancellationToken);
+
+        var reserving = NewOrderState();
+        reserving.CurrentState = nameof(OrderStateMachine.Reserving);
+        reserving.TimeoutToken = NewId.NextGuid();
+        await warmUp.Consume<OrderState, FundsReserved>(
+            new FundsReserved(reserving.CorrelationId), db => db.Add(reserving), cancellationToken);
     }
 
-    static OrderState Order() => new NewOrder(NewId.NextGuid(), [new OrderLine("rehearsal", 1, 1)], new Money(1, "EUR"), null).ToOrder(DateTime.UnixEpoch);
+    static OrderState NewOrderState() =>
+        new NewOrder(NewId.NextGuid(), [new OrderLine("warm-up", 1, 1)], new Money(1, "EUR"), null)
+            .ToOrder(DateTime.UnixEpoch);
 }

@@ -1,52 +1,54 @@
 using System.Globalization;
-using System.Threading.Channels;
-using Google.Protobuf.WellKnownTypes;
 using Npgsql;
-using Orders.V1;
 
 namespace Orders;
 
 /// <summary>
-/// Hears of every committed change of an order's status, whichever replica made it: a trigger notifies
-/// (PostgreSQL's LISTEN and NOTIFY), in the order of the commits. Listens only while somebody watches, and a little longer: whoever
-/// listens is woken by every change of any order.
+/// Distributes the committed status changes of orders to their subscribers, whichever replica made the change. The
+/// trigger in notify_orders_changed.sql notifies all listeners, in commit order. A listening connection wakes up for
+/// every change of every order, so the watcher listens only while it has subscribers, and a little longer.
 /// </summary>
-sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, ILogger<OrderWatcher> log) : BackgroundService
+sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, ILogger<OrderWatcher> log)
+    : BackgroundService
 {
-    static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan MaxStart = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan MaxSubscribeTime = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
-    readonly Dictionary<Guid, List<OrderSubscription>> _watched = [];
-    readonly SemaphoreSlim _isWatched = new(0);
-    TaskCompletionSource _listening = NewPromise();
+    readonly Dictionary<Guid, List<OrderSubscription>> _subscriptions = []; // guarded by a lock on itself
+    readonly SemaphoreSlim _subscribed = new(0);
+    TaskCompletionSource _listening = NewSignal(); // completed while the watcher listens
 
     /// <summary>
-    /// Subscribes; read the order after that, so that no change falls between. Where the database cannot be listened to within a second, it has the
-    /// order read again when it can.
+    /// Subscribes to an order. Read the order after that, so that no change falls between. If the watcher cannot listen
+    /// within a second, the subscription is returned anyway, and has the order read again once the watcher listens.
     /// </summary>
     public async Task<OrderSubscription> WatchAsync(Guid orderId, CancellationToken cancellationToken)
     {
-        var subscription = new OrderSubscription(x => Unwatch(orderId, x));
+        var subscription = new OrderSubscription(x => Unsubscribe(orderId, x));
         Task listening;
-        lock (_watched)
+        lock (_subscriptions)
         {
             listening = _listening.Task;
-            if (!_watched.TryGetValue(orderId, out var all))
-                _watched[orderId] = all = [];
-            all.Add(subscription);
-            if (_watched.Count == 1 && _isWatched.CurrentCount == 0)
-                _isWatched.Release();
+            if (!_subscriptions.TryGetValue(orderId, out var ofOrder))
+                _subscriptions[orderId] = ofOrder = [];
+            ofOrder.Add(subscription);
+            if (_subscriptions.Count == 1 && _subscribed.CurrentCount == 0)
+                _subscribed.Release();
         }
 
-        await listening.WaitAsync(MaxStart, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await listening.WaitAsync(MaxSubscribeTime, time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return subscription;
     }
 
-    void Unwatch(Guid orderId, OrderSubscription subscription)
+    void Unsubscribe(Guid orderId, OrderSubscription subscription)
     {
-        lock (_watched)
-            if (_watched.TryGetValue(orderId, out var all) && all.Remove(subscription) && all.Count == 0)
-                _watched.Remove(orderId);
+        lock (_subscriptions)
+            if (_subscriptions.TryGetValue(orderId, out var ofOrder) && ofOrder.Remove(subscription)
+                && ofOrder.Count == 0)
+                _subscriptions.Remove(orderId);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -54,9 +56,9 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
         while (!stoppingToken.IsCancellationRequested)
             try
             {
-                while (!IsWatched())
-                    await _isWatched.WaitAsync(stoppingToken);
-                await Listen(stoppingToken);
+                while (!HasSubscribers())
+                    await _subscribed.WaitAsync(stoppingToken);
+                await ListenAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -64,121 +66,96 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
             }
             catch (Exception e)
             {
-                LogLost(e.Message);
-                await Task.Delay(TimeSpan.FromMilliseconds(500), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                LogInterrupted(e.Message);
+                await Task.Delay(ReconnectDelay, stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
     }
 
-    bool IsWatched()
+    bool HasSubscribers()
     {
-        lock (_watched)
-            return _watched.Count > 0;
+        lock (_subscriptions)
+            return _subscriptions.Count > 0;
     }
 
-    /// <summary>Listens until nobody has watched for a while.</summary>
-    async Task Listen(CancellationToken stoppingToken)
+    /// <summary>Listens until there has been no subscriber for <see cref="LingerTime" />.</summary>
+    async Task ListenAsync(CancellationToken stoppingToken)
     {
         await using var connection = await database.OpenConnectionAsync(stoppingToken);
         try
         {
-            connection.Notification += (_, e) => Publish(e.Payload);
-            await Execute("listen order_changed");
-            Refresh();
+            connection.Notification += (_, e) => Distribute(e.Payload);
+            await RunSqlAsync("listen order_changed");
+            RereadAll();
             _listening.SetResult();
-            for (var watched = time.GetTimestamp(); MustListen(ref watched);)
-                // A connection that was cut without a word would be silent for ever: a quiet one is asked.
-                if (!await connection.WaitAsync(MaxSilence, stoppingToken))
-                    await Execute("select 1");
-            await Execute("unlisten order_changed"); // the pool does not
+            for (var lastSubscribed = time.GetTimestamp(); ShouldListen(ref lastSubscribed);)
+                // A connection can be cut off without an error. A query on a quiet connection detects that.
+                if (!await connection.WaitAsync(KeepAliveInterval, stoppingToken))
+                    await RunSqlAsync("select 1");
+            await RunSqlAsync("unlisten order_changed"); // the connection pool does not do this
         }
         catch
         {
-            NpgsqlConnection.ClearPool(connection); // this one may listen still
-            lock (_watched)
-                PromiseAgain();
+            NpgsqlConnection.ClearPool(connection); // this connection may still listen
+            lock (_subscriptions)
+                ResetListening();
             throw;
         }
 
-        async Task Execute(string sql)
+        async Task RunSqlAsync(string sql)
         {
             await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync(stoppingToken);
         }
     }
 
-    /// <summary>Whether somebody watches, or has until lately; if not, who comes next waits until it listens again.</summary>
-    bool MustListen(ref long lately)
+    /// <summary>Returns true while there are subscribers, and for a while after. New ones wait after a false.</summary>
+    bool ShouldListen(ref long lastSubscribed)
     {
-        lock (_watched)
+        lock (_subscriptions)
         {
-            if (_watched.Count > 0)
-                lately = time.GetTimestamp();
-            else if (time.GetElapsedTime(lately) >= MaxSilence)
-                PromiseAgain();
+            if (_subscriptions.Count > 0)
+                lastSubscribed = time.GetTimestamp();
+            else if (time.GetElapsedTime(lastSubscribed) >= LingerTime)
+                ResetListening();
             return _listening.Task.IsCompleted;
         }
     }
 
-    void PromiseAgain()
+    void ResetListening()
     {
         if (_listening.Task.IsCompleted)
-            _listening = NewPromise();
+            _listening = NewSignal();
     }
 
-    static TaskCompletionSource NewPromise() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>A line for each change.</summary>
-    void Publish(string payload)
+    /// <summary>Posts the changes of a notification, which has one line for each.</summary>
+    void Distribute(string payload)
     {
         foreach (var line in payload.Split('\n'))
         {
-            var parts = line.Split('|');
-            lock (_watched)
-                if (_watched.TryGetValue(Guid.Parse(parts[0]), out var all))
+            var fields = line.Split('|');
+            lock (_subscriptions)
+                if (_subscriptions.TryGetValue(Guid.Parse(fields[0]), out var ofOrder))
                 {
-                    var change = new OrderChange(parts[1], parts[2], DateTime.Parse(parts[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal));
-                    all.ForEach(x => x.Post(change));
+                    var updateTime = DateTime.Parse(
+                        fields[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
+                    var change = new OrderChange(fields[1], fields[2], updateTime);
+                    ofOrder.ForEach(x => x.Post(change));
                 }
         }
     }
 
-    /// <summary>Has every subscriber read its order again: notifications may have been missed.</summary>
-    void Refresh()
+    /// <summary>Makes every subscriber read its order again, because notifications may have been missed.</summary>
+    void RereadAll()
     {
-        lock (_watched)
-            foreach (var all in _watched.Values)
-                all.ForEach(x => x.Post(null));
+        lock (_subscriptions)
+            foreach (var ofOrder in _subscriptions.Values)
+                ofOrder.ForEach(x => x.Post(null));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's notifications are interrupted: {Reason}")]
-    partial void LogLost(string reason);
-}
-
-/// <summary>A committed change of an order's status.</summary>
-sealed record OrderChange(string State, string Reason, DateTime UpdateTime)
-{
-    /// <summary>Brings an order up to this change; false if it is there, or further, already.</summary>
-    public bool ApplyTo(Order order)
-    {
-        // By the status, which only goes forward; the time is that of whichever replica made the change.
-        var status = OrderMapping.ToStatus(State);
-        if (status == order.Status || order.Status.IsTerminal() || status == OrderStatus.Pending)
-            return false;
-        order.Status = status;
-        order.Reason = OrderMapping.ToProto(Reason == "" ? null : System.Enum.Parse<OrderReason>(Reason));
-        order.UpdateTime = UpdateTime.ToTimestamp();
-        return true;
-    }
-}
-
-/// <summary>One watcher's changes; null means "read the order again".</summary>
-sealed class OrderSubscription(Action<OrderSubscription> unsubscribe) : IDisposable
-{
-    readonly Channel<OrderChange?> _changes = Channel.CreateUnbounded<OrderChange?>();
-
-    public void Post(OrderChange? change) => _changes.Writer.TryWrite(change);
-
-    public ValueTask<OrderChange?> Next(CancellationToken cancellationToken) => _changes.Reader.ReadAsync(cancellationToken);
-
-    public void Dispose() => unsubscribe(this);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The connection that listens for order changes was lost. "
+        + "Open WatchOrder streams continue once it is restored: {Reason}")]
+    partial void LogInterrupted(string reason);
 }

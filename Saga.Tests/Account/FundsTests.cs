@@ -16,7 +16,7 @@ public sealed class When_a_command_meets_a_reservation
     {
         var (account, funds) = Given(null);
 
-        var answer = funds.Reserve(Command(30));
+        var answer = funds.Decide(FundsCommand.Of(Command(30)));
 
         Assert.That(answer, Is.EqualTo(new FundsReserved(OrderId)));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 30m, 0m)));
@@ -34,7 +34,7 @@ public sealed class When_a_command_meets_a_reservation
     {
         var (account, funds) = Given(null);
 
-        var answer = funds.Reserve(Command(amount, currency));
+        var answer = funds.Decide(FundsCommand.Of(Command(amount, currency)));
 
         Assert.That(answer, reason is { } r ? Is.EqualTo(new ReservationRejected(OrderId, r)) : Is.EqualTo(new FundsReserved(OrderId)));
         Assert.That(account.Held, Is.EqualTo(reason == null ? amount : 0));
@@ -47,7 +47,7 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_fault_on_what_is_no_amount_of_money(decimal amount)
     {
         var (account, funds) = Given(null);
-        Assert.That(() => funds.Reserve(Command(amount)), Throws.InvalidOperationException);
+        Assert.That(() => funds.Decide(FundsCommand.Of(Command(amount))), Throws.InvalidOperationException);
         Assert.That((account.Available, account.Held, funds.Reservation), Is.EqualTo((100m, 0m, (Reservation?)null)));
     }
 
@@ -55,7 +55,7 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_refuse_without_an_account()
     {
         var funds = new Funds(null, null, Now);
-        Assert.That(funds.Reserve(Command(1)), Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.AccountNotFound)));
+        Assert.That(funds.Decide(FundsCommand.Of(Command(1))), Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.AccountNotFound)));
         Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Rejected));
         Assert.That(funds.Entry, Is.Null);
     }
@@ -69,21 +69,21 @@ public sealed class When_a_command_meets_a_reservation
         var (account, funds) = Given(status);
         var before = (account.Available, account.Held, account.Captured);
 
-        var answer = funds.Reserve(Command(30));
+        var answer = funds.Decide(FundsCommand.Of(Command(30)));
 
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
         Assert.That(funds.Entry, Is.Null);
         Assert.That(funds.Reservation!.Status, Is.EqualTo(status));
         if (answer is ReservationRejected rejected)
             Assert.That(rejected.Reason, Is.EqualTo(status == ReservationStatus.Released ? RejectionReason.Released : RejectionReason.InsufficientFunds));
-        return answer.GetType();
+        return answer!.GetType();
     }
 
     [Test]
     public void Should_fault_when_an_order_asks_again_for_another_amount()
     {
         var (_, funds) = Given(ReservationStatus.Held);
-        Assert.That(() => funds.Reserve(Command(31)), Throws.InvalidOperationException.With.Message.Contains("asked for 30"));
+        Assert.That(() => funds.Decide(FundsCommand.Of(Command(31))), Throws.InvalidOperationException.With.Message.Contains("has requested 30"));
     }
 
     [TestCase(null, ReservationStatus.Released, 0, false)]
@@ -94,7 +94,7 @@ public sealed class When_a_command_meets_a_reservation
     {
         var (account, funds) = Given(before);
 
-        var answer = funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+        var answer = funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
 
         Assert.That(answer, Is.EqualTo(new FundsReleased(OrderId, amount)));
         Assert.That(funds.Reservation!.Status, Is.EqualTo(after));
@@ -106,9 +106,9 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_hold_nothing_when_the_release_came_first()
     {
         var (account, funds) = Given(null);
-        funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+        funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
 
-        var answer = funds.Reserve(Command(30));
+        var answer = funds.Decide(FundsCommand.Of(Command(30)));
 
         Assert.That(answer, Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.Released)));
         Assert.That((account.Available, account.Held), Is.EqualTo((100m, 0m)));
@@ -118,7 +118,7 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_fault_when_captured_funds_are_released()
     {
         var (_, funds) = Given(ReservationStatus.Captured);
-        Assert.That(() => funds.Release(new ReleaseFunds(OrderId, AccountId, "EUR")), Throws.InvalidOperationException.With.Message.Contains(OrderId.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR"))), Throws.InvalidOperationException.With.Message.Contains(OrderId.ToString()));
     }
 
     [TestCase(ReservationStatus.Held, 30)]
@@ -127,7 +127,7 @@ public sealed class When_a_command_meets_a_reservation
     {
         var (account, funds) = Given(before);
 
-        funds.Capture(new OrderConfirmed(OrderId, AccountId));
+        funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
 
         Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Captured));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 0m, 30m)));
@@ -140,7 +140,7 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_fault_when_nothing_is_held_to_capture(ReservationStatus? status)
     {
         var (account, funds) = Given(status);
-        Assert.That(() => funds.Capture(new OrderConfirmed(OrderId, AccountId)), Throws.InvalidOperationException);
+        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId))), Throws.InvalidOperationException);
         Assert.That(account.Captured, Is.Zero);
     }
 
@@ -154,8 +154,8 @@ public sealed class When_a_command_meets_a_reservation
         var before = (account.Available, account.Held, account.Captured);
         var other = Guid.NewGuid();
 
-        Assert.That(() => funds.Release(new ReleaseFunds(OrderId, other, "EUR")), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
-        Assert.That(() => funds.Capture(new OrderConfirmed(OrderId, other)), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, other, "EUR"))), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, other))), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
     }
 
@@ -168,11 +168,11 @@ public sealed class When_a_command_meets_a_reservation
         account.Deposit(status == ReservationStatus.Rejected ? 10 : 100, null, Now);
         var past = new Funds(account, null, Now);
         if (status != null)
-            past.Reserve(Command(30));
+            past.Decide(FundsCommand.Of(Command(30)));
         if (status == ReservationStatus.Released)
-            past.Release(new ReleaseFunds(OrderId, AccountId, "EUR"));
+            past.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
         if (status == ReservationStatus.Captured)
-            past.Capture(new OrderConfirmed(OrderId, AccountId));
+            past.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
         if (status == ReservationStatus.Rejected)
             account.Deposit(90, null, Now);
         return (account, new Funds(account, past.Reservation, Now));

@@ -2,6 +2,7 @@ using Accounts;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Orders;
+using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
 
@@ -67,6 +68,40 @@ public sealed class When_databases_are_migrated
         finally
         {
             await servers.Postgres.DropDatabaseAsync(name);
+        }
+    }
+
+    [Test]
+    public async Task Should_have_the_triggers_of_the_sql_files()
+    {
+        await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
+            "notify_orders_changed.sql", "notify_orders_changed", "orders_changed");
+        await AssertTriggerAsync(x => new AccountDbContext(x.Of<AccountDbContext>()),
+            "ledger_is_append_only.sql", "refuse_ledger_change", "ledger_is_append_only");
+
+        static async Task AssertTriggerAsync<T>(
+            Func<Connection, T> create, string file, string function, string trigger) where T : DbContext
+        {
+            var servers = await TestServers.GetAsync();
+            var name = TestServers.NewName("triggers");
+            try
+            {
+                await using var db = create(new Connection(await servers.Postgres.CreateDatabaseAsync(name)));
+                await db.Database.MigrateAsync();
+                var migrated = await DefinitionAsync();
+                var replace = $"drop function {function} cascade;\n{EmbeddedSql.Read<T>(file)}";
+                await db.Database.ExecuteSqlRawAsync(replace);
+                Assert.That(migrated, Is.EqualTo(await DefinitionAsync()), $"{file} is stale: a later migration changes its trigger");
+
+                Task<string> DefinitionAsync() => db.Database.SqlQueryRaw<string>("""
+                    select pg_get_functiondef(p.oid) || pg_get_triggerdef(t.oid) as "Value"
+                    from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.proname = {0} and t.tgname = {1}
+                    """, function, trigger).SingleAsync();
+            }
+            finally
+            {
+                await servers.Postgres.DropDatabaseAsync(name);
+            }
         }
     }
 

@@ -47,7 +47,7 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         await InScopeAsync(replica, async (db, scope) =>
         {
             var warm = scope.GetRequiredService<RecentContexts<TestDbContext>>();
-            foreach (var setting in DatabaseExtensions.PlansByKeys)
+            foreach (var setting in ConnectionSettings.IndexPlans)
                 await warm.Use(x => x.Database.ExecuteSqlAsync($"select set_config({setting.Split('=')[0]}, {setting.Split('=')[1]}, false)"));
             var tally = new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Counting" };
             db.Add(tally);

@@ -48,7 +48,7 @@ public sealed class When_a_queue_is_looked_at
     /// <summary>A look a second.</summary>
     bool[] Looks(int count, Func<int, int> open, bool ends, bool refuses) => [.. Enumerable.Range(0, count).Select(i =>
     {
-        var stands = _queue.Stands(open(i), ends, refuses);
+        var stands = _queue.IsOverloaded(open(i), ends, refuses);
         _clock.Seconds++;
         return stands;
     })];

@@ -1,6 +1,7 @@
 using System;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
+using Service.Defaults;
 
 #nullable disable
 
@@ -154,15 +155,7 @@ namespace Accounts.Migrations
                 table: "outbox_message",
                 column: "token_id");
 
-            // The ledger is append-only, also for the service itself.
-            migrationBuilder.Sql("""
-                create function refuse_ledger_change() returns trigger language plpgsql as $$
-                begin
-                    raise exception 'ledger entries are never changed or deleted';
-                end $$;
-                create trigger ledger_is_append_only before update or delete or truncate on ledger_entries
-                    for each statement execute function refuse_ledger_change();
-                """);
+            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("ledger_is_append_only.sql"));
         }
 
         /// <inheritdoc />

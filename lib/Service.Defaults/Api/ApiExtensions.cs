@@ -6,17 +6,18 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Service.Defaults;
 
-/// <summary>The API side that both services have: gRPC with JSON, reflection, health.</summary>
+/// <summary>Registers the common part of both APIs: gRPC with HTTP/JSON, reflection and health checks.</summary>
 public static class ApiExtensions
 {
-    /// <summary>The tag of what must be well before a service is ready.</summary>
+    /// <summary>The tag of the health checks that decide whether a service is ready.</summary>
     internal const string Ready = "ready";
 
-    /// <summary>Adds gRPC with JSON transcoding, reflection and errors with details, and health checks.</summary>
+    /// <summary>Adds gRPC with JSON transcoding, error details and reflection, and health checks.</summary>
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
     {
+        ArgumentNullException.ThrowIfNull(builder);
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
-            .AddJsonTranscoding(o => o.TypeRegistry = KnownFields.ErrorTypes);
+            .AddJsonTranscoding(o => o.TypeRegistry = UnknownFieldFilter.ErrorTypes);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
@@ -25,16 +26,18 @@ public static class ApiExtensions
     /// <summary>Maps reflection, gRPC health, <c>/health/live</c> and <c>/health/ready</c>.</summary>
     public static void MapApi(this WebApplication app)
     {
-        app.Services.GetRequiredService<ShutdownLimit>().Watch();
+        ArgumentNullException.ThrowIfNull(app);
+        app.Services.GetRequiredService<ShutdownLimit>().Start();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = check => check.Tags.Contains(Ready) });
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) });
     }
 
     sealed class DatabaseCheck<TDbContext>(TDbContext db) : IHealthCheck where TDbContext : DbContext
     {
-        public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        public async Task<HealthCheckResult> CheckHealthAsync(
+            HealthCheckContext context, CancellationToken cancellationToken = default) =>
             await db.Database.CanConnectAsync(cancellationToken)
                 ? HealthCheckResult.Healthy()
                 : new HealthCheckResult(context.Registration.FailureStatus, "the database cannot be reached");

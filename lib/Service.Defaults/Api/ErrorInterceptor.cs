@@ -5,12 +5,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
-/// <summary>Turns what a method throws into the status that its caller can act on.</summary>
+/// <summary>Converts the exceptions of gRPC methods to status codes that tell the client whether to retry.</summary>
 public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : Interceptor
 {
+    const string OutcomeUnknown = "it is unknown whether the request took effect: retry with the same request id";
+
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
     /// <inheritdoc />
-    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context,
-        UnaryServerMethod<TRequest, TResponse> continuation)
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request,
+        ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         try
         {
@@ -18,7 +22,7 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         }
         catch (Exception e) when (e is not RpcException)
         {
-            throw Translate(e, context);
+            throw ToRpcException(e, context);
         }
     }
 
@@ -33,40 +37,42 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         }
         catch (Exception e) when (e is not RpcException)
         {
-            throw Translate(e, context);
+            throw ToRpcException(e, context);
         }
     }
 
-    RpcException Translate(Exception e, ServerCallContext context)
+    RpcException ToRpcException(Exception e, ServerCallContext context)
     {
         if (context.CancellationToken.IsCancellationRequested)
-            return new RpcException(new Status(StatusCode.Cancelled, "the caller has gone"));
+            return new RpcException(new Status(StatusCode.Cancelled, "the client cancelled the call"));
         if (e is OperationCanceledException)
-            return RpcErrors.Unavailable("the service is stopping; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));
+            return RpcErrors.Unavailable($"the service is stopping; {OutcomeUnknown}", RetryDelay);
         if (PostgresErrors.IsConflict(e))
-            return RpcErrors.Aborted("another request changed the same thing at the same time; try again");
+            return RpcErrors.Aborted("another request changed the same rows at the same time; retry");
         if (PostgresErrors.IsLockTimeout(e))
         {
             LogLocked(context.Method, e.GetBaseException().Message);
-            return RpcErrors.Aborted("what the request needs stays locked by another; try again");
+            return RpcErrors.Aborted("another transaction locks the same rows for too long; retry");
         }
 
         if (PostgresErrors.IsUnavailable(e))
         {
             LogUnavailable(e, context.Method);
-            return RpcErrors.Unavailable("the database cannot be reached; it is not known whether this was done: repeat it with the same request id", TimeSpan.FromSeconds(1));
+            return RpcErrors.Unavailable($"the database cannot be reached; {OutcomeUnknown}", RetryDelay);
         }
 
         LogFailed(e, context.Method);
-        return new RpcException(new Status(StatusCode.Internal, "the request failed; the service's log says why"));
+        return new RpcException(new Status(StatusCode.Internal, "the request failed; see the log of the service"));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Method}: the database cannot be reached")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{Method} failed because the database cannot be reached; the client retries")]
     partial void LogUnavailable(Exception error, string method);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Method}: what it needs stays locked: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{Method} failed because another transaction locks its rows; the client retries: {Reason}")]
     partial void LogLocked(string method, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} failed")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Method} failed unexpectedly; the client received INTERNAL")]
     partial void LogFailed(Exception error, string method);
 }

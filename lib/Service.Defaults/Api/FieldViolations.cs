@@ -3,33 +3,41 @@ using Google.Rpc;
 
 namespace Service.Defaults;
 
-/// <summary>Collects what is wrong with a request, so that its caller is told at once: the first ten, and how many more there are.</summary>
+/// <summary>Collects the bad fields of a request. The error names the first ten and counts the others.</summary>
 public sealed class FieldViolations
 {
-    const int MaxTold = 10; // each is in the answer's headers twice, and clients take 8 KB of those
+    // The response headers contain each violation twice, and clients accept 8 KB of headers.
+    const int MaxReported = 10;
+    const int DefaultPageSize = 50;
+    const int MaxPageSize = 1000;
 
     readonly BadRequest _badRequest = new();
 
-    /// <summary>How many there are.</summary>
+    /// <summary>The number of violations.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Adds one.</summary>
+    /// <summary>Adds a violation.</summary>
+    /// <param name="field">The path of the field, such as <c>items[0].sku</c>.</param>
+    /// <param name="description">The rest of a sentence that begins with the field.</param>
     public void Add(string field, string description)
     {
-        if (++Count <= MaxTold)
-            _badRequest.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = field, Description = description });
+        if (++Count <= MaxReported)
+            _badRequest.FieldViolations.Add(Violation(field, description));
     }
 
-    /// <summary>Reads a UUID that must be there.</summary>
+    /// <summary>Reads a required UUID; the result is meaningless if it adds a violation.</summary>
     public Guid Id(string? text, string field)
     {
         if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty)
             return id;
-        Add(field, string.IsNullOrEmpty(text) ? "is missing" : "must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057");
+        Add(field, string.IsNullOrEmpty(text)
+            ? "is missing"
+            : "must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057");
         return default;
     }
 
-    /// <summary>Reads a request's only id, or throws INVALID_ARGUMENT.</summary>
+    /// <summary>Reads the id of a request that has no other fields.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: the id is missing or no UUID.</exception>
     public static Guid ReadId(string? text, string field)
     {
         var violations = new FieldViolations();
@@ -38,35 +46,41 @@ public sealed class FieldViolations
         return id;
     }
 
-    /// <summary>Reads a UUID that may be left out.</summary>
+    /// <summary>Reads an optional UUID; null if it is empty.</summary>
     public Guid? OptionalId(string? text, string field) => string.IsNullOrEmpty(text) ? null : Id(text, field);
 
-    /// <summary>Reads a page size: 0 for 50, larger ones than 1,000 as 1,000 (AIP-158).</summary>
+    /// <summary>Reads a page size (AIP-158): 0 is the default of 50, and more than 1,000 is 1,000.</summary>
     public int PageSize(int size)
     {
         if (size < 0)
             Add("page_size", "must not be negative");
-        return size == 0 ? 50 : Math.Min(size, 1000);
+        return size == 0 ? DefaultPageSize : Math.Min(size, MaxPageSize);
     }
 
-    /// <summary>Reads where the page before ended, from a token that was made for the same filter; null for the first page.</summary>
+    /// <summary>Reads the position after which a page begins; null for the first page.</summary>
+    /// <param name="token">The page token of the request.</param>
+    /// <param name="filter">The filter of the request, which must be that of the previous page.</param>
     public T? PageToken<T>(string? token, string filter) where T : struct, IParsable<T>
     {
         if (string.IsNullOrEmpty(token))
             return null;
-        if (Defaults.PageToken.TryParse(token, filter, out var parsed) && T.TryParse(parsed.Position, CultureInfo.InvariantCulture, out var position))
+        if (Defaults.PageToken.TryParse(token, filter, out var parsed)
+            && T.TryParse(parsed.Position, CultureInfo.InvariantCulture, out var position))
             return position;
         Add("page_token", "must be the next_page_token of a request with the same filter");
         return null;
     }
 
-    /// <summary>Throws INVALID_ARGUMENT with the violations, if there are any.</summary>
-    /// <exception cref="Grpc.Core.RpcException">There are.</exception>
+    /// <summary>Ends the validation.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: there are violations.</exception>
     public void ThrowIfAny()
     {
-        if (Count > MaxTold)
-            _badRequest.FieldViolations.Add(new BadRequest.Types.FieldViolation { Field = "request", Description = $"has {Count - MaxTold} more bad fields" });
+        if (Count > MaxReported)
+            _badRequest.FieldViolations.Add(Violation("request", $"has {Count - MaxReported} more bad fields"));
         if (Count > 0)
             throw RpcErrors.InvalidArgument(_badRequest);
     }
+
+    static BadRequest.Types.FieldViolation Violation(string field, string description) =>
+        new() { Field = field, Description = description };
 }

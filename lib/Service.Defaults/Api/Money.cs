@@ -1,23 +1,24 @@
 using System.Text.RegularExpressions;
-using Grpc.Core;
 
 namespace Service.Defaults;
 
-/// <summary>An amount of one currency, in the currency's unit, with at most four decimals and never negative.</summary>
-/// <param name="Amount">For example 12.50 for twelve euros fifty.</param>
+/// <summary>An amount in one currency, in the currency's unit; never negative, with at most four decimals.</summary>
+/// <param name="Amount">The amount, such as 12.50 for twelve euros fifty.</param>
 /// <param name="Currency">Three capital letters, as in ISO 4217.</param>
 public readonly partial record struct Money(decimal Amount, string Currency)
 {
-    /// <summary>The largest amount that the databases' numeric(19,4) keeps.</summary>
+    /// <summary>The largest amount that fits the databases' <c>numeric(19,4)</c>.</summary>
     public const decimal Max = 999_999_999_999_999.9999m;
 
-    /// <summary>Whether the databases keep the amount as it is.</summary>
+    const int NanosPerUnit = 1_000_000_000;
+
+    /// <summary>Returns true if the databases can store the amount exactly.</summary>
     public static bool IsAmount(decimal amount) => amount is >= 0 and <= Max && decimal.Round(amount, 4) == amount;
 
-    /// <summary>Whether the text is three capital letters.</summary>
+    /// <summary>Returns true if the text is three capital letters.</summary>
     public static bool IsCurrency(string? text) => text != null && Currencies().IsMatch(text);
 
-    /// <summary>The amount as it goes over the wire.</summary>
+    /// <summary>Converts the amount to its wire format.</summary>
     public Google.Type.Money ToProto() => ToProto(Amount, Currency);
 
     /// <inheritdoc cref="ToProto()" />
@@ -25,13 +26,13 @@ public readonly partial record struct Money(decimal Amount, string Currency)
     {
         CurrencyCode = currency,
         Units = (long)decimal.Truncate(amount),
-        Nanos = (int)((amount - decimal.Truncate(amount)) * 1_000_000_000m),
+        Nanos = (int)((amount - decimal.Truncate(amount)) * NanosPerUnit),
     };
 
-    /// <summary>Reads an amount from the wire, or says what is wrong with it.</summary>
+    /// <summary>Reads an amount from its wire format; returns null if it adds violations.</summary>
     /// <param name="proto">The amount; null is a violation.</param>
-    /// <param name="field">The name that violations carry.</param>
-    /// <param name="violations">Takes what is wrong.</param>
+    /// <param name="field">The field's name in the violations.</param>
+    /// <param name="violations">Receives the violations.</param>
     public static Money? Read(Google.Type.Money? proto, string field, FieldViolations violations)
     {
         ArgumentNullException.ThrowIfNull(violations);
@@ -41,18 +42,20 @@ public readonly partial record struct Money(decimal Amount, string Currency)
             return null;
         }
 
-        var before = violations.Count;
+        var countBefore = violations.Count;
         if (!IsCurrency(proto.CurrencyCode))
             violations.Add($"{field}.currency_code", "must be three capital letters, such as EUR");
         if (proto.Units < 0 || proto.Nanos < 0)
             violations.Add(field, "must not be negative");
-        else if (proto.Nanos > 999_999_999)
+        else if (proto.Nanos >= NanosPerUnit)
             violations.Add($"{field}.nanos", "must be at most 999999999");
         else if (proto.Nanos % 100_000 != 0)
             violations.Add($"{field}.nanos", "must have at most four decimals: a multiple of 100000");
         else if (proto.Units > (long)Max)
             violations.Add($"{field}.units", $"must be at most {(long)Max}");
-        return violations.Count > before ? null : new Money(proto.Units + proto.Nanos / 1_000_000_000m, proto.CurrencyCode);
+        if (violations.Count > countBefore)
+            return null;
+        return new Money(proto.Units + proto.Nanos / (decimal)NanosPerUnit, proto.CurrencyCode);
     }
 
     /// <inheritdoc />

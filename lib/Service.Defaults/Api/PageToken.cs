@@ -4,14 +4,15 @@ using System.Text;
 
 namespace Service.Defaults;
 
-/// <summary>Where a page ended: a position, bound to the filter it was made with.</summary>
+/// <summary>The end of a page. The token is valid only for requests with the same filter.</summary>
 /// <param name="Position">The sort key of the page's last row.</param>
 public readonly record struct PageToken(string Position)
 {
-    /// <summary>The token as the API gives it; callers are to treat it as opaque (AIP-158).</summary>
+    /// <summary>Formats the token, which is opaque to clients (AIP-158).</summary>
     public string ToString(string filter) =>
         Base64Url.EncodeToString(Encoding.UTF8.GetBytes($"{Hash(filter)}:{Position}"));
 
+    /// <summary>Parses a token; returns false if it is invalid or belongs to another filter.</summary>
     internal static bool TryParse(string token, string filter, out PageToken parsed)
     {
         parsed = default;

@@ -2,46 +2,56 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
+using static Google.Rpc.PreconditionFailure.Types;
 
 namespace Service.Defaults;
 
-/// <summary>Errors as google.rpc.Status with details (AIP-193).</summary>
+/// <summary>Creates errors with details, as google.rpc.Status (AIP-193).</summary>
 public static class RpcErrors
 {
     const string Domain = "ordersaga";
 
-    /// <summary>The request can never succeed as it is.</summary>
+    /// <summary>The request is invalid; a retry cannot succeed.</summary>
     public static RpcException InvalidArgument(BadRequest violations)
     {
         ArgumentNullException.ThrowIfNull(violations);
-        var text = string.Join("; ", violations.FieldViolations.Select(v => $"{v.Field} {v.Description}"));
+        var text = string.Join("; ", violations.FieldViolations.Select(x => $"{x.Field} {x.Description}"));
         return Error(Code.InvalidArgument, text, violations);
     }
 
-    /// <summary>There is no such thing.</summary>
+    /// <summary>The resource does not exist.</summary>
     public static RpcException NotFound(string type, Guid id) =>
-        Error(Code.NotFound, $"there is no {type} {id}", new ResourceInfo { ResourceType = type, ResourceName = id.ToString() });
+        Error(Code.NotFound, $"{type} {id} does not exist", new ResourceInfo
+        {
+            ResourceType = type,
+            ResourceName = id.ToString(),
+        });
 
-    /// <summary>The name is taken, or the request id was used with other content.</summary>
+    /// <summary>The id is taken, or the request id was used with other content.</summary>
     public static RpcException AlreadyExists(string type, Guid id, string message) =>
-        Error(Code.AlreadyExists, message, new ResourceInfo { ResourceType = type, ResourceName = id.ToString(), Description = message });
+        Error(Code.AlreadyExists, message, new ResourceInfo
+        {
+            ResourceType = type,
+            ResourceName = id.ToString(),
+            Description = message,
+        });
 
-    /// <summary>The thing is not in a state for this.</summary>
+    /// <summary>The state of the resource does not allow the request.</summary>
     public static RpcException FailedPrecondition(string type, string subject, string message) =>
         Error(Code.FailedPrecondition, message, new PreconditionFailure
         {
-            Violations = { new PreconditionFailure.Types.Violation { Type = type, Subject = subject, Description = message } }
+            Violations = { new Violation { Type = type, Subject = subject, Description = message } },
         });
 
-    /// <summary>It is not known whether anything was done; the same request, with the same request id, may succeed later.</summary>
-    public static RpcException Unavailable(string message, TimeSpan retryAfter) =>
-        Error(Code.Unavailable, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
+    /// <summary>It is unknown whether the request took effect. A retry with the same request id is safe.</summary>
+    public static RpcException Unavailable(string message, TimeSpan retryDelay) =>
+        Error(Code.Unavailable, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
 
-    /// <summary>Nothing was done, because too much is under way; the same request may succeed later.</summary>
-    public static RpcException ResourceExhausted(string message, TimeSpan retryAfter) =>
-        Error(Code.ResourceExhausted, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryAfter) });
+    /// <summary>The request was rejected without effect, because the service is overloaded. A retry is safe.</summary>
+    public static RpcException ResourceExhausted(string message, TimeSpan retryDelay) =>
+        Error(Code.ResourceExhausted, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
 
-    /// <summary>Nothing was done, because another request was in the way.</summary>
+    /// <summary>The request had no effect, because of a conflict with another request. A retry is safe.</summary>
     public static RpcException Aborted(string message) =>
         Error(Code.Aborted, message, new ErrorInfo { Domain = Domain, Reason = "CONFLICT" });
 

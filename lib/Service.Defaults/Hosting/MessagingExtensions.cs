@@ -10,36 +10,52 @@ using Microsoft.Extensions.Hosting;
 
 namespace Service.Defaults;
 
-/// <summary>The bus as both services have it.</summary>
+/// <summary>Registers the message bus of a service.</summary>
 public static class MessagingExtensions
 {
     /// <summary>
-    /// After which a replicated queue drops a message: never. RabbitMQ 4 drops one that has been given back 20 times, which crashes
-    /// and lost connections can do; -1 lifts that limit there, and to RabbitMQ 3 means 0.
+    /// The delivery limit of quorum queues, which must never be reached. RabbitMQ 4 drops a message after 20
+    /// redeliveries by default, which crashes and lost connections can cause. The documented value for no limit, -1,
+    /// means 0 to RabbitMQ 3.
     /// </summary>
     const int MaxDeliveries = 1_000_000;
 
+    /// <summary>About a day of attempts, because the receiving service may not have been started yet.</summary>
+    const int MaxSendAttempts = 1500;
+
+    // ShutdownLimit kills the process after 8 seconds; unfinished messages are then redelivered.
+    static readonly TimeSpan BusStopTimeout = TimeSpan.FromSeconds(3);
+    static readonly TimeSpan HostStopTimeout = TimeSpan.FromSeconds(4);
+
     /// <summary>
-    /// Adds the bus on <c>ConnectionStrings:RabbitMq</c> (an amqp address) with the outbox of
+    /// Adds the bus on <c>ConnectionStrings:RabbitMq</c>, an amqp address, with the outbox of
     /// <typeparamref name="TDbContext" /> on every endpoint.
     /// </summary>
     /// <param name="builder">The service.</param>
-    /// <param name="configure">Adds what consumes.</param>
-    /// <param name="sendsTo">Where it sends messages. What that needs is declared before the service is ready, and what <paramref name="publishes" /> needs; unless the broker is away.</param>
-    /// <param name="publishes">The types of messages that it publishes.</param>
-    public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder, Action<IBusRegistrationConfigurator> configure, Uri[] sendsTo, Type[] publishes)
+    /// <param name="configure">Adds consumers and sagas.</param>
+    /// <param name="sendsTo">
+    /// The addresses that the service sends messages to. The service declares their exchanges, and those of
+    /// <paramref name="publishes" />, before it is ready, unless the broker cannot be reached.
+    /// </param>
+    /// <param name="publishes">The types of the messages that the service publishes.</param>
+    public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder,
+        Action<IBusRegistrationConfigurator> configure, Uri[] sendsTo, Type[] publishes)
         where TDbContext : DbContext
     {
-        builder.Services.AddOptions<MessagingOptions>().BindConfiguration("Messaging").ValidateDataAnnotations().ValidateOnStart();
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        var services = builder.Services;
+        services.AddOptions<MessagingOptions>().BindConfiguration("Messaging")
+            .ValidateDataAnnotations().ValidateOnStart();
         var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
-        builder.Services.AddRabbitTransport<TDbContext>();
-        // Told to end, it ends within ten seconds: what is in flight is finished, or left to be delivered again.
-        builder.Services.Configure<MassTransitHostOptions>(o => o.StopTimeout = TimeSpan.FromSeconds(3));
-        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(4));
-        builder.Services.AddMassTransit(x =>
+        services.AddRabbitTransport<TDbContext>();
+        services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
+        services.Configure<HostOptions>(o => o.ShutdownTimeout = HostStopTimeout);
+        services.AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();
-            x.ConfigureHealthCheckOptions(o => o.MinimalFailureStatus = HealthStatus.Degraded); // without a broker it takes orders all the same
+            // Without the broker the service is still ready: its messages wait in the outbox.
+            x.ConfigureHealthCheckOptions(o => o.MinimalFailureStatus = HealthStatus.Degraded);
             x.SetKebabCaseEndpointNameFormatter();
             x.AddEntityFrameworkOutbox<TDbContext>(o =>
             {
@@ -48,34 +64,39 @@ public static class MessagingExtensions
                 o.GroupCommits = true;
                 o.PrepareStatements = true;
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
-                o.MaxDeliveryAttempts = 1500; // about a day: the other service may not have been there yet
+                o.MaxDeliveryAttempts = MaxSendAttempts;
             });
             configure(x);
-            x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseDefaults<TDbContext>(context, options));
-            x.UsingRabbitMq((context, rabbit) =>
-            {
-                rabbit.Host(new Uri(builder.Configuration.GetConnectionString("RabbitMq")
-                    ?? throw new InvalidOperationException("ConnectionStrings:RabbitMq is not set: an address such as amqp://user:password@host:5672/")),
-                    host =>
-                    {
-                        host.Heartbeat(BrokerSocket.Heartbeat);
-                        host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;
-                    });
-                rabbit.ConfigureJsonSerializerOptions(json =>
-                {
-                    json.WriteIndented = false;
-                    return json;
-                });
-                rabbit.UseSequentialMessageIds();
-                rabbit.ConfigureEndpoints(context);
-            });
+            x.AddConfigureEndpointsCallback((context, _, endpoint) =>
+                ConfigureEndpoint<TDbContext>(endpoint, context, options));
+            x.UsingRabbitMq((context, rabbit) => ConfigureBus(rabbit, context, builder.Configuration));
         });
-        builder.Services.AddTransportReadiness<TDbContext>(sendsTo, publishes)
+        services.AddTransportReadiness<TDbContext>(sendsTo, publishes)
             .AddHealthChecks().AddCheck<TransportReadiness>("transport", tags: [ApiExtensions.Ready]);
     }
 
-    /// <summary>What every receive endpoint does: kind of queue, flow, retries of what can pass, one commit a message.</summary>
-    static void UseDefaults<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)
+    static void ConfigureBus(
+        IRabbitMqBusFactoryConfigurator rabbit, IBusRegistrationContext context, IConfiguration configuration)
+    {
+        var address = configuration.GetConnectionString("RabbitMq") ?? throw new InvalidOperationException(
+            "ConnectionStrings:RabbitMq is not set: it must be an address such as amqp://user:password@host:5672/");
+        rabbit.Host(new Uri(address), host =>
+        {
+            host.Heartbeat(BrokerSocket.Heartbeat);
+            host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;
+        });
+        rabbit.ConfigureJsonSerializerOptions(json =>
+        {
+            json.WriteIndented = false;
+            return json;
+        });
+        rabbit.UseSequentialMessageIds();
+        rabbit.ConfigureEndpoints(context);
+    }
+
+    /// <summary>Configures a receive endpoint: the queue type, the concurrency, the retries and the outbox.</summary>
+    static void ConfigureEndpoint<TDbContext>(
+        IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)
         where TDbContext : DbContext
     {
         var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
@@ -87,11 +108,12 @@ public static class MessagingExtensions
             rabbit.SetQueueArgument("x-delivery-limit", MaxDeliveries);
         }
 
-        // A database that is away is no fault of the message: it waits, however long that takes.
+        // An unavailable database is not the message's fault, so the message waits for it without a limit in practice.
         endpoint.UseMessageRetry(r =>
         {
             r.Handle<Exception>(PostgresErrors.IsUnavailable);
-            r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(200));
+            r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10),
+                TimeSpan.FromMilliseconds(200));
         });
         endpoint.UseMessageRetry(r =>
         {

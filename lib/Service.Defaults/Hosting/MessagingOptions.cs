@@ -2,20 +2,26 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Service.Defaults;
 
-/// <summary>How a service receives messages; section <c>Messaging</c> of its configuration.</summary>
+/// <summary>Settings of a service's receive endpoints; section <c>Messaging</c> of its configuration.</summary>
 public sealed class MessagingOptions
 {
-    /// <summary>Replicated queues, for a broker cluster, or where the broker's default kind is that. Queues keep the kind they were first declared with.</summary>
+    /// <summary>
+    /// Declares replicated queues, for a broker cluster or a broker whose default queue type is quorum. An existing
+    /// queue keeps its type. Default: false.
+    /// </summary>
     public bool QuorumQueues { get; set; }
 
-    /// <summary>How many messages the broker sends ahead, for each queue of each replica.</summary>
+    /// <summary>The maximum number of unacknowledged messages for each queue of each replica. Default: 400.</summary>
     [Range(1, 10_000)]
     public int Prefetch { get; set; } = 400;
 
-    /// <summary>How many messages are handled at once, for each queue of each replica; of handlers that block, one.</summary>
+    /// <summary>
+    /// The maximum number of messages in concurrent handlers, for each queue of each replica. Of handlers that block
+    /// their thread, only one runs at a time. Default: 200.
+    /// </summary>
     [Range(1, 1_000)]
     public int Concurrency { get; set; } = 200;
 
-    /// <summary>How long the inbox remembers a message.</summary>
+    /// <summary>The time for which the inbox detects duplicates of a message. Default: one day.</summary>
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);
 }

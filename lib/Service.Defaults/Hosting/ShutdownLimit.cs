@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Service.Defaults;
 
 /// <summary>
-/// Sees to it that a process which was told to end does so in time, whatever it waits for: after the limit it ends as by
-/// kill -9, which loses nothing here.
+/// Limits the time of a shutdown, whatever the process waits for. After the limit the process kills itself. The
+/// services tolerate a crash at any point, so nothing is lost.
 /// </summary>
 sealed partial class ShutdownLimit(ILogger<ShutdownLimit> log) : IDisposable
 {
@@ -14,22 +14,24 @@ sealed partial class ShutdownLimit(ILogger<ShutdownLimit> log) : IDisposable
 
     readonly List<PosixSignalRegistration> _signals = [];
 
-    /// <summary>Begins to listen for SIGTERM and SIGINT, beside the host.</summary>
-    public void Watch()
+    /// <summary>Handles SIGTERM and SIGINT, in addition to the host.</summary>
+    public void Start()
     {
         foreach (var signal in new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT })
-            _signals.Add(PosixSignalRegistration.Create(signal, _ => new Thread(End) { IsBackground = true }.Start()));
+            _signals.Add(PosixSignalRegistration.Create(signal, _ =>
+                new Thread(KillAfterLimit) { IsBackground = true }.Start()));
     }
 
-    void End()
+    void KillAfterLimit()
     {
         Thread.Sleep(Limit);
-        LogEnded(Limit);
+        LogKilled(Limit);
         Process.GetCurrentProcess().Kill();
     }
 
     public void Dispose() => _signals.ForEach(x => x.Dispose());
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Told to end {Limit} ago and still waiting: ended now; what was in flight is delivered again")]
-    partial void LogEnded(TimeSpan limit);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The shutdown has not finished within {Limit}. "
+        + "The process is killed; the broker redelivers its unacknowledged messages")]
+    partial void LogKilled(TimeSpan limit);
 }

@@ -1,11 +1,15 @@
 namespace Service.Defaults;
 
-/// <summary>Times as the databases keep them.</summary>
+/// <summary>Reads the time at the precision of the databases.</summary>
 public static class TimeProviderExtensions
 {
-    /// <summary>The time in whole microseconds, which is what PostgreSQL keeps: what is answered now is what is read later.</summary>
+    /// <summary>
+    /// Returns the UTC time in whole microseconds, PostgreSQL's precision, so that a response has the same time as a
+    /// later read.
+    /// </summary>
     public static DateTime UtcNow(this TimeProvider time)
     {
+        ArgumentNullException.ThrowIfNull(time);
         var now = time.GetUtcNow().UtcDateTime;
         return now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond));
     }

@@ -9,14 +9,18 @@ using Microsoft.Extensions.Logging;
 namespace Service.Defaults;
 
 /// <summary>
-/// Calls the service through its own port once that is open, so that the first call of a client does not wait for what .NET does at a
-/// first time. The service is not ready before; where that fails or takes too long it is all the same, and says so.
+/// Calls the service through its own port once it is open, so that the first call of a client does not wait for the
+/// JIT compiler. The service is not ready until the calls have finished. If they fail or time out, the service logs
+/// that and becomes ready anyway.
 /// </summary>
-/// <param name="configuration">Says where the service takes gRPC.</param>
-/// <param name="lifetime">Says when it does.</param>
-/// <param name="log">Told of a failure.</param>
-/// <param name="calls">Calls which the service refuses.</param>
-sealed partial class WarmUpCalls(IConfiguration configuration, IHostApplicationLifetime lifetime, ILogger<WarmUpCalls> log,
+/// <param name="configuration">The address of the gRPC endpoint.</param>
+/// <param name="lifetime">Signals that the endpoint is open.</param>
+/// <param name="log">The log.</param>
+/// <param name="calls">Calls that the service rejects, so that they change nothing.</param>
+sealed partial class WarmUpCalls(
+    IConfiguration configuration,
+    IHostApplicationLifetime lifetime,
+    ILogger<WarmUpCalls> log,
     IReadOnlyList<Func<CallInvoker, CallOptions, Task>> calls) : BackgroundService, IHealthCheck
 {
     const string AddressKey = "Kestrel:Endpoints:Grpc:Url";
@@ -28,18 +32,7 @@ sealed partial class WarmUpCalls(IConfiguration configuration, IHostApplicationL
         await started.Task.WaitAsync(stoppingToken);
         try
         {
-            using var channel = GrpcChannel.ForAddress(FindAddress(), new GrpcChannelOptions
-            {
-                HttpHandler = new SocketsHttpHandler { UseProxy = false },
-                DisposeHttpClient = true,
-                ThrowOperationCanceledOnCancellation = true,
-            });
-            var (service, options) = (channel.CreateCallInvoker(), new CallOptions(deadline: DateTime.UtcNow + WarmUpExtensions.MaxTime, cancellationToken: stoppingToken));
-            for (var i = 0; i < WarmUpExtensions.Rounds; i++)
-            {
-                foreach (var call in calls)
-                    await BeRefused(call(service, options));
-            }
+            await CallAsync(stoppingToken);
         }
         catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
         {
@@ -47,31 +40,52 @@ sealed partial class WarmUpCalls(IConfiguration configuration, IHostApplicationL
         }
     }
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(ExecuteTask is { IsCompletedSuccessfully: true } ? HealthCheckResult.Healthy()
-            : new HealthCheckResult(context.Registration.FailureStatus, "the service has not called itself yet"));
+    public Task<HealthCheckResult> CheckHealthAsync(
+        HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(ExecuteTask is { IsCompletedSuccessfully: true }
+            ? HealthCheckResult.Healthy()
+            : new HealthCheckResult(context.Registration.FailureStatus, "the warm-up calls have not finished"));
 
-    static async Task BeRefused(Task call)
+    async Task CallAsync(CancellationToken stoppingToken)
+    {
+        using var channel = GrpcChannel.ForAddress(FindAddress(), new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler { UseProxy = false },
+            DisposeHttpClient = true,
+            ThrowOperationCanceledOnCancellation = true,
+        });
+        var service = channel.CreateCallInvoker();
+        var options = new CallOptions(
+            deadline: DateTime.UtcNow + WarmUpExtensions.MaxTime, cancellationToken: stoppingToken);
+        for (var i = 0; i < WarmUpExtensions.Rounds; i++)
+            foreach (var call in calls)
+                await ExpectRejectionAsync(call(service, options));
+    }
+
+    static async Task ExpectRejectionAsync(Task call)
     {
         try
         {
             await call;
         }
-        catch (RpcException e) when (e.StatusCode is StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.ResourceExhausted)
+        catch (RpcException e) when (e.StatusCode
+            is StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.ResourceExhausted)
         {
             return;
         }
 
-        throw new InvalidOperationException("A call that is meant to be refused was not");
+        throw new InvalidOperationException("a warm-up call was not rejected; it may have changed data");
     }
 
     Uri FindAddress()
     {
-        var bound = BindingAddress.Parse(configuration[AddressKey] ?? throw new InvalidOperationException($"{AddressKey} is not set"));
+        var bound = BindingAddress.Parse(configuration[AddressKey]
+            ?? throw new InvalidOperationException($"{AddressKey} is not set: it must be the address of gRPC"));
         var host = bound.Host is "*" or "+" or "0.0.0.0" or "[::]" ? "localhost" : bound.Host;
         return new Uri($"{bound.Scheme}://{host}:{bound.Port}");
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The service could not call itself: its first calls will be slow")]
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "The service could not call itself to warm up; its first calls will be slow")]
     partial void LogFailed(Exception error);
 }

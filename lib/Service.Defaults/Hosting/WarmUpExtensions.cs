@@ -7,16 +7,16 @@ using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
-/// <summary>Warms a service up, so that its first orders do not wait for what .NET compiles and caches once.</summary>
+/// <summary>Warms up a service, so that its first orders do not wait for the JIT compiler and empty caches.</summary>
 public static partial class WarmUpExtensions
 {
-    /// <summary>The container compiles how it creates a service only after it has created that service twice.</summary>
+    /// <summary>The number of runs: the service container compiles a factory only after two uses of it.</summary>
     internal const int Rounds = 3;
 
-    /// <summary>The time that one warm-up may take; the service starts without it after that.</summary>
+    /// <summary>The time limit of one warm-up; the service starts without it after that.</summary>
     internal static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);
 
-    /// <summary>Runs the handlers before the service accepts calls. A failure is logged, and only costs speed.</summary>
+    /// <summary>Runs the handlers before the service accepts calls. A failure is logged; it only costs speed.</summary>
     /// <param name="app">The service.</param>
     /// <param name="run">Runs each handler once.</param>
     public static async Task WarmUpAsync<TDbContext>(this WebApplication app,
@@ -34,7 +34,7 @@ public static partial class WarmUpExtensions
         }
         catch (Exception) when (stopping.IsCancellationRequested)
         {
-            // A service that stops has no first orders.
+            // The service stops, so a failed warm-up does not matter.
         }
         catch (Exception e)
         {
@@ -43,8 +43,8 @@ public static partial class WarmUpExtensions
     }
 
     /// <summary>
-    /// Calls the service through its own gRPC port, and keeps it unready until that is done. Use it where clients wait
-    /// for the first response; the rest of the start has to wait for these calls.
+    /// Calls the service through its own gRPC port, and keeps it unready until the calls have finished. Use it where
+    /// clients wait for the first response, because the calls delay the start of the service.
     /// </summary>
     /// <param name="builder">The service.</param>
     /// <param name="calls">Calls that the service rejects, so that they change nothing.</param>
@@ -57,6 +57,6 @@ public static partial class WarmUpExtensions
             .AddHostedService(x => x.GetRequiredService<WarmUpCalls>());
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The warm-up failed: the first orders will be slow")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The warm-up failed; the first orders will be slow")]
     static partial void LogFailed(ILogger log, Exception error);
 }

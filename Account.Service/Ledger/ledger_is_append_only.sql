@@ -1,0 +1,9 @@
+-- Rejects every change of a ledger entry, even by the service itself.
+-- Databases that exist already get a change to this file only through a new migration.
+create function refuse_ledger_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'ledger entries are never changed or deleted';
+end $$;
+
+create trigger ledger_is_append_only before update or delete or truncate on ledger_entries
+    for each statement execute function refuse_ledger_change();
