@@ -12,7 +12,7 @@ var failures = new List<string>();
 
 string Program(string name) => $"./artifacts/bin/{name}/{configuration.ToLowerInvariant()}/{name}.dll";
 
-// The one command line of this repository; its --help says what each command does.
+// Runs a command of Saga.Cli; its --help describes all commands.
 void Saga(params string[] command) => Exec(["dotnet", Program("Saga.Cli"), .. command]);
 
 Task("Help").Description("Lists the targets.").Does(() =>
@@ -26,31 +26,31 @@ Task("Build").Description("Builds everything; warnings are errors.").Does(() => 
 Task("Build-Run").Description("Builds what Run needs: the services and the command line, no tests.")
     .Does(() => Compile("./tools/Saga.Cli/Run.slnf"));
 
-Task("Publish").Description("Compiles the services ahead of time, for loads, attacks and end-to-end tests.")
+Task("Publish").Description("Compiles the services ahead of time for loads, attacks and end-to-end tests.")
     .IsDependentOn("Build").Does(() =>
     Exec("dotnet", "msbuild", "tools/Saga.Environment/services.proj", "-t:Publish", $"-p:Configuration={configuration}", "-nologo", "-v:minimal", "-m"));
 
-Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missing and this may (root).").Does(() =>
+Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missing (requires root).").Does(() =>
 {
     var choice = EnvironmentVariable("ORDERSAGA_SERVERS");
     if (choice is "given" or "docker" || (string.IsNullOrEmpty(choice) && HasEnvironmentVariable("ORDERSAGA_POSTGRES")))
         return;
-    bool IsThere(string program, string debian) => GetFiles(debian).Any()
+    bool IsInstalled(string program, string debian) => GetFiles(debian).Any()
         || EnvironmentVariable("PATH").Split(':').Any(x => System.IO.File.Exists($"{x}/{program}"));
     var missing = new List<string>();
-    if (!IsThere("initdb", "/usr/lib/postgresql/*/bin/initdb"))
+    if (!IsInstalled("initdb", "/usr/lib/postgresql/*/bin/initdb"))
         missing.Add("postgresql");
-    if (!IsThere("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"))
+    if (!IsInstalled("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"))
         missing.Add("rabbitmq-server");
-    // An engine that answers may lack the images, so containers are started once.
+    // A Docker engine may run but lack the images, so the containers are started once to find out.
     if (missing.Count == 0 || (choice != "local" && Start("sh", "-c", "docker info >/dev/null 2>&1") == 0
         && Start("dotnet", Program("Saga.Cli"), "servers") == 0))
         return;
     var install = $"apt-get install -y --no-install-recommends {string.Join(" ", missing)}";
     if (Environment.UserName != "root" || !System.IO.File.Exists("/usr/bin/apt-get"))
-        throw new CakeException($"{string.Join(" and ", missing)} must be installed first, as root: {install}");
+        throw new CakeException($"{string.Join(" and ", missing)} are not installed; run as root: {install}");
     Information("installing {0}", string.Join(" and ", missing));
-    // The packages are not to start servers of their own.
+    // The policy keeps the packages from starting their own servers.
     const string policy = "/usr/sbin/policy-rc.d";
     var hadPolicy = System.IO.File.Exists(policy);
     if (!hadPolicy)
@@ -66,25 +66,25 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     }
 });
 
-Task("Run").Description("Starts servers and services, places three orders, stays up until Ctrl-C (--smoke: ends then).")
+Task("Run").Description("Starts servers and services, places three orders, runs until Ctrl-C (--smoke: stops after the orders).")
     .IsDependentOn("Build-Run").IsDependentOn("Servers").Does(() =>
 {
-    System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh: until a source is newer, the next Run need not build
+    System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh skips the build while no file is newer
     Saga("up", "--no-build", HasArgument("smoke") ? "--smoke" : "");
 });
 
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
 
-Task("Up").Description("Starts everything in Docker, waits until it is healthy, says where it is (--replicas=N of each service).")
+Task("Up").Description("Starts the system in Docker, waits until it is healthy, prints its addresses (--replicas=N of each service).")
     .IsDependentOn("Build").Does(() => ComposeUp(Argument("replicas", "1")));
 
-Task("Down").Description("Stops what Up has started; keeps the data (--wipe: deletes it).").Does(() =>
+Task("Down").Description("Stops the system that Up has started; keeps its data (--wipe: deletes it).").Does(() =>
     Exec("docker", "compose", "down", "--timeout", "15", HasArgument("wipe") ? "--volumes" : ""));
 
-Task("Smoke").Description("Starts everything in Docker, three orders, 500 orders with a replica of each service killed, audit, down.")
+Task("Smoke").Description("Starts the system in Docker, places three orders, then 500 while a replica of each service is killed, audits, stops.")
     .IsDependentOn("Build").Does(() =>
 {
-    // Beside what Up has started, not in its place.
+    // A separate project on other ports, so that a system that Up has started keeps running.
     Environment.SetEnvironmentVariable("COMPOSE_PROJECT_NAME", "ordersaga-smoke");
     foreach (var (setting, port) in new[] { ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444), ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683) })
         Environment.SetEnvironmentVariable(setting, $"{port}");
@@ -92,40 +92,40 @@ Task("Smoke").Description("Starts everything in Docker, three orders, 500 orders
     Saga("smoke", "--orders", "500");
 }).Finally(() => Start("docker", "compose", "down", "--timeout", "15", "--volumes"));
 
-Task("Load").Description("Loads the system and audits it: --orders=N --clients=C --accounts=A --rate=R.")
+Task("Load").Description("Measures the system under load and audits it: --orders=N --clients=C --accounts=A --rate=R.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("load", "--no-build",
         "--orders", Argument("orders", "5000"), "--clients", Argument("clients", "32"),
         "--accounts", Argument("accounts", "1000"), "--rate", Argument("rate", "0")));
 
-Task("Migrate").Description("Brings the databases of ORDER_DATABASE and ACCOUNT_DATABASE (connection strings) up to date.")
+Task("Migrate").Description("Migrates the databases of ORDER_DATABASE and ACCOUNT_DATABASE (connection strings).")
     .IsDependentOn("Build").Does(() =>
 {
     foreach (var service in new[] { "Order", "Account" })
     {
         var database = EnvironmentVariable($"{service.ToUpperInvariant()}_DATABASE")
-            ?? throw new CakeException($"{service.ToUpperInvariant()}_DATABASE is not set: a connection string of {service}'s database");
+            ?? throw new CakeException($"{service.ToUpperInvariant()}_DATABASE is not set: set it to the connection string of {service}'s database");
         Environment.SetEnvironmentVariable("ConnectionStrings__Database", database);
         Environment.SetEnvironmentVariable("ConnectionStrings__RabbitMq", "amqp://not.used/");
         Exec("dotnet", Program($"{service}.Service"), "--migrate");
     }
 });
 
-Task("Test-Unit").Description("Tests that need no server.").IsDependentOn("Build").Does(() => Test("Unit"));
+Task("Test-Unit").Description("Tests without servers.").IsDependentOn("Build").Does(() => Test("Unit"));
 
-Task("Test-Simulation").Description("10,000 simulated worlds full of faults, and every mutant found.").IsDependentOn("Build").Does(() => Test("Simulation"));
+Task("Test-Simulation").Description("Tests of the simulation: 10,000 seeds, and every mutant.").IsDependentOn("Build").Does(() => Test("Simulation"));
 
-Task("Simulate").Description("Simulated worlds: --seeds=N, or --seed=S for the whole history of one.").IsDependentOn("Build").Does(() =>
+Task("Simulate").Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed.").IsDependentOn("Build").Does(() =>
     Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds", Argument("seed", Argument("seeds", "10000"))));
 
-Task("Mutants").Description("Switches each guarantee off in turn, and says what finds it.").IsDependentOn("Build")
+Task("Mutants").Description("Switches each guarantee off in turn, and prints which check detects it.").IsDependentOn("Build")
     .Does(() => Saga("mutants"));
 
-Task("Attack").Description("Real processes and servers, and everything goes wrong: --minutes=M --seed=S.")
+Task("Attack").Description("Injects faults into real processes and servers under load: --minutes=M --seed=S.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("attack", "--no-build",
         "--minutes", Argument("minutes", "2"), "--seed", Argument("seed", "1")));
 
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
-    .IsDependentOn("Build").IsDependentOn("Servers").Does(() => Test("Integration"));
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Integration"));
 
 Task("Test-E2E").Description("Tests of both services as real processes.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("E2E"));
@@ -133,8 +133,18 @@ Task("Test-E2E").Description("Tests of both services as real processes.")
 Task("Test").Description("All tests.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
 
-Task("Lint").Description("Checks format and analysers; changes nothing.").Does(() =>
-    Exec("dotnet", "format", "OrderSaga.sln", "--verify-no-changes"));
+Task("Lint").Description("Checks the line width, the format and the analyzers; changes nothing.").Does(() =>
+{
+    const int maxColumns = 120;
+    var wide = GetFiles("./**/*.cs").Select(x => x.FullPath).Where(x => !x.Contains("/artifacts/") && !x.Contains("/Migrations/"))
+        .SelectMany(x => System.IO.File.ReadLines(x).Select((line, i) => (Place: $"{x}:{i + 1}", line.Length)))
+        .Where(x => x.Length > maxColumns).ToList();
+    foreach (var (place, length) in wide)
+        Error("{0}: {1} columns, more than {2}", place, length, maxColumns);
+    if (wide.Count > 0)
+        throw new CakeException($"{wide.Count} lines are wider than {maxColumns} columns");
+    Exec("dotnet", "format", "OrderSaga.sln", "--verify-no-changes");
+});
 
 Task("Format").Description("Formats the code.").Does(() => Exec("dotnet", "format", "OrderSaga.sln"));
 
@@ -188,7 +198,7 @@ void ComposeUp(string replicas)
     if (!FileExists("./.env"))
     {
         CopyFile("./.env.example", "./.env");
-        Information(".env made from .env.example: ports and passwords are there");
+        Information(".env was created from .env.example; it contains the ports and passwords");
     }
 
     Exec("docker", "compose", "up", "--detach", "--build", "--wait", "--wait-timeout", "300",
@@ -202,24 +212,24 @@ void Exec(params string[] command)
 {
     var code = Start(command);
     if (code != 0)
-        throw new CakeException($"{string.Join(" ", command)} ended with {code}");
+        throw new CakeException($"{string.Join(" ", command)} failed with exit code {code}");
 }
 
-// Starts a program on this terminal and passes signals on to it, so that it is never left behind.
+// Runs a program in this terminal and forwards signals to it, so that it never outlives the build.
 int Start(params string[] command)
 {
     var start = new ProcessStartInfo(command[0]) { UseShellExecute = false };
     foreach (var argument in command.Skip(1).Where(x => x != ""))
         start.ArgumentList.Add(argument);
     using var process = System.Diagnostics.Process.Start(start);
-    void Pass(PosixSignalContext context)
+    void Forward(PosixSignalContext context)
     {
         context.Cancel = true;
         System.Diagnostics.Process.Start("kill", $"-{(context.Signal == PosixSignal.SIGINT ? "INT" : "TERM")} {process.Id}");
     }
 
-    using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Pass);
-    using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Pass);
+    using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Forward);
+    using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Forward);
     process.WaitForExit();
     return process.ExitCode;
 }

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
-# A Run after which no file has changed has nothing to build and nothing to install: it starts at once.
+# If no file has changed since the last Run, there is nothing to build or install, and Run starts at once.
 if [ "${1-}" = --target=Run ] && [ -f artifacts/run.stamp ] && [ -z "$(find . \( -path ./artifacts -o -path ./.git \) -prune -o \
     -newer artifacts/run.stamp -print -quit)" ]; then
   exec dotnet artifacts/bin/Saga.Cli/release/Saga.Cli.dll up --no-build "${@:2}"

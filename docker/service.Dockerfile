@@ -3,7 +3,7 @@ FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 ARG SERVICE
 WORKDIR /src
 
-# The project files alone: packages are restored again only when one of these changes.
+# Only the project files, so that the restored packages stay cached until one of these files changes.
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY Contracts/Contracts.csproj Contracts/
 COPY lib/Messaging.Postgres/Messaging.Postgres.csproj lib/Messaging.Postgres/
@@ -27,12 +27,13 @@ ARG SERVICE
 WORKDIR /app
 COPY --from=build /app ./
 COPY docker/healthy /usr/local/bin/
-# One name for both services' programs; exec, so that signals reach the service.
+# One entry point for both services; exec makes the service the process that receives signals.
 RUN printf '#!/bin/sh\nexec dotnet /app/%s.Service.dll "$@"\n' "${SERVICE}" > /usr/local/bin/service \
     && chmod 755 /usr/local/bin/service /usr/local/bin/healthy
-# A youngest generation of 64 MB, in place of one of the processor's cache: fewer collections (docs/performance.md has what it paid). There is no documented setting for it.
+# A generation 0 of 64 MB instead of the size of the processor's cache: fewer garbage collections (docs/performance.md).
+# The setting is not documented by .NET.
 ENV DOTNET_GCgen0size=0x4000000
-# The root file system can be read-only: nothing is written, not even diagnostics' sockets.
+# The root file system can be read-only; diagnostics would create sockets in /tmp.
 ENV DOTNET_EnableDiagnostics=0 \
     Kestrel__Endpoints__Grpc__Url=http://0.0.0.0:8081 \
     Kestrel__Endpoints__Http__Url=http://0.0.0.0:8080

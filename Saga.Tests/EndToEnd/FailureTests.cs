@@ -216,7 +216,7 @@ public sealed class When_something_fails : SystemFixture
         {
             var placed = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => PlaceAsync(account, 10)));
             Assert.That(await Task.WhenAll(placed.Select(EndAsync)), Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
-            await Wait.UntilAsync(async () => (await queues.NotEmptyAsync(default)).GetValueOrDefault(errors) == 3, Patience, () => $"three messages in {errors}");
+            await Wait.UntilAsync(async () => (await queues.NonEmptyAsync(default)).GetValueOrDefault(errors) == 3, Patience, () => $"three messages in {errors}");
         }
         finally
         {
@@ -246,12 +246,12 @@ public sealed class When_something_fails : SystemFixture
             var asked = Stopwatch.StartNew();
             foreach (var replica in told)
                 replica.Send(Signal.Term);
-            await Wait.UntilAsync(() => Task.FromResult(told.All(x => x.HasEnded)), TimeSpan.FromSeconds(10), () => "both to end by themselves");
+            await Wait.UntilAsync(() => Task.FromResult(told.All(x => x.HasExited)), TimeSpan.FromSeconds(10), () => "both to end by themselves");
             await TestContext.Progress.WriteLineAsync($"ended after {asked.Elapsed.TotalSeconds:F1} s");
         }
         finally
         {
-            await postgres.ContinueAsync();
+            await postgres.ResumeAsync();
             foreach (var replica in told)
             {
                 await replica.KillAsync();

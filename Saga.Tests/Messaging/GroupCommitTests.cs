@@ -127,12 +127,12 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             select count(*) > 0 as "Value" from pg_stat_activity
             where datname = current_database() and state = 'active' and query like '%pg_sleep%' and pid <> pg_backend_pid()
             """).SingleAsync()), Patience, () => "the group's last batch, which ends with the commit");
-        road.Road = Road.NothingBack;
+        road.Condition = NetworkCondition.ResponsesHeld;
         await Wait.UntilAsync(async () => await EffectsAsync(name) == 21, Patience, () => "all to be committed");
         Assert.That(group, Has.None.Property(nameof(Task.IsCompleted)).True);
-        road.Road = Road.Cut;
+        road.Condition = NetworkCondition.Cut;
         await Task.WhenAll(group).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Patience);
-        road.Road = Road.Open;
+        road.Condition = NetworkCondition.Normal;
 
         Assert.That(group.Select(x => x.Exception?.InnerException), Has.All.Not.Null.And.None.InstanceOf<DbUpdateConcurrencyException>());
         for (var i = 0; i <= 20; i++)
@@ -154,11 +154,11 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             await bus.Publish(new Claim(name, i, ""));
             if (i % 40 != 20)
                 continue;
-            road.Road = Road.NothingBack;
+            road.Condition = NetworkCondition.ResponsesHeld;
             await Task.Delay(100);
-            road.Road = Road.Cut;
+            road.Condition = NetworkCondition.Cut;
             await Task.Delay(50);
-            road.Road = Road.Open;
+            road.Condition = NetworkCondition.Normal;
         }
 
         for (var i = 0; i < 200; i++)

@@ -18,18 +18,18 @@ public sealed class When_the_broker_is_hard_to_reach
         var random = new Random(1);
         for (var round = 0; round < 10; round++)
         {
-            await using var network = new TcpProxy(servers.Rabbit.Host, servers.Rabbit.Port) { Road = Road.Cut };
+            await using var network = new TcpProxy(servers.Rabbit.Host, servers.Rabbit.Port) { Condition = NetworkCondition.Cut };
             var factory = new ConnectionFactory { Uri = new Uri(servers.Rabbit.Amqp("/")), AutomaticRecoveryEnabled = false };
             (factory.HostName, factory.Port) = ("127.0.0.1", network.Port);
             var prepared = Enumerable.Range(0, 20)
                 .Select(_ => new BrokerConnection(new Lifetime(), NullLogger<BrokerConnection>.Instance).PrepareAsync(factory)).ToArray();
             for (var i = 0; i < 60; i++)
             {
-                network.Road = random.Next(3) switch { 0 => Road.Cut, 1 => Road.NothingBack, _ => Road.Open };
+                network.Condition = random.Next(3) switch { 0 => NetworkCondition.Cut, 1 => NetworkCondition.ResponsesHeld, _ => NetworkCondition.Normal };
                 await Task.Delay(random.Next(1, 15));
             }
 
-            network.Road = Road.Open;
+            network.Condition = NetworkCondition.Normal;
             Assert.That(async () => await Task.WhenAll(prepared).WaitAsync(TimeSpan.FromSeconds(10)), Throws.Nothing, $"round {round}");
         }
     }

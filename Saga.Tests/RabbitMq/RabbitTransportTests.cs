@@ -116,13 +116,13 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         await using var opened = await connection.CreateChannelAsync();
         var told = new TaskCompletionSource();
         opened.ChannelShutdownAsync += (_, _) => Task.FromResult(told.TrySetResult());
-        network.Road = Road.NothingThere;
+        network.Condition = NetworkCondition.RequestsHeld;
         var all = Enumerable.Range(0, 1000)
             .Select(i => stuck.Publish(Exchange, false, new BasicProperties { MessageId = $"{i}" }, new byte[100_000], default)).ToArray();
         await Task.Delay(500);
         Assert.That(all, Has.None.Property(nameof(Task.IsCompleted)).True);
 
-        network.Road = Road.Cut;
+        network.Condition = NetworkCondition.Cut;
 
         await Task.WhenAll(all).WaitAsync(Patience).ContinueWith(_ => { }, TaskScheduler.Default);
         Assert.That(all.Select(x => x.Exception?.InnerException), Has.All.InstanceOf<ConnectionException>());
@@ -167,7 +167,7 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         var names = Enumerable.Range(0, 3).Select(_ => Unique("alarm")).ToArray();
         try
         {
-            await broker.SetAlarmAsync(true);
+            await broker.SetMemoryAlarmAsync(true);
             foreach (var name in names)
                 await PublishAsync(replica, name);
             Assert.That(() => Log.Contains(LogLevel.Error, "blocks publishers"), Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
@@ -179,7 +179,7 @@ public sealed class When_messages_have_a_channel_of_their_own() : MessagingFixtu
         }
         finally
         {
-            await broker.SetAlarmAsync(false);
+            await broker.SetMemoryAlarmAsync(false);
         }
 
         foreach (var name in names)

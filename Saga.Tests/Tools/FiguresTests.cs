@@ -10,10 +10,10 @@ public sealed class When_runs_are_measured
     [TestCase(new[] { 4.0, 1, 2, 3 }, 2.5)]
     public void Should_give_the_median_with_the_least_and_the_most(double[] rates, double median)
     {
-        var all = Figures.Median([.. rates.Select(Of)]);
+        var all = MedianFigures.Of([.. rates.Select(Of)]);
         Assert.That(all.OrdersPerSecond, Is.EqualTo(median));
         Assert.That(all.Spread!["orders_per_second"], Is.EqualTo(new[] { rates.Min(), rates.Max() }));
-        Assert.That((all.Repeat, all.Errors, all.SentAway, all.Outcomes["CONFIRMED"]), Is.EqualTo((rates.Length, rates.Length, 2 * rates.Length, 9 * rates.Length)));
+        Assert.That((all.Repeat, all.Errors, all.RejectedCalls, all.Outcomes["CONFIRMED"]), Is.EqualTo((rates.Length, rates.Length, 2 * rates.Length, 9 * rates.Length)));
     }
 
     [Test]
@@ -54,10 +54,10 @@ public sealed class When_runs_are_measured
         Accounts = 1,
         Rate = 100 * rate,
         Warmup = 0,
-        Refused = 0,
+        RejectedShare = 0,
         Grow = 0,
         Errors = 1,
-        SentAway = 2,
+        RejectedCalls = 2,
         OrdersPerSecond = rate,
         RpcMs = new Latency(1, 2, 3, 4),
         TerminalMs = new Latency(1, 2, 3, 4),

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Run once, when the data folder is made: a database and the user that owns it, who is no superuser.
+# Runs once, when the data folder is created: creates a database and its owner, which is not a superuser.
 set -euo pipefail
 psql -v ON_ERROR_STOP=1 -U postgres -v service="$SERVICE" -v password="$SERVICE_PASSWORD" <<'SQL'
 create role :"service" login password :'password';

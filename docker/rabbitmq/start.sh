@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fills the passwords into the definitions and starts the broker.
+# Inserts the passwords into the definitions and starts the broker.
 set -eu
 sed -e "s/ADMIN_PASSWORD/$RABBITMQ_ADMIN_PASSWORD/" -e "s/ORDERS_PASSWORD/$RABBITMQ_ORDERS_PASSWORD/" \
     -e "s/ACCOUNTS_PASSWORD/$RABBITMQ_ACCOUNTS_PASSWORD/" /ordersaga/definitions.json > /tmp/definitions.json

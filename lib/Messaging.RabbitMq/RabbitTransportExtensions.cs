@@ -24,7 +24,8 @@ public static class RabbitTransportExtensions
     /// <param name="services">The service.</param>
     /// <param name="sendsTo">The addresses that the service sends messages to.</param>
     /// <param name="publishes">The types of the messages that the service publishes.</param>
-    internal static IServiceCollection AddTransportReadiness<TDbContext>(this IServiceCollection services, Uri[] sendsTo,
+    internal static IServiceCollection AddTransportReadiness<TDbContext>(this IServiceCollection services,
+        Uri[] sendsTo,
         Type[] publishes)
         where TDbContext : DbContext =>
         services.AddSingleton(x => new TransportReadiness(

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Saga.Cli;
 
-/// <summary>Builds options that reject values which make no sense.</summary>
+/// <summary>Creates options that validate their values.</summary>
 static class CliOptions
 {
     /// <summary>An integer of at least <paramref name="min" />.</summary>
@@ -30,7 +30,7 @@ static class CliOptions
             if (Uri.TryCreate(text, UriKind.Absolute, out var address)
                 && (address.Scheme == scheme || address.Scheme == $"{scheme}s"))
                 return address;
-            result.AddError($"{name} takes an address such as {example}, not {text}");
+            result.AddError($"{name} must be an address such as {example}; it is {text}");
             return null;
         },
     };
@@ -48,14 +48,15 @@ static class CliOptions
             catch (ArgumentException e)
             {
                 const string example = "Host=127.0.0.1;Port=5432;Database=orders;Username=orders;Password=…";
-                result.AddError($"{name} takes a connection string such as {example}: {e.Message}");
+                result.AddError($"{name} must be a connection string such as {example}: {e.Message}");
                 return null;
             }
         },
     };
 
     /// <summary>Whether to skip the build of the services.</summary>
-    public static Option<bool> NoBuild() => new("--no-build") { Description = "Runs the services as they were last built." };
+    public static Option<bool> NoBuild() =>
+        new("--no-build") { Description = "Runs the existing build of the services." };
 
     /// <summary>Rejects values that do not satisfy a condition.</summary>
     public static Option<T> Requires<T>(this Option<T> option, Func<T, bool> condition, string message)
@@ -69,7 +70,7 @@ static class CliOptions
             }
             catch (InvalidOperationException)
             {
-                // The text is no T: the parser reports that.
+                // The value cannot be parsed, which the parser reports.
             }
         });
         return option;

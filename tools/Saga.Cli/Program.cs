@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Saga.Cli;
 
-var root = new RootCommand("Runs the order saga, loads it, breaks it, and checks that no cent is lost or doubled.")
+var root = new RootCommand("Runs the order saga, measures it, injects faults, and checks its invariants.")
 {
     UpCommandLine.Up(),
     LoadCommandLine.Load(),
@@ -18,7 +18,8 @@ var root = new RootCommand("Runs the order saga, loads it, breaks it, and checks
     ComposeCommandLine.Smoke(),
 };
 var parsed = root.Parse(args);
-// A load is driven by one pool thread (Saga.Cli.csproj). These compute, or proxy the system's connections.
+// Loads run on one pool thread (Saga.Cli.csproj); these commands compute or forward connections and need all
+// processors.
 if (parsed.CommandResult.Command.Name is "simulate" or "mutants" or "attack")
     ThreadPool.SetMinThreads(Environment.ProcessorCount, Environment.ProcessorCount);
 return await parsed.InvokeAsync();

@@ -4,23 +4,27 @@ using Saga.Services;
 
 namespace Saga.Cli;
 
-/// <summary>Builds the services before a command runs them: no tool references an executable.</summary>
+/// <summary>Builds the services before a command runs them, because no tool references an executable.</summary>
 static class ServiceBuild
 {
-    /// <summary>Builds both services, which starts them slowest and is done soonest.</summary>
-    public static Task BuildAsync(bool skip, CancellationToken cancellationToken) => RunAsync("Build", skip, cancellationToken);
+    /// <summary>Builds both services: faster than <see cref="PublishAsync" />, but they start more slowly.</summary>
+    public static Task BuildAsync(bool skip, CancellationToken cancellationToken) =>
+        RunAsync("Build", skip, cancellationToken);
 
-    /// <summary>Publishes both services, compiled ahead of time.</summary>
-    public static Task PublishAsync(bool skip, CancellationToken cancellationToken) => RunAsync("Publish", skip, cancellationToken);
+    /// <summary>Compiles both services ahead of time.</summary>
+    public static Task PublishAsync(bool skip, CancellationToken cancellationToken) =>
+        RunAsync("Publish", skip, cancellationToken);
 
     static async Task RunAsync(string target, bool skip, CancellationToken cancellationToken)
     {
         if (skip)
             return;
-        var done = await CliWrap.Cli.Wrap("dotnet").WithArguments(["msbuild", ServicePrograms.BuildFile, "-restore", $"-t:{target}",
+        var result = await CliWrap.Cli.Wrap("dotnet")
+            .WithArguments(["msbuild", ServicePrograms.BuildFile, "-restore", $"-t:{target}",
             $"-p:Configuration={ServicePrograms.Configuration}", "-v:quiet", "-nologo", "-m"])
             .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(cancellationToken);
-        if (done.ExitCode != 0)
-            throw new InvalidOperationException($"the services could not be built:\n{done.StandardOutput}{done.StandardError}");
+        if (result.ExitCode != 0)
+            throw new InvalidOperationException(
+                $"the build of the services failed:\n{result.StandardOutput}{result.StandardError}");
     }
 }

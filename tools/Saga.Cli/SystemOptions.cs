@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Saga.Cli;
 
-/// <summary>Where the databases and the broker of a running system are.</summary>
+/// <summary>The options for the databases and the broker of a running system.</summary>
 sealed class SystemOptions
 {
     public Option<string?> OrderDatabase { get; } =

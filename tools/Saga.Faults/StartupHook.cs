@@ -4,14 +4,14 @@ using Messaging.Postgres;
 using Saga.Faults;
 
 /// <summary>
-/// What .NET runs before a program whose <c>DOTNET_STARTUP_HOOKS</c> names this assembly. No image contains it: the
-/// attack and the end-to-end tests load it from the build output. The runtime requires this name and no namespace.
+/// .NET runs this hook before a program whose <c>DOTNET_STARTUP_HOOKS</c> names this assembly. No image contains it:
+/// the attack and the end-to-end tests load it from the build output. The runtime requires this name and no namespace.
 /// </summary>
 static class StartupHook
 {
     /// <summary>
     /// Reads <c>ORDERSAGA_FAULT_POINT</c> (<c>name:hit</c>: the process kills itself, as by SIGKILL, when it reaches
-    /// the point for that time) and <c>ORDERSAGA_CLOCK_OFFSET</c> (a time span by which its clock is wrong).
+    /// the point the given number of times) and <c>ORDERSAGA_CLOCK_OFFSET</c> (the error of its clock, a time span).
     /// </summary>
     public static void Initialize()
     {

@@ -1,41 +1,43 @@
 namespace Saga.Simulation;
 
 /// <summary>
-/// One guarantee switched off, in the simulated servers around the real rules: to prove that the checks have teeth.
-/// The shipped services have none of these switches.
+/// A guarantee that is switched off in the simulated servers, to prove that the checks detect its absence. The shipped
+/// services have no such switch.
 /// </summary>
 public enum Mutant
 {
-    /// <summary>Everything as it is shipped.</summary>
+    /// <summary>All guarantees are on.</summary>
     None,
 
-    /// <summary>The inbox remembers nothing.</summary>
+    /// <summary>The inbox does not remember consumed messages.</summary>
     InboxOff,
 
-    /// <summary>A release that comes first leaves no tombstone.</summary>
+    /// <summary>A release that arrives before its reservation leaves no tombstone.</summary>
     TombstoneOff,
 
-    /// <summary>A reservation is not unique by its order.</summary>
+    /// <summary>An order can have more than one reservation.</summary>
     UniqueReservationOff,
 
-    /// <summary>A rejected reservation is not kept.</summary>
+    /// <summary>A rejected reservation is not stored.</summary>
     RejectedForgotten,
 
-    /// <summary>What a handler captured is sent before its commit.</summary>
+    /// <summary>Messages are sent before the handler's transaction commits.</summary>
     SendBeforeCommit,
 
-    /// <summary>A delivery is acknowledged, and its messages are taken for sent, without the broker's word.</summary>
+    /// <summary>
+    /// A delivery is acknowledged and its outbox rows are deleted before the broker confirms the messages.
+    /// </summary>
     AckBeforeConfirm,
 
-    /// <summary>Nothing looks for messages that a crash left behind.</summary>
+    /// <summary>Messages that a crash left in the outbox are never sent.</summary>
     RecoveryOff,
 
-    /// <summary>A timeout is believed whatever its token.</summary>
+    /// <summary>A timeout with a stale token is accepted.</summary>
     StaleTimeoutsAccepted,
 
-    /// <summary>The relay deletes the rows of its messages before they are confirmed.</summary>
+    /// <summary>The messages of an RPC are deleted from the outbox before the broker confirms them.</summary>
     RelayDeletesBeforeConfirm,
 
-    /// <summary>A conflict is tried again with what the failed try left in memory.</summary>
+    /// <summary>A retry after a conflict reuses the entity of the failed attempt.</summary>
     RetryInsideTransaction,
 }

@@ -32,8 +32,8 @@ namespace Messaging.Postgres.Commits;
 /// a row has changed since it was read               that unit fails with a conflict; the others are committed
 /// a lock is not acquired in time                    the rows are quarantined, and their units are tried again there
 /// the server or the connection is lost              all units fail; nobody knows whether they are committed
-/// the handlers know the decision already            all units fail and are retried alone; their messages are quarantined
-/// anything else                                     the group is halved until the unit that cannot be committed is alone
+/// the handlers know the decision already            all units fail, and are retried alone in quarantine
+/// anything else                                     the group is halved until the unit with the error is alone
 /// </code>
 /// </remarks>
 sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
@@ -75,8 +75,8 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     }
 
     /// <summary>Runs a batch step for one unit, in its DbContext's open transaction.</summary>
-    public async Task<TResult> DecideAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit, IBatchStep<TRequest, TResult> step,
-        TRequest request, CancellationToken cancellationToken)
+    public async Task<TResult> DecideAlone<TRequest, TResult>(UnitOfWork<TDbContext> unit,
+        IBatchStep<TRequest, TResult> step, TRequest request, CancellationToken cancellationToken)
     {
         await using var batch = OutboxStore<TDbContext>.NewBatch(unit.DbContext);
         step.Load(batch, [request]);
@@ -89,7 +89,9 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         return decision.Results[0].Value!;
     }
 
-    /// <summary>Adds a unit to the queue that it belongs to, and starts to commit from that queue unless somebody does.</summary>
+    /// <summary>
+    /// Adds a unit to the queue that it belongs to, and starts to commit from that queue unless somebody does.
+    /// </summary>
     public void Enqueue(GroupMember<TDbContext> member)
     {
         CommitQueue<TDbContext> queue;
@@ -196,13 +198,14 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         }
     }
 
-    void AddToQuarantine(List<GroupMember<TDbContext>> members, Func<GroupMember<TDbContext>, IReadOnlyList<object>> keys)
+    void AddToQuarantine(List<GroupMember<TDbContext>> members,
+        Func<GroupMember<TDbContext>, IReadOnlyList<object>> keys)
     {
         lock (_lock)
             _quarantine.Add(members.Select(keys));
     }
 
-    [LoggerMessage(Level = LogLevel.Error,
-        Message = "Messages and changes are committed, but the work that follows a commit has failed; recovery sends the messages")]
+    [LoggerMessage(Level = LogLevel.Error, Message =
+        "Changes and messages are committed, but an error followed the commit; recovery sends the messages")]
     partial void LogFailedAfterCommit(Exception error);
 }

@@ -17,12 +17,14 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     void Add(NpgsqlBatchCommand statement);
 
     /// <summary>
-    /// Runs a batch step, which decides the requests of all units that commit together, and commits this unit with
-    /// that group. A unit can do this once. In a DbContext with an open transaction, the step runs there and decides
-    /// this request alone. The group's locks are held until its last handler has completed, so handlers must not wait
-    /// for anything slow after this call.
+    /// Runs a batch step, which decides the requests of all units that commit together, and commits this unit with that
+    /// group. A unit can do this once. In a DbContext with an open transaction, the step runs there and decides this
+    /// request alone. The group's locks are held until its last handler has completed, so handlers must not wait for
+    /// anything slow after this call.
     /// </summary>
-    /// <exception cref="GroupBrokenException">The group could not commit. Nothing is done: retry the message.</exception>
+    /// <exception cref="GroupBrokenException">
+    /// The group could not commit. Nothing is done: retry the message.
+    /// </exception>
     Task<TResult> DecideAsync<TRequest, TResult>(IBatchStep<TRequest, TResult> step, TRequest request,
         CancellationToken cancellationToken);
 

@@ -54,7 +54,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         if (!allowed)
             throw new InvalidOperationException((_state, next) switch
             {
-                (_, UnitOfWorkState.Deciding) => "A unit of work runs one batch step: its group decides all requests at one time",
+                (_, UnitOfWorkState.Deciding) =>
+                    "A unit of work runs one batch step: its group decides all requests at one time",
                 _ => $"A unit of work that is {_state} cannot become {next}",
             });
         _state = next;
@@ -108,12 +109,14 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
         if (Consumed != null)
-            throw new InvalidOperationException("A message is being consumed: the end of the consumer commits its unit of work");
+            throw new InvalidOperationException(
+                "A message is being consumed: the end of the consumer commits its unit of work");
         if (db.Database.CurrentTransaction != null)
-            throw new InvalidOperationException("The scope's DbContext has a transaction: commit that transaction instead");
+            throw new InvalidOperationException(
+                "The scope's DbContext has a transaction: commit that transaction instead");
         if (System.Transactions.Transaction.Current != null)
             throw new InvalidOperationException(
-                "An ambient transaction is open: the unit of work has its own transaction, which it may share with other units");
+                "An ambient transaction is open, but the unit of work has its own, which it may share with others");
 
         TakeTrackedMessages();
         try
@@ -122,7 +125,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
                 await committer.Commit(this, cancellationToken).ConfigureAwait(false);
             else await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
             {
-                await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+                await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken)
+                    .ConfigureAwait(false);
                 await committer.Commit(this, cancellationToken).ConfigureAwait(false);
             }).ConfigureAwait(false);
         }
@@ -167,7 +171,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     {
         var detects = db.ChangeTracker.AutoDetectChangesEnabled;
         db.ChangeTracker.AutoDetectChangesEnabled = false; // new rows are found without scanning all tracked entities
-        foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added).ToList())
+        foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.State == EntityState.Added)
+            .ToList())
         {
             entry.State = EntityState.Detached;
             _messages.Add(entry.Entity);

@@ -1,12 +1,12 @@
 namespace Messaging.Postgres.Commits;
 
 /// <summary>
-/// The state of a unit of work. A unit moves forward one step at a time, and back to <see cref="Open" /> whenever it
-/// is not committed:
+/// The state of a unit of work. A unit moves forward one step at a time, and back to <see cref="Open" /> whenever it is
+/// not committed:
 /// <code>
 /// Open → Committing → Committed                           without a batch step
 /// Open → Deciding → Decided → Committing → Committed      with one
-/// Deciding → Committing                                   with one whose failure the handler has ignored; the commit fails
+/// Deciding → Committing                                   its handler ignores the failed step; the commit fails
 /// Committed, or any state of a unit that failed → Open    the scope can be used again
 /// </code>
 /// </summary>

@@ -15,8 +15,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
 {
     /// <summary>
     /// Adds the outbox and inbox of <typeparamref name="TDbContext" />, whose model must have
-    /// <see cref="AddTransactionalOutboxEntities" />. Receive endpoints use it with UseEntityFrameworkOutbox, other code
-    /// with <see cref="IEntityFrameworkOutboxConfigurator.UseBusOutbox" />.
+    /// <see cref="AddTransactionalOutboxEntities" />. Receive endpoints use it with UseEntityFrameworkOutbox, and
+    /// other code with <see cref="IEntityFrameworkOutboxConfigurator.UseBusOutbox" />.
     /// </summary>
     public static void AddEntityFrameworkOutbox<TDbContext>(this IBusRegistrationConfigurator configurator,
         Action<IEntityFrameworkOutboxConfigurator>? configure = null)
@@ -30,8 +30,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
 
     /// <summary>
     /// Consumes every message of the endpoint in one transaction: the inbox row, the handler's changes in
-    /// <typeparamref name="TDbContext" />, and the messages that it sent, published or scheduled become durable together
-    /// or not at all. The messages are sent after the commit. Configure retries before it, so that each has a new scope.
+    /// <typeparamref name="TDbContext" />, and the messages that it sent, published or scheduled become durable
+    /// together or not at all. The messages are sent after the commit. Configure retries before it, so that each retry
+    /// has a new scope.
     /// </summary>
     public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator,
         IRegistrationContext context, Action<IOutboxOptionsConfigurator>? configure = null)
@@ -43,9 +44,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Gives messages ids that PostgreSQL sorts by time, so that the indexes of inboxes grow at their end. MassTransit's
-    /// own ids are inserted anywhere in the index. An id that is set in the pipe of a send or publish is kept; an id that
-    /// a message initializer sets (<c>__MessageId</c>) is kept only if an outbox captures the message.
+    /// Gives messages ids that PostgreSQL sorts by time, so that the indexes of inboxes grow at their end.
+    /// MassTransit's own ids are inserted anywhere in the index. An id that is set in the pipe of a send or publish is
+    /// kept; an id that a message initializer sets (<c>__MessageId</c>) is kept only if an outbox captures the message.
     /// </summary>
     public static void UseSequentialMessageIds(this IBusFactoryConfigurator configurator)
     {
@@ -78,8 +79,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>Uses PostgreSQL, which is the only database that this library supports.</summary>
-    public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator) =>
-        configurator;
+    public static IEntityFrameworkOutboxConfigurator UsePostgres(
+        this IEntityFrameworkOutboxConfigurator configurator) => configurator;
 
     /// <inheritdoc cref="UsePostgres(IEntityFrameworkOutboxConfigurator)" />
     public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator,
@@ -113,7 +114,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         inbox.HasIndex(x => x.Consumed);
     }
 
-    /// <summary>Adds <see cref="OutboxMessage" /> to the model: the committed messages that are not confirmed.</summary>
+    /// <summary>
+    /// Adds <see cref="OutboxMessage" /> to the model: the committed messages that are not confirmed.
+    /// </summary>
     public static void AddOutboxMessageEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<OutboxMessage>>? callback = null)
     {
@@ -133,7 +136,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         outbox.HasIndex(x => x.TokenId);
     }
 
-    /// <summary>For compatibility, like <see cref="AddOutboxStateEntity" />; the table of a model with this entity stays empty.</summary>
+    /// <summary>
+    /// For compatibility, like <see cref="AddOutboxStateEntity" />; the table of a model with this entity stays empty.
+    /// </summary>
     public static void ConfigureOutboxStateEntity(this EntityTypeBuilder<OutboxState> outbox)
     {
         ArgumentNullException.ThrowIfNull(outbox);
@@ -141,8 +146,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// For compatibility with models for MassTransit's package: this outbox has no state beside its messages, and adds no
-    /// table.
+    /// For compatibility with models for MassTransit's package: this outbox has no state beside its messages, and adds
+    /// no table.
     /// </summary>
     public static void AddOutboxStateEntity(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder<OutboxState>>? callback = null) => ArgumentNullException.ThrowIfNull(modelBuilder);

@@ -65,7 +65,8 @@ sealed class EntityFrameworkSagaRepositoryConfigurator<TSaga>
     public IEnumerable<ValidationResult> Validate()
     {
         if (_options.GetDbContext == null)
-            yield return this.Failure("DbContext", "must be specified with ExistingDbContext, AddDbContext or DatabaseFactory");
+            yield return this.Failure("DbContext",
+                "must be specified with ExistingDbContext, AddDbContext or DatabaseFactory");
         if (_options is { RecentSagas: not null, IsPessimistic: true })
             yield return this.Failure("KeepRecentSagas", "requires optimistic concurrency: a lock needs a query");
     }

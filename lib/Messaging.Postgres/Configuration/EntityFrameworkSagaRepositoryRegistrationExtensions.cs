@@ -12,7 +12,8 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
     /// </summary>
     /// <exception cref="ConfigurationException">No DbContext was specified.</exception>
     public static ISagaRegistrationConfigurator<TSaga> EntityFrameworkRepository<TSaga>(
-        this ISagaRegistrationConfigurator<TSaga> configurator, Action<IEntityFrameworkSagaRepositoryConfigurator<TSaga>> configure)
+        this ISagaRegistrationConfigurator<TSaga> configurator,
+            Action<IEntityFrameworkSagaRepositoryConfigurator<TSaga>> configure)
         where TSaga : class, ISaga
     {
         ArgumentNullException.ThrowIfNull(configurator);
@@ -61,7 +62,8 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         return configurator;
     }
 
-    sealed class Provider(Action<IEntityFrameworkSagaRepositoryConfigurator> configure) : ISagaRepositoryRegistrationProvider
+    sealed class Provider(Action<IEntityFrameworkSagaRepositoryConfigurator> configure)
+        : ISagaRepositoryRegistrationProvider
     {
         public void Configure<TSaga>(ISagaRegistrationConfigurator<TSaga> configurator) where TSaga : class, ISaga =>
             configurator.EntityFrameworkRepository(r => configure?.Invoke(r));

@@ -15,7 +15,9 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// <summary>The isolation level of the transaction that consumes a message. Default: read committed.</summary>
     IsolationLevel IsolationLevel { set; }
 
-    /// <summary>For compatibility; it has no effect, because the outbox has its own statements for PostgreSQL.</summary>
+    /// <summary>
+    /// For compatibility; it has no effect, because the outbox has its own statements for PostgreSQL.
+    /// </summary>
     ILockStatementProvider LockStatementProvider { set; }
 
     /// <summary>
@@ -24,7 +26,9 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// </summary>
     TimeSpan QueryDelay { set; }
 
-    /// <summary>The maximum number of rows that one statement claims, or deletes from the inbox. Default: 500.</summary>
+    /// <summary>
+    /// The maximum number of rows that one statement claims, or deletes from the inbox. Default: 500.
+    /// </summary>
     int QueryMessageLimit { set; }
 
     /// <summary>The command timeout of background statements. Default: 30 seconds.</summary>
@@ -46,18 +50,18 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// <summary>
     /// Units of work that wait while a commit is in flight share the next commit. Handlers run without a transaction
     /// then, and their tracked changes are saved when they complete. A handler that calls SaveChanges, ExecuteUpdate,
-    /// ExecuteDelete or ExecuteSql, or begins a transaction, commits alone, in that transaction. Requires read committed
-    /// isolation and no retrying execution strategy; otherwise the option has no effect. The interceptors and events of
-    /// the DbContext are inspected once. Default: false.
+    /// ExecuteDelete or ExecuteSql, or begins a transaction, commits alone, in that transaction. Requires read
+    /// committed isolation and no retrying execution strategy; otherwise the option has no effect. The interceptors and
+    /// events of the DbContext are inspected once. Default: false.
     /// </summary>
     bool GroupCommits { set; }
 
     /// <summary>
     /// Prepares the statements of the outbox, of batch steps and of saga loads on each connection, so that they are
-    /// parsed once and mostly planned once. A plan that was made for an empty table is kept until the table's statistics
-    /// change, so let connections plan by keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c> and
-    /// <c>enable_mergejoin</c> off), or plan every time (<c>plan_cache_mode=force_custom_plan</c>). Does not work with a
-    /// pooler that gives each transaction another connection. Default: false.
+    /// parsed once and mostly planned once. A plan that was made for an empty table is kept until the table's
+    /// statistics change, so let connections plan by keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c> and
+    /// <c>enable_mergejoin</c> off), or plan every time (<c>plan_cache_mode=force_custom_plan</c>). Does not work with
+    /// a pooler that gives each transaction another connection. Default: false.
     /// </summary>
     bool PrepareStatements { set; }
 
@@ -66,8 +70,8 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
 
     /// <summary>
     /// Captures the messages that are sent or published outside consumers (through the scoped
-    /// <see cref="ISendEndpointProvider" />, <see cref="IPublishEndpoint" /> and <see cref="IMessageScheduler" />) as rows
-    /// of the DbContext. They are sent when the DbContext's next <c>SaveChanges</c> has committed.
+    /// <see cref="ISendEndpointProvider" />, <see cref="IPublishEndpoint" /> and <see cref="IMessageScheduler" />) as
+    /// rows of the DbContext. They are sent when the DbContext's next <c>SaveChanges</c> has committed.
     /// </summary>
     /// <param name="configure">Sets the options of these messages, or null for the defaults.</param>
     void UseBusOutbox(Action<IEntityFrameworkBusOutboxConfigurator>? configure = null);

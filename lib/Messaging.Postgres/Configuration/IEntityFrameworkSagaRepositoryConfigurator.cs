@@ -13,7 +13,9 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     /// </summary>
     ConcurrencyMode ConcurrencyMode { set; }
 
-    /// <summary>The isolation level of the repository's own transactions; an outbox has its own. Default: read committed.</summary>
+    /// <summary>
+    /// The isolation level of the repository's own transactions; an outbox has its own. Default: read committed.
+    /// </summary>
     IsolationLevel IsolationLevel { set; }
 
     /// <summary>

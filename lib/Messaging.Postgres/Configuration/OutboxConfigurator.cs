@@ -57,7 +57,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton(_options);
         bus.TryAddSingleton<DatabaseClock<TDbContext>>();
         bus.TryAddSingleton<OutboxStore<TDbContext>>();
-        bus.TryAddSingleton<IOutboxRows<TDbContext>>(provider => provider.GetRequiredService<OutboxStore<TDbContext>>());
+        bus.TryAddSingleton<IOutboxRows<TDbContext>>(x => x.GetRequiredService<OutboxStore<TDbContext>>());
         bus.TryAddSingleton<IOutboxTransport<TDbContext>, BusTransport<TDbContext>>();
         bus.TryAddSingleton<BulkWriter<TDbContext>>();
         bus.TryAddSingleton<RecentContexts<TDbContext>>();

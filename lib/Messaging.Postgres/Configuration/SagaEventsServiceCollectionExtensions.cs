@@ -7,7 +7,9 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers <see cref="ISagaEvents{TSaga}" />.</summary>
 public static class SagaEventsServiceCollectionExtensions
 {
-    /// <summary>Lets code outside consumers raise events of the saga. The outbox of the bus needs UseBusOutbox.</summary>
+    /// <summary>
+    /// Lets code outside consumers raise events of the saga. The outbox of the bus needs UseBusOutbox.
+    /// </summary>
     public static IServiceCollection AddSagaEvents<TSaga>(this IServiceCollection services)
         where TSaga : class, SagaStateMachineInstance
     {

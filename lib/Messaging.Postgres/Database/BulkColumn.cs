@@ -16,7 +16,8 @@ sealed class BulkColumn
 
     BulkColumn(IProperty property, string name, bool isVersion, RelationalTypeMapping mapping, NpgsqlDbType type)
     {
-        (Property, Name, IsVersion, _convert, _type) = (property, name, isVersion, mapping.Converter?.ConvertToProvider, type);
+        (Property, Name, IsVersion, _convert, _type) =
+            (property, name, isVersion, mapping.Converter?.ConvertToProvider, type);
         var stored = mapping.Converter?.ProviderClrType ?? property.ClrType;
         _element = stored.IsValueType && Nullable.GetUnderlyingType(stored) == null
             ? typeof(Nullable<>).MakeGenericType(stored) : stored;
@@ -44,7 +45,8 @@ sealed class BulkColumn
         var isSetByClient = property.ValueGenerated == ValueGenerated.Never
             || property is { ValueGenerated: ValueGenerated.OnAdd } && property.ClrType == typeof(Guid)
             && property.GetDefaultValueSql() == null;
-        return isVersion || isSetByClient ? new BulkColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;
+        return isVersion || isSetByClient
+            ? new BulkColumn(property, quote.DelimitIdentifier(column.Name), isVersion, mapping, type) : null;
     }
 
     /// <summary>A parameter with the column's values in all rows.</summary>

@@ -32,7 +32,8 @@ sealed class BulkTable
     /// <returns>Null if rows of this type need more than a plain statement.</returns>
     public static BulkTable? For(IEntityType type, ISqlGenerationHelper quote)
     {
-        if (type.GetTableMappings().ToList() is not [{ Table: var table }] || table.EntityTypeMappings.Count() != 1 || !IsPlain(type))
+        if (type.GetTableMappings().ToList() is not [{ Table: var table }] || table.EntityTypeMappings.Count() != 1
+            || !IsPlain(type))
             return null;
         var columns = type.GetProperties().Select(x => BulkColumn.For(x, quote)).ToList();
         return columns.Contains(null) ? null
@@ -48,7 +49,8 @@ sealed class BulkTable
     /// <summary>The names of the columns that an entry modifies.</summary>
     public string Modified(EntityEntry entry) => string.Join(", ", ModifiedColumns(entry).Select(x => x.Name));
 
-    IEnumerable<BulkColumn> ModifiedColumns(EntityEntry entry) => _columns.Where(x => entry.Property(x.Property).IsModified);
+    IEnumerable<BulkColumn> ModifiedColumns(EntityEntry entry) =>
+        _columns.Where(x => entry.Property(x.Property).IsModified);
 
     public NpgsqlBatchCommand Insert(IReadOnlyList<EntityEntry> rows)
     {

@@ -24,7 +24,8 @@ sealed class BulkWriter<TDbContext> where TDbContext : DbContext
         [nameof(DbContext.SavingChanges), nameof(DbContext.SavedChanges), nameof(DbContext.SaveChangesFailed)];
 
     static readonly FieldInfo?[] EventFields =
-        [.. SaveChangesEvents.Select(x => typeof(DbContext).GetField(x, BindingFlags.Instance | BindingFlags.NonPublic))];
+        [.. SaveChangesEvents.Select(x => typeof(DbContext)
+            .GetField(x, BindingFlags.Instance | BindingFlags.NonPublic))];
 
     readonly ConcurrentDictionary<IEntityType, BulkTable?> _tables = new();
     bool? _isObserved;
@@ -48,10 +49,12 @@ sealed class BulkWriter<TDbContext> where TDbContext : DbContext
             else
                 return false;
 
-        foreach (var group in entries.Zip(tables).GroupBy(x => (Table: x.Second, Columns: ModifiedColumns(x.First, x.Second))))
+        foreach (var group in entries.Zip(tables)
+            .GroupBy(x => (Table: x.Second, Columns: ModifiedColumns(x.First, x.Second))))
         {
             var rows = group.Select(x => x.First).ToList();
-            batch.BatchCommands.Add(group.Key.Columns == "" ? group.Key.Table.Insert(rows) : group.Key.Table.Update(rows));
+            batch.BatchCommands.Add(group.Key.Columns == ""
+                ? group.Key.Table.Insert(rows) : group.Key.Table.Update(rows));
         }
 
         return true;
@@ -71,7 +74,9 @@ sealed class BulkWriter<TDbContext> where TDbContext : DbContext
     /// <summary>Whether user code overrides SaveChanges, intercepts it or handles its events.</summary>
     static bool IsObserved(TDbContext db) =>
         EventFields.Any(x => x == null || x.GetValue(db) != null)
-        || db.GetService<IInterceptors>().Aggregate<ISaveChangesInterceptor>() is not OutboxSaveChangesInterceptor<TDbContext>
-        || typeof(TDbContext).GetMethods().Any(x => x.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync)
+        || db.GetService<IInterceptors>()
+            .Aggregate<ISaveChangesInterceptor>() is not OutboxSaveChangesInterceptor<TDbContext>
+        || typeof(TDbContext).GetMethods()
+            .Any(x => x.Name is nameof(DbContext.SaveChanges) or nameof(DbContext.SaveChangesAsync)
             && x.DeclaringType != typeof(DbContext));
 }

@@ -54,7 +54,9 @@ sealed class MergedChanges<TDbContext> where TDbContext : DbContext
         return copy;
     }
 
-    /// <summary>After the commit: copies the values that the database has generated, such as keys, to the units' own contexts.</summary>
+    /// <summary>
+    /// After the commit: copies the values that the database has generated, such as keys, to the units' own contexts.
+    /// </summary>
     public void Accept()
     {
         _db.ChangeTracker.AcceptAllChanges();

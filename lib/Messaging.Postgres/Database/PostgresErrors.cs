@@ -32,7 +32,8 @@ public static class PostgresErrors
     /// </summary>
     public static bool IsUnavailable(Exception error) => Causes(error).Any(x => x switch
     {
-        PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported } p => p.Routine == "RevalidateCachedQuery",
+        PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported } p =>
+            p.Routine == "RevalidateCachedQuery",
         PostgresException p => IsServerError(p) || p.SqlState is IdleInTransactionTimeout
             or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
             or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
@@ -46,10 +47,10 @@ public static class PostgresErrors
     /// </summary>
     public static bool IsConflict(Exception error) => Causes(error).Any(x => x is DbUpdateConcurrencyException
         or PostgresException
-        {
-            SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
+    {
+        SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected
                 or PostgresErrorCodes.UniqueViolation
-        });
+    });
 
     /// <summary>Whether a lock was not acquired within <c>lock_timeout</c>.</summary>
     public static bool IsLockTimeout(Exception error) =>
@@ -85,7 +86,8 @@ public static class PostgresErrors
 
     /// <summary>Whether a row with the same key exists in a table.</summary>
     internal static bool IsDuplicateKey(Exception error, string? table) =>
-        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } rejected && rejected.TableName == table;
+        error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } rejected
+            && rejected.TableName == table;
 
     /// <summary>Whether a warm-up has rolled its transaction back, as intended.</summary>
     internal static bool IsWarmUpRollback(Exception error) => error is PostgresException { SqlState: WarmUpRollback };

@@ -12,7 +12,8 @@ sealed class PreparedQueries : DbCommandInterceptor
     const string Comment = $"-- {Tag}";
 
     public override async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command,
-        CommandEventData eventData, InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        CommandEventData eventData, InterceptionResult<DbDataReader> result,
+            CancellationToken cancellationToken = default)
     {
         if (command.CommandText.StartsWith(Comment, StringComparison.Ordinal))
             await command.PrepareAsync(cancellationToken).ConfigureAwait(false);

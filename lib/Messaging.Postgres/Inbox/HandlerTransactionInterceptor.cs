@@ -21,7 +21,9 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     /// <summary>The handler has ended.</summary>
     public void Leave(DbContext db) => _handlers.Remove(db);
 
-    /// <summary>SaveChanges; called by the outbox's interceptor, so that a DbContext has only one for SaveChanges.</summary>
+    /// <summary>
+    /// SaveChanges; called by the outbox's interceptor, so that a DbContext has only one for SaveChanges.
+    /// </summary>
     public void BeforeSaveChanges(DbContext? db)
     {
         if (NeedsTransaction(db))
@@ -36,7 +38,8 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     }
 
     /// <summary>ExecuteUpdate, ExecuteDelete and ExecuteSql.</summary>
-    public InterceptionResult<int> NonQueryExecuting(DbCommand command, CommandEventData eventData, InterceptionResult<int> result)
+    public InterceptionResult<int> NonQueryExecuting(DbCommand command, CommandEventData eventData,
+        InterceptionResult<int> result)
     {
         if (NeedsTransaction(eventData.Context))
             command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
@@ -44,7 +47,8 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     }
 
     /// <inheritdoc cref="NonQueryExecuting" />
-    public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command, CommandEventData eventData,
+    public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command,
+        CommandEventData eventData,
         InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
         if (NeedsTransaction(eventData.Context))
@@ -62,7 +66,8 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     }
 
     /// <inheritdoc cref="ReaderExecuting" />
-    public async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command, CommandEventData eventData,
+    public async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command,
+        CommandEventData eventData,
         InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
     {
         if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))

@@ -2,7 +2,9 @@ using MassTransit.EntityFrameworkCoreIntegration;
 
 namespace Messaging.Postgres.Inbox;
 
-/// <summary>The steps of receiving one message for one consumer, on a database and a broker or on a simulation of them.</summary>
+/// <summary>
+/// The steps of receiving one message for one consumer, on a database and a broker or on a simulation of them.
+/// </summary>
 interface IReceiveAttempt
 {
     /// <summary>Whether the broker marks the message as possibly delivered before.</summary>
@@ -18,7 +20,8 @@ interface IReceiveAttempt
     Task<bool> IsConsumed();
 
     /// <summary>
-    /// Runs the handler and commits its effects with the inbox row, whose key is unique. Throws if nothing was committed.
+    /// Runs the handler and commits its effects with the inbox row, whose key is unique. Throws if nothing was
+    /// committed.
     /// </summary>
     Task HandleAndCommit();
 

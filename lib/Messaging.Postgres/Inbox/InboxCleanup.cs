@@ -40,6 +40,7 @@ sealed partial class InboxCleanup<TDbContext>(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Old rows of the inbox could not be deleted; the next attempt follows")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Old rows of the inbox could not be deleted; the next attempt follows")]
     partial void LogFailed(Exception error);
 }

@@ -24,7 +24,8 @@ interface IOutboxConsumeContext
 /// Consumes one message in its scope's unit of work: captures what the handler sends, publishes, schedules and
 /// unschedules, and commits that with the handler's changes when the handler has completed.
 /// </summary>
-sealed class OutboxConsumeContext<TDbContext, TMessage> : OutboxConsumeContextProxy<TMessage>, IOutboxConsumeContext, IReceiveAttempt
+sealed class OutboxConsumeContext<TDbContext, TMessage>
+    : OutboxConsumeContextProxy<TMessage>, IOutboxConsumeContext, IReceiveAttempt
     where TDbContext : DbContext
     where TMessage : class
 {
@@ -38,7 +39,8 @@ sealed class OutboxConsumeContext<TDbContext, TMessage> : OutboxConsumeContextPr
     readonly UnitOfWork<TDbContext> _unit;
     readonly WarmUpContext<TDbContext>? _warmUp;
 
-    public OutboxConsumeContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume, IServiceProvider provider,
+    public OutboxConsumeContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume,
+        IServiceProvider provider,
         UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store,
         MessageDispatcher<TDbContext> dispatcher, OutboxOptions<TDbContext> options,
         HandlerTransactionInterceptor handlerTransactions, IPipe<OutboxConsumeContext<TMessage>> next, Guid messageId)
@@ -109,8 +111,10 @@ sealed class OutboxConsumeContext<TDbContext, TMessage> : OutboxConsumeContextPr
         return DbContext.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
         {
             if (attempts++ > 0)
-                _unit.Clear(); // not before the first attempt: changes that outer filters made in the scope belong to it
-            await using var transaction = await DbContext.Database.BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
+                // Not before the first attempt: changes that outer filters made in the scope belong to it.
+                _unit.Clear();
+            await using var transaction = await DbContext.Database
+                .BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
                 .ConfigureAwait(false);
             await Handle().ConfigureAwait(false);
         });
@@ -127,7 +131,8 @@ sealed class OutboxConsumeContext<TDbContext, TMessage> : OutboxConsumeContextPr
     {
         if (_warmUp != null)
         {
-            await _warmUp.CommitAndRollBack(_unit, () => _committer.Commit(_unit, CancellationToken)).ConfigureAwait(false);
+            await _warmUp.CommitAndRollBack(_unit, () => _committer.Commit(_unit, CancellationToken))
+                .ConfigureAwait(false);
             return;
         }
 
@@ -159,7 +164,8 @@ sealed class OutboxConsumeContext<TDbContext, TMessage> : OutboxConsumeContextPr
 
     public override Task SetDelivered() => Task.CompletedTask;
 
-    public override Task<List<OutboxMessageContext>> LoadOutboxMessages() => Task.FromResult(new List<OutboxMessageContext>());
+    public override Task<List<OutboxMessageContext>> LoadOutboxMessages() =>
+        Task.FromResult(new List<OutboxMessageContext>());
 
     public override Task NotifyOutboxMessageDelivered(OutboxMessageContext message) => Task.CompletedTask;
 

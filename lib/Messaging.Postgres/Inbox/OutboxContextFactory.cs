@@ -21,14 +21,15 @@ sealed class OutboxContextFactory<TDbContext>(
     IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
-    public async Task Send<T>(ConsumeContext<T> context, OutboxConsumeOptions consume, IPipe<OutboxConsumeContext<T>> next)
+    public async Task Send<T>(ConsumeContext<T> context, OutboxConsumeOptions consume,
+        IPipe<OutboxConsumeContext<T>> next)
         where T : class
     {
         var started = context.ReceiveContext.ElapsedTime;
         var messageId = context.GetOriginalMessageId()
             ?? throw new MessageException(typeof(T), "A message needs an id to be consumed with an outbox");
-        var attempt = new OutboxConsumeContext<TDbContext, T>(context, consume, provider, unit, committer, store, dispatcher,
-            options, handlerTransactions, next, messageId);
+        var attempt = new OutboxConsumeContext<TDbContext, T>(context, consume, provider, unit, committer, store,
+            dispatcher, options, handlerTransactions, next, messageId);
         if (attempt.IsWarmUp)
         {
             await attempt.HandleAndCommit().ConfigureAwait(false);

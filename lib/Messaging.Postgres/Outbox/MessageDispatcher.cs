@@ -89,7 +89,9 @@ sealed partial class MessageDispatcher<TDbContext>(
         return claimed.Count;
     }
 
-    /// <summary>Sends a claimed message; one that fails is postponed with a growing pause, and parked at the last attempt.</summary>
+    /// <summary>
+    /// Sends a claimed message; one that fails is postponed with a growing pause, and parked at the last attempt.
+    /// </summary>
     async Task SendClaimed(OutboxMessage message, CancellationToken cancellationToken)
     {
         var error = await Send(message, cancellationToken).ConfigureAwait(false);
@@ -104,7 +106,8 @@ sealed partial class MessageDispatcher<TDbContext>(
         if (park)
             LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
         else
-            LogPostponed(Unexpected(error), message.MessageId, message.DestinationAddress, attempts, pause, Reason(error));
+            LogPostponed(Unexpected(error), message.MessageId, message.DestinationAddress, attempts, pause,
+                Reason(error));
     }
 
     async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
@@ -150,19 +153,23 @@ sealed partial class MessageDispatcher<TDbContext>(
 
     static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
 
-    /// <summary>The error, if its stack trace helps: an absent broker and a refused message affect thousands alike.</summary>
+    /// <summary>
+    /// The error, if its stack trace helps: an absent broker and a refused message affect thousands alike.
+    /// </summary>
     static Exception? Unexpected(Exception error) =>
         error is MassTransitException or OperationCanceledException ? null : error;
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Message {MessageId} to {Destination} was not sent after its commit; it stays in the outbox, and is sent by the next recovery: {Reason}")]
+        "Message {MessageId} to {Destination} was not sent after its commit; recovery sends it later: {Reason}")]
     partial void LogLeftToRecovery(Exception? error, Guid messageId, string destination, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; it stays in the outbox, next attempt in {Pause}: {Reason}")]
-    partial void LogPostponed(Exception? error, Guid messageId, string destination, int attempts, TimeSpan pause, string reason);
+        "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next attempt in {Pause}: {Reason}")]
+    partial void LogPostponed(Exception? error, Guid messageId, string destination, int attempts, TimeSpan pause,
+        string reason);
 
     [LoggerMessage(Level = LogLevel.Critical, Message =
-        "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: it stays in the outbox, and is not sent until an operator resets it")]
+        "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: "
+        + "it stays in the outbox, and is not sent until an operator resets it")]
     partial void LogParked(Exception error, Guid messageId, string messageType, string destination, int attempts);
 }

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Messaging.Postgres.Outbox;
 
 /// <summary>Deletes the rows of messages that the broker has confirmed, five times a second.</summary>
-sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dispatcher, ILogger<OutboxCleanup<TDbContext>> log)
+sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dispatcher,
+    ILogger<OutboxCleanup<TDbContext>> log)
     : BackgroundService
     where TDbContext : DbContext
 {
@@ -34,6 +35,7 @@ sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dis
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The rows of sent messages could not be deleted from the outbox; the next attempt follows")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The rows of sent messages could not be deleted from the outbox; the next attempt follows")]
     partial void LogDeleteFailed(Exception error);
 }

@@ -15,7 +15,9 @@ sealed partial class OutboxRecovery<TDbContext>(
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
-    /// <summary>Reads the database's clock before anything is sent or scheduled: this machine's may be minutes off.</summary>
+    /// <summary>
+    /// Reads the database's clock before anything is sent or scheduled: this machine's may be minutes off.
+    /// </summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         try
@@ -35,7 +37,8 @@ sealed partial class OutboxRecovery<TDbContext>(
     /// a message, and every message on that channel fails with it.
     /// </summary>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => options.Deliver
-        ? Task.WhenAll(Poll(retries: false, options.QueryMessageLimit, stoppingToken), Poll(retries: true, 1, stoppingToken))
+        ? Task.WhenAll(Poll(retries: false, options.QueryMessageLimit, stoppingToken),
+            Poll(retries: true, 1, stoppingToken))
         : Task.CompletedTask;
 
     async Task Poll(bool retries, int limit, CancellationToken stoppingToken)
@@ -61,9 +64,11 @@ sealed partial class OutboxRecovery<TDbContext>(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The database's clock cannot be read yet; until it can, this machine's clock is used")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The database's clock cannot be read yet; until it can, this machine's clock is used")]
     partial void LogNoClock(Exception error);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The outbox cannot be searched for due messages; the next attempt follows")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The outbox cannot be searched for due messages; the next attempt follows")]
     partial void LogFailed(Exception error);
 }

@@ -48,15 +48,18 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
 
     public override void SaveChangesFailed(DbContextErrorEventData eventData) => Forget(eventData.Context);
 
-    public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData, CancellationToken cancellationToken = default) =>
+    public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData,
+        CancellationToken cancellationToken = default) =>
         ForgetAsync(eventData.Context);
 
     public override void SaveChangesCanceled(DbContextEventData eventData) => Forget(eventData.Context);
 
-    public override Task SaveChangesCanceledAsync(DbContextEventData eventData, CancellationToken cancellationToken = default) =>
+    public override Task SaveChangesCanceledAsync(DbContextEventData eventData,
+        CancellationToken cancellationToken = default) =>
         ForgetAsync(eventData.Context);
 
-    public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
+    public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData,
+        InterceptionResult result)
     {
         if (HasBatch(eventData))
             using (var probe = Probe(transaction))
@@ -64,7 +67,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
         return result;
     }
 
-    public async ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction, TransactionEventData eventData,
+    public async ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction,
+        TransactionEventData eventData,
         InterceptionResult result, CancellationToken cancellationToken = default)
     {
         if (HasBatch(eventData))
@@ -73,7 +77,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
         return result;
     }
 
-    public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) => Committed(eventData);
+    public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData) =>
+        Committed(eventData);
 
     public Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData,
         CancellationToken cancellationToken = default)
@@ -82,18 +87,21 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
         return Task.CompletedTask;
     }
 
-    public void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) => Forget(eventData.Context);
+    public void TransactionRolledBack(DbTransaction transaction, TransactionEndEventData eventData) =>
+        Forget(eventData.Context);
 
     public Task TransactionRolledBackAsync(DbTransaction transaction, TransactionEndEventData eventData,
         CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
-    public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) => Forget(eventData.Context);
+    public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) =>
+        Forget(eventData.Context);
 
     public Task TransactionFailedAsync(DbTransaction transaction, TransactionErrorEventData eventData,
         CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
     // It is not known which rows the savepoint has rolled back. Recovery finds those that remain.
-    public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) => Forget(eventData.Context);
+    public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) =>
+        Forget(eventData.Context);
 
     public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData,
         CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
@@ -137,7 +145,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
 
     void Committed(TransactionEndEventData ended)
     {
-        if (ended.Context is { } db && _batches.TryGetValue(db, out var batch) && batch.TransactionId == ended.TransactionId)
+        if (ended.Context is { } db && _batches.TryGetValue(db, out var batch)
+            && batch.TransactionId == ended.TransactionId)
             Post(db, batch);
     }
 

@@ -24,7 +24,9 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Add);
 
-    /// <summary>Inserts an instance before it handles the message; null if the instance exists, and has to be loaded.</summary>
+    /// <summary>
+    /// Inserts an instance before it handles the message; null if the instance exists, and has to be loaded.
+    /// </summary>
     public async Task<SagaConsumeContext<TSaga, TMessage>> Insert(TSaga instance)
     {
         var entry = db.Add(instance);
@@ -34,7 +36,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             db.Database.AutoSavepointsEnabled = true; // a key that exists must not abort the transaction
             await db.SaveChangesAsync(CancellationToken).ConfigureAwait(false);
             _consume.LogInsert<TSaga, TMessage>(instance.CorrelationId);
-            return await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Insert).ConfigureAwait(false);
+            return await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Insert)
+                .ConfigureAwait(false);
         }
         catch (DbUpdateException e)
         {
@@ -53,7 +56,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         var instance = await LoadInstance(correlationId, CancellationToken).ConfigureAwait(false);
         return instance == null
             ? null! // tells MassTransit that the instance does not exist
-            : await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Load).ConfigureAwait(false);
+            : await contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Load)
+                .ConfigureAwait(false);
     }
 
     async Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken)
@@ -67,7 +71,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             || db.ChangeTracker.Entries<TSaga>().Any())
             return await Query(correlationId, cancellationToken).ConfigureAwait(false);
         _fromMemory = options.RecentSagas?.Take(correlationId);
-        var instance = _fromMemory ?? await loader.Load(correlationId).WaitAsync(cancellationToken).ConfigureAwait(false);
+        var instance = _fromMemory ?? await loader.Load(correlationId).WaitAsync(cancellationToken)
+            .ConfigureAwait(false);
         if (instance != null)
             db.Attach(instance);
         return instance;
@@ -75,7 +80,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
 
     /// <summary>
     /// Accepts a step on an instance from memory only if the step has changed the instance: that change is saved only
-    /// if the stored version is still the same. A step that has failed or changed nothing may have seen a stale instance.
+    /// if the stored version is still the same. A step that has failed or changed nothing may have seen a stale
+    /// instance.
     /// </summary>
     /// <exception cref="StaleSagaException">The message has to be retried.</exception>
     public async Task ConfirmFromMemory(Func<Task> step)
@@ -94,11 +100,14 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     }
 
     Task<TSaga?> Query(Guid correlationId, CancellationToken cancellationToken) => options.IsPessimistic
-        ? options.Customize(db.Set<TSaga>().FromSqlRaw(options.LockStatements.GetRowLockStatement<TSaga>(db), correlationId))
+        ? options.Customize(db.Set<TSaga>()
+            .FromSqlRaw(options.LockStatements.GetRowLockStatement<TSaga>(db), correlationId))
             .AsTracking().SingleOrDefaultAsync(cancellationToken)
         : options.FindById(db, correlationId, cancellationToken);
 
-    /// <summary>Loads every instance that matches the query; with pessimistic concurrency, locks each and checks it again.</summary>
+    /// <summary>
+    /// Loads every instance that matches the query; with pessimistic concurrency, locks each and checks it again.
+    /// </summary>
     public async Task<IReadOnlyList<TSaga>> Find(ISagaQuery<TSaga> query, CancellationToken cancellationToken)
     {
         if (!options.IsPessimistic)
@@ -110,7 +119,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         var stillMatches = query.FilterExpression.Compile();
         var found = new List<TSaga>(ids.Count);
         foreach (var id in ids)
-            if (await LoadInstance(id, cancellationToken).ConfigureAwait(false) is { } instance && stillMatches(instance))
+            if (await LoadInstance(id, cancellationToken)
+                .ConfigureAwait(false) is { } instance && stillMatches(instance))
                 found.Add(instance);
         return found;
     }
@@ -137,7 +147,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
         return Task.CompletedTask;
     }
 
-    public Task<SagaConsumeContext<TSaga, T>> CreateSagaConsumeContext<T>(ConsumeContext<T> consumeContext, TSaga instance,
-        SagaConsumeContextMode mode) where T : class =>
+    public Task<SagaConsumeContext<TSaga, T>> CreateSagaConsumeContext<T>(ConsumeContext<T> consumeContext,
+        TSaga instance, SagaConsumeContextMode mode) where T : class =>
         contexts.CreateSagaConsumeContext(db, consumeContext, instance, mode);
 }

@@ -14,7 +14,8 @@ sealed class SagaRepositoryContextFactory<TSaga>(
     ISagaConsumeContextFactory<DbContext, TSaga> consumeContexts,
     SagaLoader<TSaga> loader,
     IServiceProvider provider)
-    : ISagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>
+    : ISagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>,
+        ILoadSagaRepositoryContextFactory<TSaga>
     where TSaga : class, ISaga
 {
     public Task Send<T>(ConsumeContext<T> context, IPipe<SagaRepositoryContext<TSaga, T>> next) where T : class =>
@@ -29,18 +30,22 @@ sealed class SagaRepositoryContextFactory<TSaga>(
             await next.Send(new LoadedSagaRepositoryQueryContext<TSaga, T>(repository, found)).ConfigureAwait(false);
         });
 
-    async Task Run<T>(ConsumeContext<T> context, Func<SagaRepositoryContext<TSaga, DbContext, T>, Task> step) where T : class
+    async Task Run<T>(ConsumeContext<T> context, Func<SagaRepositoryContext<TSaga, DbContext, T>, Task> step)
+        where T : class
     {
         var db = options.GetDbContext(provider);
         try
         {
-            var isInUnit = context.TryGetPayload<IOutboxConsumeContext>(out var unit) && ReferenceEquals(unit.DbContext, db);
-            var repository = new SagaRepositoryContext<TSaga, DbContext, T>(db, options, isInUnit ? loader : null, context,
+            var isInUnit = context.TryGetPayload<IOutboxConsumeContext>(out var unit)
+                && ReferenceEquals(unit.DbContext, db);
+            var repository = new SagaRepositoryContext<TSaga, DbContext,
+                T>(db, options, isInUnit ? loader : null, context,
                 consumeContexts);
             if (isInUnit)
                 await repository.ConfirmFromMemory(() => step(repository)).ConfigureAwait(false);
             else
-                await db.Database.CreateExecutionStrategy().ExecuteAsync(() => InTransaction(db, context.CancellationToken,
+                await db.Database.CreateExecutionStrategy()
+                    .ExecuteAsync(() => InTransaction(db, context.CancellationToken,
                     async () =>
                     {
                         await step(repository).ConfigureAwait(false);

@@ -26,7 +26,9 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 
     public IQueryable<TSaga> Customize(IQueryable<TSaga> query) => Customization?.Invoke(query) ?? query;
 
-    /// <summary>Loads an instance without a lock. The query is compiled once, because it runs for every message.</summary>
+    /// <summary>
+    /// Loads an instance without a lock. The query is compiled once, because it runs for every message.
+    /// </summary>
     public Task<TSaga?> FindById(DbContext db, Guid correlationId, CancellationToken cancellationToken) =>
         Customization == null
         ? _findById(db, correlationId, cancellationToken)

@@ -12,20 +12,23 @@ namespace Messaging.Postgres.Scheduling;
 /// while it is being cancelled, that SaveChanges fails with a concurrency conflict. Inside a consumer with an outbox,
 /// the consumer's unit of work schedules and unschedules.
 /// </summary>
-sealed class BusScheduleMessageProvider<TDbContext>(ISendEndpointProvider endpoints, TDbContext db, OutboxStore<TDbContext> store,
+sealed class BusScheduleMessageProvider<TDbContext>(ISendEndpointProvider endpoints, TDbContext db,
+    OutboxStore<TDbContext> store,
     Bind<IBus, IScopedConsumeContextProvider> consume)
     : OutboxScheduleMessageProvider(endpoints)
     where TDbContext : DbContext
 {
     public override async Task CancelScheduledSend(Guid tokenId, CancellationToken cancellationToken)
     {
-        if (consume.Value.HasContext && consume.Value.GetContext().TryGetPayload<IOutboxConsumeContext>(out var consumed))
+        if (consume.Value.HasContext
+            && consume.Value.GetContext().TryGetPayload<IOutboxConsumeContext>(out var consumed))
         {
             consumed.Unschedule(tokenId);
             return;
         }
 
-        foreach (var pending in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.Entity.TokenId == tokenId).ToList())
+        foreach (var pending in db.ChangeTracker.Entries<OutboxMessage>().Where(x => x.Entity.TokenId == tokenId)
+            .ToList())
             pending.State = EntityState.Detached;
         if (db.Database.CurrentTransaction != null)
             await store.Unschedule(db, tokenId, cancellationToken).ConfigureAwait(false);

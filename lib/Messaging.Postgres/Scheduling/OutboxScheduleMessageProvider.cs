@@ -16,7 +16,8 @@ abstract class OutboxScheduleMessageProvider(ISendEndpointProvider endpoints) : 
         var schedule = new ScheduleSendPipe<T>(pipe, scheduledTime) { ScheduledMessageId = token };
         var endpoint = await endpoints.GetSendEndpoint(destinationAddress).ConfigureAwait(false);
         await endpoint.Send(message, schedule, cancellationToken).ConfigureAwait(false);
-        return new ScheduledMessageHandle<T>(schedule.ScheduledMessageId ?? token, scheduledTime, destinationAddress, message);
+        return new ScheduledMessageHandle<T>(schedule.ScheduledMessageId ?? token, scheduledTime, destinationAddress,
+            message);
     }
 
     public abstract Task CancelScheduledSend(Guid tokenId, CancellationToken cancellationToken);

@@ -21,9 +21,12 @@ public sealed class WarmUp<TDbContext>(IServiceProvider services)
     /// Adds the entities that the handler needs, or null. With entities, the handler runs in its own transaction.
     /// </param>
     /// <param name="cancellationToken">Cancels the handler.</param>
-    /// <exception cref="InvalidOperationException">The endpoint has no outbox, or the message was committed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The endpoint has no outbox, or the message was committed.
+    /// </exception>
     /// <exception cref="Exception">The handler has thrown this.</exception>
-    public async Task Consume<THandler, TMessage>(TMessage message, Action<TDbContext>? given, CancellationToken cancellationToken)
+    public async Task Consume<THandler,
+        TMessage>(TMessage message, Action<TDbContext>? given, CancellationToken cancellationToken)
         where THandler : class
         where TMessage : class
     {
@@ -43,7 +46,8 @@ public sealed class WarmUp<TDbContext>(IServiceProvider services)
         await services.GetRequiredService<IReceiveEndpointDispatcher<THandler>>()
             .Dispatch(body, headers, cancellationToken, warmUp).ConfigureAwait(false);
         if (!warmUp.IsRolledBack)
-            throw new InvalidOperationException($"{typeof(TMessage).Name} was handled without an outbox, or not at all");
+            throw new InvalidOperationException(
+                $"{typeof(TMessage).Name} was handled without an outbox, or not at all");
     }
 
     /// <summary>Runs work in a new scope and commits its unit of work, as an RPC does.</summary>

@@ -1,6 +1,6 @@
 namespace Saga.Servers;
 
-/// <summary>Servers that somebody else runs; they are used and left as they are.</summary>
+/// <summary>Servers that run already and are given by environment variables; never started or stopped here.</summary>
 public sealed class GivenServers : IServers
 {
     GivenServers(PostgresServer postgres, RabbitServer rabbit) => (Postgres, Rabbit) = (postgres, rabbit);
@@ -18,8 +18,8 @@ public sealed class GivenServers : IServers
     public InstanceFolder Folder { get; } = InstanceFolder.Create();
 
     /// <summary>
-    /// Reads <c>ORDERSAGA_POSTGRES</c> (an administrator's connection string), <c>ORDERSAGA_RABBITMQ</c> (an amqp
-    /// address) and <c>ORDERSAGA_RABBITMQ_MANAGEMENT</c> (http); null if the first two are not set.
+    /// Reads <c>ORDERSAGA_POSTGRES</c> (a superuser's connection string), <c>ORDERSAGA_RABBITMQ</c> (an administrator's
+    /// amqp address) and <c>ORDERSAGA_RABBITMQ_MANAGEMENT</c> (an http address). Null unless the first two are set.
     /// </summary>
     public static GivenServers? FromEnvironment()
     {
@@ -28,7 +28,8 @@ public sealed class GivenServers : IServers
         if (string.IsNullOrEmpty(postgres) || string.IsNullOrEmpty(rabbit))
             return null;
         var amqp = new Uri(rabbit);
-        var management = Environment.GetEnvironmentVariable("ORDERSAGA_RABBITMQ_MANAGEMENT") ?? $"http://{amqp.Host}:15672/";
+        var management = Environment.GetEnvironmentVariable("ORDERSAGA_RABBITMQ_MANAGEMENT")
+            ?? $"http://{amqp.Host}:15672/";
         return new GivenServers(PostgresServer.From(postgres), new RabbitServer(amqp, new Uri(management)));
     }
 

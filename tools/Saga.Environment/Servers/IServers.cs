@@ -1,15 +1,17 @@
 namespace Saga.Servers;
 
-/// <summary>A PostgreSQL server and a RabbitMQ broker, wherever they come from.</summary>
+/// <summary>
+/// A PostgreSQL server and a RabbitMQ broker, in containers, installed on this machine or run elsewhere.
+/// </summary>
 public interface IServers : IAsyncDisposable
 {
-    /// <summary>Where they come from, in words.</summary>
+    /// <summary>The kind of the servers, for messages.</summary>
     string Description { get; }
 
-    /// <summary>PostgreSQL, as a superuser.</summary>
+    /// <summary>The database server, with a superuser's login.</summary>
     PostgresServer Postgres { get; }
 
-    /// <summary>RabbitMQ, as an administrator.</summary>
+    /// <summary>The broker, with an administrator's login.</summary>
     RabbitServer Rabbit { get; }
 
     /// <summary>Completes when the broker accepts connections; fails if it cannot be started.</summary>

@@ -1,24 +1,17 @@
 namespace Saga.Servers;
 
-/// <summary>A server that this program started, and so may end and start again, with the data it has.</summary>
+/// <summary>A server that this process started and can stop, restart, pause and resume. It keeps its data.</summary>
 public interface IStoppable
 {
-    /// <summary>Ends it: by Int or Term in order, by Kill as in a crash.</summary>
+    /// <summary>Stops the server by a signal: Int or Term for a shutdown, Kill for a crash.</summary>
     Task StopAsync(Signal signal);
 
-    /// <summary>Starts it again on its data and its port, and waits until it takes connections.</summary>
+    /// <summary>Starts the server on its data and its port, and waits until it accepts connections.</summary>
     Task StartAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Makes it stand still, with its connections open.</summary>
+    /// <summary>Pauses the server; its connections stay open.</summary>
     Task PauseAsync();
 
-    /// <summary>Lets it go on.</summary>
-    Task ContinueAsync();
-}
-
-/// <summary>A broker that this program started.</summary>
-public interface IStoppableBroker : IStoppable
-{
-    /// <summary>Raises the alarm of its memory, at which it takes no more messages from anybody, or ends it.</summary>
-    Task SetAlarmAsync(bool raised);
+    /// <summary>Resumes a paused server.</summary>
+    Task ResumeAsync();
 }

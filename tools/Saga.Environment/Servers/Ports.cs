@@ -3,19 +3,20 @@ using System.Net.Sockets;
 
 namespace Saga.Servers;
 
-/// <summary>Ports of 127.0.0.1.</summary>
+/// <summary>Chooses free ports on 127.0.0.1.</summary>
 public static class Ports
 {
-    static readonly HashSet<int> Given = [];
+    static readonly HashSet<int> Picked = [];
 
-    /// <summary>The preferred port if nobody listens on it, else any free one; never the same twice.</summary>
+    /// <summary>The preferred port if it is free, otherwise any free port; never the same port twice.</summary>
     public static int Pick(int preferred = 0)
     {
-        lock (Given)
+        lock (Picked)
             while (true)
             {
-                var port = TryBind(preferred) ?? TryBind(0) ?? throw new InvalidOperationException("there is no free port");
-                if (Given.Add(port))
+                var port = TryBind(preferred) ?? TryBind(0)
+                    ?? throw new InvalidOperationException("no port of 127.0.0.1 is free");
+                if (Picked.Add(port))
                     return port;
                 preferred = 0;
             }
@@ -31,11 +32,11 @@ public static class Ports
         }
         catch (SocketException)
         {
-            return null; // somebody has it
+            return null; // in use
         }
     }
 
-    /// <summary>Whether somebody listens.</summary>
+    /// <summary>Whether a server accepts connections on the port.</summary>
     public static async Task<bool> IsOpenAsync(string host, int port, CancellationToken cancellationToken)
     {
         using var socket = new TcpClient();

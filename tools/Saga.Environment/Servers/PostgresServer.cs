@@ -2,14 +2,22 @@ using Npgsql;
 
 namespace Saga.Servers;
 
-/// <summary>A PostgreSQL server as its administrator sees it.</summary>
+/// <summary>A PostgreSQL server, with its superuser's login.</summary>
 public class PostgresServer(string host, int port, string user, string password)
 {
-    /// <summary>The settings of a server that is started here, as arguments of its program; docs/outbox.md says why autovacuum looks so often.</summary>
+    /// <summary>
+    /// The settings of a server that is started here, as arguments of its program. By autovacuum's default interval of
+    /// one minute, dead outbox rows of a busy system would fill the shared buffers.
+    /// </summary>
     internal static IReadOnlyList<string> Settings { get; } =
-        ["-c", "max_connections=300", "-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB", "-c", "autovacuum_naptime=10s"];
+    [
+        "-c", "max_connections=300",
+        "-c", "shared_buffers=512MB",
+        "-c", "max_wal_size=4GB",
+        "-c", "autovacuum_naptime=10s",
+    ];
 
-    /// <summary>Connects to a server by an administrator's connection string.</summary>
+    /// <summary>Reads a superuser's connection string.</summary>
     public static PostgresServer From(string connectionString)
     {
         var c = new NpgsqlConnectionStringBuilder(connectionString);
@@ -19,10 +27,10 @@ public class PostgresServer(string host, int port, string user, string password)
     /// <summary>The server's host and port.</summary>
     public string Address => $"{host}:{port}";
 
-    /// <summary>The administrator's connection string of a database.</summary>
+    /// <summary>The superuser's connection string for a database.</summary>
     public string Admin(string database = "postgres") => ConnectionString(database, user, password);
 
-    /// <summary>Whether it takes connections.</summary>
+    /// <summary>Whether the server accepts connections.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {
         try
@@ -33,24 +41,26 @@ public class PostgresServer(string host, int port, string user, string password)
         }
         catch (NpgsqlException)
         {
-            return false; // not yet
+            return false; // not started yet
         }
     }
 
     /// <summary>
-    /// Makes a database and the user that owns it, and lets nobody else connect. What it made before is kept.
+    /// Creates a database and its owner, and denies all other users. A database that was created here before is kept.
     /// </summary>
     /// <returns>The owner's connection string.</returns>
-    /// <exception cref="InvalidOperationException">There is a database of this name that was not made here.</exception>
+    /// <exception cref="InvalidOperationException">A database of this name was not created here.</exception>
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
     {
         const string OwnerPassword = "local";
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
-        await using var find = admin.CreateCommand($"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
+        await using var find = admin.CreateCommand(
+            $"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
         var owner = (string?)await find.ExecuteScalarAsync(cancellationToken);
         var connection = ConnectionString(name, name, OwnerPassword);
-        if (owner != null && (owner != name || !await LetsInAsync(connection, cancellationToken)))
-            throw new InvalidOperationException($"There is a database {name} at {Address} that was not made here, of the user {owner}: it is not touched");
+        if (owner != null && (owner != name || !await CanConnectAsync(connection, cancellationToken)))
+            throw new InvalidOperationException(
+                $"{Address} has a database {name} that was not created here; its owner is {owner}. Rename or drop it.");
         if (owner == null)
         {
             await ExecuteAsync($"""
@@ -73,7 +83,7 @@ public class PostgresServer(string host, int port, string user, string password)
         }
     }
 
-    static async Task<bool> LetsInAsync(string connectionString, CancellationToken cancellationToken)
+    static async Task<bool> CanConnectAsync(string connectionString, CancellationToken cancellationToken)
     {
         try
         {
@@ -81,17 +91,19 @@ public class PostgresServer(string host, int port, string user, string password)
             await connection.OpenAsync(cancellationToken);
             return true;
         }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+        catch (PostgresException e) when (
+            e.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
         {
             return false;
         }
     }
 
-    /// <summary>Drops a database with its connections, and its owner.</summary>
+    /// <summary>Drops a database and its owner, and closes its connections.</summary>
     public async Task DropDatabaseAsync(string name)
     {
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
-        foreach (var sql in (string[])[$"drop database if exists \"{name}\" with (force)", $"drop role if exists \"{name}\""])
+        foreach (var sql in (string[])[$"drop database if exists \"{name}\" with (force)",
+            $"drop role if exists \"{name}\""])
         {
             await using var command = admin.CreateCommand(sql);
             await command.ExecuteNonQueryAsync();

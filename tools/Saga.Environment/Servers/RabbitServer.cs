@@ -6,15 +6,15 @@ using System.Text.Json;
 
 namespace Saga.Servers;
 
-/// <summary>A RabbitMQ broker as its administrator sees it, through its management API.</summary>
+/// <summary>A RabbitMQ broker, with an administrator's login to its management API.</summary>
 public class RabbitServer : IDisposable
 {
     readonly HttpClient _management;
     readonly Uri _amqp;
 
-    /// <summary>Connects to a broker.</summary>
-    /// <param name="amqp">Its address, with an administrator's user and password.</param>
-    /// <param name="management">The address of its management UI.</param>
+    /// <summary>Describes a broker; no connection is opened.</summary>
+    /// <param name="amqp">The broker's address with an administrator's user and password.</param>
+    /// <param name="management">The address of the management UI.</param>
     public RabbitServer(Uri amqp, Uri management)
     {
         (_amqp, Management) = (amqp, management);
@@ -26,10 +26,10 @@ public class RabbitServer : IDisposable
             Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{Password}")));
     }
 
-    /// <summary>The management UI.</summary>
+    /// <summary>The address of the management UI.</summary>
     public Uri Management { get; }
 
-    /// <summary>The administrator.</summary>
+    /// <summary>The administrator's user name.</summary>
     public string User { get; }
 
     /// <summary>The administrator's password.</summary>
@@ -42,10 +42,13 @@ public class RabbitServer : IDisposable
     public int Port => _amqp.IsDefaultPort || _amqp.Port < 0 ? 5672 : _amqp.Port;
 
     /// <summary>The address of a virtual host, with the administrator's user and password.</summary>
-    public string Amqp(string virtualHost) =>
-        $"amqp://{Uri.EscapeDataString(User)}:{Uri.EscapeDataString(Password)}@{Host}:{Port}/{(virtualHost == "/" ? "" : Uri.EscapeDataString(virtualHost))}";
+    public string Amqp(string virtualHost)
+    {
+        var path = virtualHost == "/" ? "" : Escape(virtualHost);
+        return $"amqp://{Escape(User)}:{Escape(Password)}@{Host}:{Port}/{path}";
+    }
 
-    /// <summary>Makes a virtual host; one that is there is kept.</summary>
+    /// <summary>Creates a virtual host unless it exists.</summary>
     public async Task CreateVirtualHostAsync(string name, CancellationToken cancellationToken = default)
     {
         if (name == "/")
@@ -55,14 +58,15 @@ public class RabbitServer : IDisposable
             new { configure = ".*", write = ".*", read = ".*" }, cancellationToken);
     }
 
-    /// <summary>Deletes a virtual host with all that is in it.</summary>
+    /// <summary>Deletes a virtual host with its queues and exchanges.</summary>
     public Task DeleteVirtualHostAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/vhosts/{Escape(name)}", null, CancellationToken.None);
 
-    /// <summary>Makes a user who may log in to a virtual host, and nothing else there.</summary>
+    /// <summary>Creates a user who can connect to a virtual host but has no permissions in it.</summary>
     public async Task CreateUserAsync(string name, string password, string virtualHost)
     {
-        await SendAsync(HttpMethod.Put, $"api/users/{Escape(name)}", new { password, tags = "" }, CancellationToken.None);
+        await SendAsync(HttpMethod.Put, $"api/users/{Escape(name)}", new { password, tags = "" },
+            CancellationToken.None);
         await SendAsync(HttpMethod.Put, $"api/permissions/{Escape(virtualHost)}/{Escape(name)}",
             new { configure = "", write = "", read = "" }, CancellationToken.None);
     }
@@ -71,11 +75,15 @@ public class RabbitServer : IDisposable
     public Task DeleteUserAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/users/{Escape(name)}", null, CancellationToken.None);
 
-    /// <summary>Has all messages of a queue moved to another, as the management UI does; needs the plugin rabbitmq_shovel. They may not have been yet when this returns.</summary>
+    /// <summary>
+    /// Starts to move all messages of a queue to another by a shovel, as the management UI does. Returns before they
+    /// are moved. Requires the plugin rabbitmq_shovel.
+    /// </summary>
     public async Task MoveMessagesAsync(string virtualHost, string from, string to)
     {
         var address = $"amqp:///{Uri.EscapeDataString(virtualHost)}";
-        await SendAsync(HttpMethod.Put, $"api/parameters/shovel/{Escape(virtualHost)}/{Escape($"move from {from}")}", new
+        var path = $"api/parameters/shovel/{Escape(virtualHost)}/{Escape($"move from {from}")}";
+        await SendAsync(HttpMethod.Put, path, new
         {
             value = new Dictionary<string, object>
             {
@@ -91,63 +99,74 @@ public class RabbitServer : IDisposable
         }, CancellationToken.None);
     }
 
-    /// <summary>Closes every client's connection to a virtual host.</summary>
+    /// <summary>Closes all connections to a virtual host.</summary>
     public async Task CloseConnectionsAsync(string virtualHost, CancellationToken cancellationToken = default)
     {
-        var all = await _management.GetFromJsonAsync<JsonElement[]>($"api/vhosts/{Escape(virtualHost)}/connections", cancellationToken);
+        var all = await _management.GetFromJsonAsync<JsonElement[]>($"api/vhosts/{Escape(virtualHost)}/connections",
+            cancellationToken);
         foreach (var connection in all ?? [])
-            await SendAsync(HttpMethod.Delete, $"api/connections/{Escape(connection.GetProperty("name").GetString()!)}", null, cancellationToken);
+            await SendAsync(HttpMethod.Delete, $"api/connections/{Escape(connection.GetProperty("name").GetString()!)}",
+                null, cancellationToken);
     }
 
     /// <summary>The names of a virtual host's queues.</summary>
-    public async Task<IReadOnlyList<string>> QueuesAsync(string virtualHost, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<string>> QueuesAsync(string virtualHost,
+        CancellationToken cancellationToken = default)
     {
-        var all = await _management.GetFromJsonAsync<JsonElement[]>($"api/queues/{Escape(virtualHost)}?columns=name", cancellationToken);
+        var all = await _management.GetFromJsonAsync<JsonElement[]>($"api/queues/{Escape(virtualHost)}?columns=name",
+            cancellationToken);
         return [.. (all ?? []).Select(x => x.GetProperty("name").GetString()!)];
     }
 
-    /// <summary>How many deliveries of a virtual host were repeats, since the broker started.</summary>
+    /// <summary>The number of redeliveries in a virtual host since the broker's start.</summary>
     public async Task<long> RedeliveredAsync(string virtualHost, CancellationToken cancellationToken = default)
     {
-        var host = await _management.GetFromJsonAsync<JsonElement>($"api/vhosts/{Escape(virtualHost)}", cancellationToken);
-        return host.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("redeliver", out var count) ? count.GetInt64() : 0;
+        var host = await _management.GetFromJsonAsync<JsonElement>($"api/vhosts/{Escape(virtualHost)}",
+            cancellationToken);
+        return host.TryGetProperty("message_stats", out var stats) && stats.TryGetProperty("redeliver", out var count)
+            ? count.GetInt64() : 0;
     }
 
-    /// <summary>Whether it takes connections and its management API answers.</summary>
+    /// <summary>Whether the broker accepts connections and its management API responds.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {
         if (!await Ports.IsOpenAsync(Host, Port, cancellationToken))
             return false;
         try
         {
-            using var answer = await _management.GetAsync("api/overview", cancellationToken);
-            return answer.IsSuccessStatusCode;
+            using var response = await _management.GetAsync("api/overview", cancellationToken);
+            return response.IsSuccessStatusCode;
         }
         catch (HttpRequestException)
         {
-            return false; // not yet
+            return false; // not started yet
         }
     }
 
-    /// <summary>Which part of the machine's memory it may use: RabbitMQ 4's default.</summary>
+    /// <summary>The share of the machine's memory above which the alarm is raised: RabbitMQ 4's default.</summary>
     protected const string MemoryLimit = "0.6";
 
-    /// <summary>What rabbitmqctl is told to raise the alarm of the memory, or to end it.</summary>
-    protected static string[] Alarm(bool raised) => ["set_vm_memory_high_watermark", raised ? "0" : MemoryLimit];
+    /// <summary>The arguments by which rabbitmqctl raises or clears the memory alarm.</summary>
+    protected static string[] MemoryAlarmCommand(bool isRaised) =>
+        ["set_vm_memory_high_watermark", isRaised ? "0" : MemoryLimit];
 
     async Task SendAsync(HttpMethod method, string path, object? body, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, path) { Content = body == null ? null : JsonContent.Create(body) };
+        using var request = new HttpRequestMessage(method, path)
+        {
+            Content = body == null ? null
+            : JsonContent.Create(body)
+        };
         if (body == null && method == HttpMethod.Put)
             request.Content = JsonContent.Create(new { });
-        using var answer = await _management.SendAsync(request, cancellationToken);
-        if (answer.StatusCode != HttpStatusCode.NotFound)
-            answer.EnsureSuccessStatusCode();
+        using var response = await _management.SendAsync(request, cancellationToken);
+        if (response.StatusCode != HttpStatusCode.NotFound)
+            response.EnsureSuccessStatusCode();
     }
 
     static string Escape(string text) => Uri.EscapeDataString(text);
 
-    /// <summary>Ends the connection to the management API.</summary>
+    /// <summary>Closes the connection to the management API.</summary>
     public void Dispose()
     {
         _management.Dispose();

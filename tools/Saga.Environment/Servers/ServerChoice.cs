@@ -2,14 +2,18 @@ using DotNet.Testcontainers.Builders;
 
 namespace Saga.Servers;
 
-/// <summary>Decides where the servers come from; the same for tests, Run and Load.</summary>
+/// <summary>Chooses the servers of tests and commands.</summary>
 public static class ServerChoice
 {
     /// <summary>
-    /// Takes given servers if there are any, else containers if Docker can be used, else the programs installed on this
-    /// machine. <c>ORDERSAGA_SERVERS</c> (given, docker or local) forces the choice.
+    /// Uses given servers if their addresses are set; otherwise containers if Docker is available; otherwise the
+    /// programs installed on this machine. <c>ORDERSAGA_SERVERS</c> (given, docker or local) forces the choice.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The forced choice is not to be had; the message says what is missing.</exception>
+    /// <param name="wellKnownPorts">Whether to prefer the default ports; otherwise any free ports are used.</param>
+    /// <param name="cancellationToken">Cancels the start.</param>
+    /// <param name="waitForBroker">Whether to wait for an installed broker; otherwise its start may still run.</param>
+    /// <exception cref="InvalidOperationException">The servers are not available; the message says what is
+    /// missing.</exception>
     public static async Task<IServers> StartAsync(bool wellKnownPorts, CancellationToken cancellationToken = default,
         bool waitForBroker = true)
     {
@@ -17,7 +21,8 @@ public static class ServerChoice
         {
             case "given":
                 return GivenServers.FromEnvironment()
-                    ?? throw new InvalidOperationException("ORDERSAGA_SERVERS is given: set ORDERSAGA_POSTGRES and ORDERSAGA_RABBITMQ");
+                    ?? throw new InvalidOperationException(
+                        "ORDERSAGA_SERVERS=given requires ORDERSAGA_POSTGRES and ORDERSAGA_RABBITMQ");
             case "docker":
                 return await DockerServers.StartAsync(wellKnownPorts, cancellationToken);
             case "local":
@@ -25,7 +30,8 @@ public static class ServerChoice
             case null or "":
                 break;
             case var other:
-                throw new InvalidOperationException($"ORDERSAGA_SERVERS is {other}: it can be given, docker or local");
+                throw new InvalidOperationException(
+                    $"ORDERSAGA_SERVERS={other} is not valid: use given, docker or local");
         }
 
         if (GivenServers.FromEnvironment() is { } given)
@@ -36,9 +42,10 @@ public static class ServerChoice
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // No engine is the usual case and needs no word; one that does not serve does.
+            // A missing engine is common and not reported; an engine that fails is.
             if (e is not DockerUnavailableException)
-                Console.WriteLine($"Docker is there but was not used: {e.Message.ReplaceLineEndings(" ")}");
+                Console.WriteLine(
+                    $"Docker failed, so the installed servers are used: {e.Message.ReplaceLineEndings(" ")}");
             return await LocalServers.StartAsync(wellKnownPorts, waitForBroker, cancellationToken);
         }
     }

@@ -2,9 +2,9 @@ using Google.Type;
 
 namespace Saga.Services;
 
-/// <summary>Amounts as the wire has them.</summary>
+/// <summary>Creates amounts in the type of the API.</summary>
 public static class Euros
 {
-    /// <summary>Whole euros.</summary>
+    /// <summary>An amount of whole euros.</summary>
     public static Money Of(long units) => new() { CurrencyCode = "EUR", Units = units };
 }

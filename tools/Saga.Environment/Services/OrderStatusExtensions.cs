@@ -2,7 +2,7 @@ using Orders.V1;
 
 namespace Saga.Services;
 
-/// <summary>Facts about the statuses of the API.</summary>
+/// <summary>Classifies the statuses of the API.</summary>
 public static class OrderStatusExtensions
 {
     /// <summary>Whether an order with this status never changes again.</summary>

@@ -5,32 +5,7 @@ using Spectre.Console;
 
 namespace Saga.Services;
 
-/// <summary>How an <see cref="OrderSystem" /> is made.</summary>
-public sealed record OrderSystemOptions
-{
-    /// <summary>Distinguishes databases and virtual host from those of other systems on the same servers; empty for none.</summary>
-    public string Suffix { get; init; } = "";
-
-    /// <summary>How many processes of Order.</summary>
-    public int OrderReplicas { get; init; } = 1;
-
-    /// <summary>How many processes of Account.</summary>
-    public int AccountReplicas { get; init; } = 1;
-
-    /// <summary>The build of the services to run.</summary>
-    public ServicePrograms Programs { get; init; } = ServicePrograms.Published;
-
-    /// <summary>Prefers the ports of the README.</summary>
-    public bool WellKnownPorts { get; init; }
-
-    /// <summary>Changes the configuration of one process, by service and number: for example its way to the servers.</summary>
-    public Func<string, IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
-
-    /// <summary>More configuration for all services, as environment variables.</summary>
-    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
-}
-
-/// <summary>Both services as real processes, each on a database of its own, on given servers.</summary>
+/// <summary>Both services as processes on a pair of servers, each with its own database.</summary>
 public sealed class OrderSystem : IAsyncDisposable
 {
     readonly OrderSystemOptions _options;
@@ -39,20 +14,8 @@ public sealed class OrderSystem : IAsyncDisposable
     OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner)
     {
         (_servers, _options) = (servers, options);
-        IReadOnlyDictionary<string, string> Settings(string replica, string database)
-        {
-            var settings = new Dictionary<string, string>(options.Settings)
-            {
-                ["ConnectionStrings__Database"] = database,
-                ["ConnectionStrings__RabbitMq"] = servers.Rabbit.Amqp(VirtualHost),
-            };
-            return options.Adjust?.Invoke(replica, settings) ?? settings;
-        }
-
-        Orders = [.. Enumerable.Range(1, options.OrderReplicas).Select(i => new ServiceReplica(servers.Folder, options.Programs.Find("Order"), $"order{options.Suffix}-{i}",
-            Ports.Pick(options.WellKnownPorts && i == 1 ? 5101 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5102 : 0), Settings($"order-{i}", ordersOwner)))];
-        Accounts = [.. Enumerable.Range(1, options.AccountReplicas).Select(i => new ServiceReplica(servers.Folder, options.Programs.Find("Account"), $"account{options.Suffix}-{i}",
-            Ports.Pick(options.WellKnownPorts && i == 1 ? 5201 : 0), Ports.Pick(options.WellKnownPorts && i == 1 ? 5202 : 0), Settings($"account-{i}", accountsOwner)))];
+        Orders = Replicas("Order", options.OrderReplicas, ordersOwner, grpcPort: 5101, httpPort: 5102);
+        Accounts = Replicas("Account", options.AccountReplicas, accountsOwner, grpcPort: 5201, httpPort: 5202);
     }
 
     /// <summary>The processes of Order.</summary>
@@ -61,7 +24,7 @@ public sealed class OrderSystem : IAsyncDisposable
     /// <summary>The processes of Account.</summary>
     public IReadOnlyList<ServiceReplica> Accounts { get; }
 
-    /// <summary>The servers it runs on.</summary>
+    /// <summary>The servers of the system.</summary>
     public IServers Servers => _servers;
 
     /// <summary>The broker's virtual host.</summary>
@@ -73,14 +36,17 @@ public sealed class OrderSystem : IAsyncDisposable
     /// <summary>Account's database.</summary>
     public string AccountDatabase => $"accounts{_options.Suffix}";
 
-    /// <summary>Calls the first process of Order.</summary>
+    /// <summary>A client of the first process of Order.</summary>
     public OrderService.OrderServiceClient OrderClient => new(Orders[0].Channel);
 
-    /// <summary>Calls the first process of Account.</summary>
+    /// <summary>A client of the first process of Account.</summary>
     public AccountService.AccountServiceClient AccountClient => new(Accounts[0].Channel);
 
-    /// <summary>Makes the databases and the virtual host, starts the processes, and waits until they are ready.</summary>
-    public static async Task<OrderSystem> StartAsync(IServers servers, OrderSystemOptions options, CancellationToken cancellationToken = default)
+    /// <summary>
+    /// Creates the databases and the virtual host, starts the processes, and waits until they are ready.
+    /// </summary>
+    public static async Task<OrderSystem> StartAsync(IServers servers, OrderSystemOptions options,
+        CancellationToken cancellationToken = default)
     {
         var orders = await servers.Postgres.CreateDatabaseAsync($"orders{options.Suffix}", cancellationToken);
         var accounts = await servers.Postgres.CreateDatabaseAsync($"accounts{options.Suffix}", cancellationToken);
@@ -106,23 +72,41 @@ public sealed class OrderSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>The three orders on this system.</summary>
+    /// <summary>The three orders of the demonstration on this system.</summary>
     public ThreeOrders ThreeOrders(IAnsiConsole console, CancellationToken cancellationToken)
     {
-        Task<string> Signalled(Signal signal, string name)
+        Task<string> SendToAccounts(Signal signal, string name)
         {
             foreach (var replica in Accounts)
                 replica.Send(signal);
             return Task.FromResult(name);
         }
 
-        return new ThreeOrders(OrderClient, AccountClient, () => Signalled(Signal.Stop, "SIGSTOP"), () => Signalled(Signal.Continue, "SIGCONT"),
-            console, cancellationToken);
+        return new ThreeOrders(OrderClient, AccountClient, () => SendToAccounts(Signal.Stop, "SIGSTOP"),
+            () => SendToAccounts(Signal.Continue, "SIGCONT"), console, cancellationToken);
     }
 
     IEnumerable<ServiceReplica> All => Accounts.Concat(Orders);
 
-    /// <summary>Ends the processes, and drops databases and virtual host unless they are the ones without a suffix.</summary>
+    ServiceReplica[] Replicas(string service, int count, string database, int grpcPort, int httpPort)
+    {
+        var name = service.ToLowerInvariant();
+        var settings = new Dictionary<string, string>(_options.Settings)
+        {
+            ["ConnectionStrings__Database"] = database,
+            ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
+        };
+        int PickPort(int replica, int port) => Ports.Pick(_options.WellKnownPorts && replica == 1 ? port : 0);
+        var program = _options.Programs.Find(service);
+        return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
+            $"{name}{_options.Suffix}-{i}", PickPort(i, grpcPort), PickPort(i, httpPort),
+            _options.Adjust?.Invoke(settings) ?? settings))];
+    }
+
+    /// <summary>
+    /// Stops the processes. Drops the databases and the virtual host, unless they have no suffix and so may hold data
+    /// of earlier runs.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(All.Select(x => x.DisposeAsync().AsTask()));

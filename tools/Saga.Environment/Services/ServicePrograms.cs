@@ -1,19 +1,19 @@
 namespace Saga.Services;
 
-/// <summary>Which build of the services' programs a process runs, and where that is.</summary>
+/// <summary>Locates a build of the services' programs.</summary>
 public sealed class ServicePrograms
 {
     readonly string _folder;
 
     ServicePrograms(string folder) => _folder = folder;
 
-    /// <summary>As compiled by a build: nothing to wait for, and two seconds more to start.</summary>
+    /// <summary>The output of a build: ready soonest, but each start takes two seconds more.</summary>
     public static ServicePrograms Built { get; } = new("bin");
 
-    /// <summary>As published: compiled ahead of time, like the images.</summary>
+    /// <summary>The published output: compiled ahead of time, like the images.</summary>
     public static ServicePrograms Published { get; } = new("publish");
 
-    /// <summary>The build configuration of this program, and so of the services.</summary>
+    /// <summary>The build configuration of this program, which the services share.</summary>
     public static string Configuration { get; } = Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/'));
 
     /// <summary>The MSBuild file that builds or publishes both services.</summary>

@@ -3,10 +3,11 @@ using Saga.Servers;
 
 namespace Saga.Services;
 
-/// <summary>One process of Order or Account, on ports of its own.</summary>
+/// <summary>A process of Order or Account on its own ports.</summary>
 public sealed class ServiceReplica : IAsyncDisposable
 {
-    static readonly TimeSpan Reconnect = TimeSpan.FromMilliseconds(100);
+    // By default, a client waits up to minutes between its attempts to connect; measurements would include that.
+    static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(100);
 
     readonly IReadOnlyDictionary<string, string> _environment;
     readonly InstanceFolder _folder;
@@ -14,12 +15,12 @@ public sealed class ServiceReplica : IAsyncDisposable
     ChildProcess? _process;
 
     /// <summary>Describes a replica; <see cref="Start" /> starts it.</summary>
-    /// <param name="folder">Keeps its log.</param>
+    /// <param name="folder">The folder of its log.</param>
     /// <param name="program">The path of its program.</param>
-    /// <param name="name">What this replica is called.</param>
+    /// <param name="name">Its name in messages and of its log file.</param>
     /// <param name="grpcPort">Its port for gRPC.</param>
     /// <param name="httpPort">Its port for JSON.</param>
-    /// <param name="settings">Its configuration, by environment variables.</param>
+    /// <param name="settings">Its configuration, as environment variables.</param>
     public ServiceReplica(InstanceFolder folder, string program, string name, int grpcPort, int httpPort,
         IReadOnlyDictionary<string, string> settings)
     {
@@ -29,78 +30,90 @@ public sealed class ServiceReplica : IAsyncDisposable
         _program = program;
         _environment = new Dictionary<string, string>(settings)
         {
-            ["DOTNET_GCgen0size"] = "0x4000000", // as in docker/service.Dockerfile, which says why
+            ["DOTNET_GCgen0size"] = "0x4000000", // docker/service.Dockerfile has the reason
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",
-            // The whole system is on this machine: each service gets half of its processors. With more threads in the pool, every hop from
-            // task to task wakes one that finds nothing to do (docs/performance.md). Blocked threads are still made up for.
+            // Both services share this machine, so each gets half of its processors. With more pool threads, queued
+            // work
+            // wakes threads that find nothing to do (docs/performance.md). The pool still replaces blocked threads.
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
             ["DOTNET_HillClimbing_Disable"] = "1",
         };
-        // A client by itself waits 1, 1.6, 2.6 s and so on between its tries to connect: what is measured here is the service.
-        Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions { InitialReconnectBackoff = Reconnect, MaxReconnectBackoff = Reconnect });
+        Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions
+        {
+            InitialReconnectBackoff = ReconnectDelay,
+            MaxReconnectBackoff = ReconnectDelay,
+        });
     }
 
-    /// <summary>What it is called.</summary>
+    /// <summary>The replica's name in messages and of its log file.</summary>
     public string Name { get; }
 
-    /// <summary>Where it takes gRPC.</summary>
+    /// <summary>The address of its gRPC API.</summary>
     public Uri GrpcAddress { get; }
 
-    /// <summary>Where it takes JSON.</summary>
+    /// <summary>The address of its JSON API and health checks.</summary>
     public Uri HttpAddress { get; }
 
-    /// <summary>A connection to it.</summary>
+    /// <summary>A connection to its gRPC API.</summary>
     public GrpcChannel Channel { get; }
 
-    /// <summary>The process's number.</summary>
+    /// <summary>The process id.</summary>
     public int ProcessId => _process?.Id ?? throw new InvalidOperationException($"{Name} was not started");
 
-    /// <summary>Whether the process has ended.</summary>
-    public bool HasEnded => _process?.HasExited ?? true;
+    /// <summary>Whether the process has exited or was never started.</summary>
+    public bool HasExited => _process?.HasExited ?? true;
 
-    /// <summary>Where its log is.</summary>
+    /// <summary>The path of its log; empty before the first start.</summary>
     public string LogFile => _process?.LogFile ?? "";
 
+    string[] Command => ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!];
+
     /// <summary>Starts the process.</summary>
-    /// <param name="more">More environment variables, for this start alone.</param>
-    public void Start(IReadOnlyDictionary<string, string>? more = null) => _process = ChildProcess.Start(_folder, Name,
-        ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!],
+    /// <param name="more">Additional environment variables for this start only.</param>
+    public void Start(IReadOnlyDictionary<string, string>? more = null) =>
+        _process = ChildProcess.Start(_folder, Name, Command,
         more == null ? _environment : new Dictionary<string, string>([.. _environment, .. more]));
 
-    /// <summary>Runs the program beside the process to bring the database up to date, and answers its exit code.</summary>
+    /// <summary>Migrates the database by a second process of the same program.</summary>
+    /// <returns>The exit code of that process.</returns>
     public async Task<int> MigrateAsync(CancellationToken cancellationToken = default)
     {
-        await using var process = ChildProcess.Start(_folder, $"{Name}-migrate", ["dotnet", _program, "--contentRoot", Path.GetDirectoryName(_program)!, "--migrate"], _environment);
-        await Wait.UntilAsync(() => Task.FromResult(process.HasExited), TimeSpan.FromMinutes(2), () => $"{Name} to migrate", cancellationToken);
+        await using var process = ChildProcess.Start(_folder, $"{Name}-migrate", [.. Command, "--migrate"],
+            _environment);
+        await Wait.UntilAsync(() => Task.FromResult(process.HasExited), TimeSpan.FromMinutes(2),
+            () => $"{Name} to migrate", cancellationToken);
         return process.ExitCode;
     }
 
-    /// <summary>Waits until it says that it is ready.</summary>
+    /// <summary>Waits until the health check reports ready.</summary>
+    /// <exception cref="InvalidOperationException">The process has exited.</exception>
+    /// <exception cref="TimeoutException">The process was not ready in time.</exception>
     public async Task WaitUntilReadyAsync(CancellationToken cancellationToken = default)
     {
         using var http = new HttpClient { BaseAddress = HttpAddress, Timeout = TimeSpan.FromSeconds(5) };
         await Wait.UntilAsync(async () =>
         {
             if (_process!.HasExited)
-                throw new InvalidOperationException($"{Name} has ended:\n{_process.Tail()}");
+                throw new InvalidOperationException($"{Name} has exited:\n{_process.Tail()}");
             try
             {
-                using var answer = await http.GetAsync("/health/ready", cancellationToken);
-                return answer.IsSuccessStatusCode;
+                using var response = await http.GetAsync("/health/ready", cancellationToken);
+                return response.IsSuccessStatusCode;
             }
-            catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException
+                && !cancellationToken.IsCancellationRequested)
             {
-                return false; // not yet, or not in time: it may wait for a database that has just come back
+                return false; // not started yet, or waiting for the database
             }
         }, TimeSpan.FromSeconds(90), () => $"{Name} to be ready:\n{_process!.Tail()}", cancellationToken);
     }
 
-    /// <summary>Sends the process a signal.</summary>
+    /// <summary>Sends a signal to the process.</summary>
     public void Send(Signal signal) => _process?.Send(signal);
 
-    /// <summary>Ends it as a crash would.</summary>
+    /// <summary>Kills the process, as in a crash.</summary>
     public async Task KillAsync()
     {
         if (_process != null)
@@ -108,7 +121,7 @@ public sealed class ServiceReplica : IAsyncDisposable
         _process = null;
     }
 
-    /// <summary>Ends it in order.</summary>
+    /// <summary>Stops the process by SIGTERM; kills it if that takes longer than 15 s.</summary>
     public async Task StopAsync()
     {
         if (_process != null)
@@ -116,7 +129,7 @@ public sealed class ServiceReplica : IAsyncDisposable
         await KillAsync();
     }
 
-    /// <summary>Ends it.</summary>
+    /// <summary>Stops the process and closes the connection.</summary>
     public async ValueTask DisposeAsync()
     {
         Channel.Dispose();

@@ -5,18 +5,18 @@ using Saga.Servers;
 using Saga.Services;
 using Spectre.Console;
 
-namespace Saga.Load.Compose;
+namespace Saga.Load;
 
 /// <summary>
-/// Shows that what docker compose has started works: the three orders, then many with a replica of each service killed
-/// in the middle, then the audit. Speaks only to published ports.
+/// Checks the system that docker compose runs, by its published ports: three orders, then many orders with a replica of
+/// each service killed halfway, then the audit.
 /// </summary>
 sealed class ComposeSmoke(int orders)
 {
     const long Deposit = 1_000_000, Accounts = 20;
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
 
-    /// <returns>The exit code.</returns>
+    /// <returns>The exit code: 0 if every order ended as expected and the audit is clean.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         var stack = await ComposeStack.FindAsync(cancellationToken);
@@ -26,9 +26,10 @@ sealed class ComposeSmoke(int orders)
         var orderChannels = stack.Connect("order-service");
         var accountChannels = stack.Connect("account-service");
         if (orderChannels.Count == 0 || accountChannels.Count == 0)
-            throw new InvalidOperationException("no containers of order-service and account-service: docker compose up --detach --wait");
+            throw new InvalidOperationException(
+                "no container of order-service or account-service runs: docker compose up --detach --wait");
 
-        async Task<string> OnAccounts(string verb)
+        async Task<string> RunOnAccounts(string verb)
         {
             await ComposeStack.OnEachAsync(verb, stack.Names("account-service"), cancellationToken);
             return $"docker {verb}";
@@ -36,30 +37,37 @@ sealed class ComposeSmoke(int orders)
 
         var account = new AccountService.AccountServiceClient(accountChannels[0]);
         var three = new ThreeOrders(new OrderService.OrderServiceClient(orderChannels[0]), account,
-            () => OnAccounts("pause"), () => OnAccounts("unpause"), console, cancellationToken);
+            () => RunOnAccounts("pause"), () => RunOnAccounts("unpause"), console, cancellationToken);
         if (!await three.RunAsync())
             return 1;
 
-        var outcomes = await ManyAsync(stack, [.. orderChannels.Select(x => new OrderService.OrderServiceClient(x))], account, console, cancellationToken);
-        console.MarkupLineInterpolated($"{outcomes.Sum(x => x.Value)} orders ended: {string.Join(", ", outcomes.Select(x => $"{x.Value} {x.Key.ToString().ToUpperInvariant()}"))}");
+        var outcomes = await PlaceManyAsync(stack,
+            [.. orderChannels.Select(x => new OrderService.OrderServiceClient(x))], account, console,
+            cancellationToken);
+        var counts = outcomes.Select(x => $"{x.Value} {x.Key.ToString().ToUpperInvariant()}");
+        console.MarkupLineInterpolated($"{outcomes.Sum(x => x.Value)} orders ended: {string.Join(", ", counts)}");
         var report = await stack.AuditAsync(cancellationToken);
         report.Print();
         return report.Violations.Count == 0 ? 0 : 1;
     }
 
-    async Task<Dictionary<OrderStatus, int>> ManyAsync(ComposeStack stack, OrderService.OrderServiceClient[] clients,
+    async Task<Dictionary<OrderStatus,
+        int>> PlaceManyAsync(ComposeStack stack, OrderService.OrderServiceClient[] clients,
         AccountService.AccountServiceClient account, IAnsiConsole console, CancellationToken cancellationToken)
     {
         var accounts = new List<string>();
         for (var i = 0; i < Accounts; i++)
         {
-            var opened = await account.OpenAccountAsync(new() { CurrencyCode = "EUR" }, cancellationToken: cancellationToken);
-            await account.DepositAsync(new() { AccountId = opened.AccountId, Amount = Euros.Of(Deposit) }, cancellationToken: cancellationToken);
+            var opened = await account.OpenAccountAsync(new() { CurrencyCode = "EUR" },
+                cancellationToken: cancellationToken);
+            await account.DepositAsync(new() { AccountId = opened.AccountId, Amount = Euros.Of(Deposit) },
+                cancellationToken: cancellationToken);
             accounts.Add(opened.AccountId);
         }
 
-        // Each service's last replica, if it has more than one, so that the others carry on.
-        string[] killed = [.. new[] { "order-service", "account-service" }.Select(stack.Names).Where(x => x.Count > 1).Select(x => x[^1])];
+        // The last replica of each service with several, so that another replica keeps serving.
+        string[] killed = [.. new[] { "order-service", "account-service" }
+            .Select(stack.Names).Where(x => x.Count > 1).Select(x => x[^1])];
         var placed = 0;
         var killing = Task.CompletedTask;
         var ids = await Task.WhenAll(Enumerable.Range(0, orders).Select(async i =>
@@ -67,7 +75,7 @@ sealed class ComposeSmoke(int orders)
             await Task.Delay(TimeSpan.FromMilliseconds(10.0 * i), cancellationToken);
             if (Interlocked.Increment(ref placed) == orders / 2 && killed.Length > 0)
             {
-                console.MarkupLineInterpolated($"[grey]killing {string.Join(" and ", killed)} in the middle[/]");
+                console.MarkupLineInterpolated($"[grey]killing {string.Join(" and ", killed)} halfway[/]");
                 killing = ComposeStack.OnEachAsync("kill", killed, cancellationToken);
             }
 
@@ -76,12 +84,13 @@ sealed class ComposeSmoke(int orders)
         await killing;
         if (killed.Length > 0)
             await ComposeStack.OnEachAsync("start", killed, cancellationToken);
-        var ends = await Task.WhenAll(ids.Select(id => EndAsync(clients[0], id, cancellationToken)));
+        var ends = await Task.WhenAll(ids.Select(id => WaitForEndAsync(clients[0], id, cancellationToken)));
         return ends.GroupBy(x => x).ToDictionary(x => x.Key, x => x.Count());
     }
 
-    /// <summary>Asks one replica after the other, by the same request id, until one has answered.</summary>
-    static async Task<string> PlaceAsync(OrderService.OrderServiceClient[] clients, int i, string account, CancellationToken cancellationToken)
+    /// <summary>Calls the replicas in turn with the same request id until one accepts the order.</summary>
+    static async Task<string> PlaceAsync(OrderService.OrderServiceClient[] clients, int i, string account,
+        CancellationToken cancellationToken)
     {
         var request = new CreateOrderRequest
         {
@@ -89,27 +98,31 @@ sealed class ComposeSmoke(int orders)
             RequestId = Guid.NewGuid().ToString(),
             Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Euros.Of(1) } },
         };
-        var end = DateTime.UtcNow + Patience;
+        var end = DateTime.UtcNow + MaxWait;
         for (var attempt = 0; ; attempt++)
             try
             {
-                return (await clients[(i + attempt) % clients.Length].CreateOrderAsync(request, deadline: DateTime.UtcNow.AddSeconds(10),
-                    cancellationToken: cancellationToken)).OrderId;
+                var created = await clients[(i + attempt) % clients.Length].CreateOrderAsync(request,
+                    deadline: DateTime.UtcNow.AddSeconds(10), cancellationToken: cancellationToken);
+                return created.OrderId;
             }
-            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Internal or StatusCode.Aborted && DateTime.UtcNow < end)
+            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded
+                or StatusCode.Internal or StatusCode.Aborted && DateTime.UtcNow < end)
             {
                 await Task.Delay(100, cancellationToken);
             }
     }
 
-    static async Task<OrderStatus> EndAsync(OrderService.OrderServiceClient client, string id, CancellationToken cancellationToken)
+    static async Task<OrderStatus> WaitForEndAsync(OrderService.OrderServiceClient client, string id,
+        CancellationToken cancellationToken)
     {
         var order = new Order();
         await Wait.UntilAsync(async () =>
         {
-            order = await client.GetOrderAsync(new GetOrderRequest { OrderId = id }, cancellationToken: cancellationToken);
+            order = await client.GetOrderAsync(new GetOrderRequest { OrderId = id },
+                cancellationToken: cancellationToken);
             return order.Status.IsTerminal();
-        }, Patience, () => $"order {id} to end, which is {order.Status}", cancellationToken, pauseMilliseconds: 200);
+        }, MaxWait, () => $"order {id} to end; it is {order.Status}", cancellationToken, pollMilliseconds: 200);
         return order.Status;
     }
 }

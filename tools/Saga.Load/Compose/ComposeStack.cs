@@ -4,9 +4,9 @@ using CliWrap.Buffered;
 using Grpc.Net.Client;
 using Saga.Audit;
 
-namespace Saga.Load.Compose;
+namespace Saga.Load;
 
-/// <summary>What docker compose has started from docker-compose.yml: its containers, published ports and passwords.</summary>
+/// <summary>The containers of docker-compose.yml, with their published ports and passwords.</summary>
 sealed class ComposeStack
 {
     const int Grpc = 8081, Postgres = 5432, Amqp = 5672, Management = 15672;
@@ -16,25 +16,28 @@ sealed class ComposeStack
 
     ComposeStack(Container[] containers, JsonElement services) => (_containers, _services) = (containers, services);
 
-    /// <summary>Asks docker compose, in the current folder.</summary>
+    /// <summary>Queries docker compose in the current folder.</summary>
     public static async Task<ComposeStack> FindAsync(CancellationToken cancellationToken)
     {
-        var config = JsonDocument.Parse(await DockerAsync(["compose", "config", "--format", "json"], cancellationToken));
-        // One object a line, or one array: compose has done both.
+        var config = JsonDocument.Parse(
+            await DockerAsync(["compose", "config", "--format", "json"], cancellationToken));
+        // Versions of compose print either one object per line or one array.
         var listed = (await DockerAsync(["compose", "ps", "--all", "--format", "json"], cancellationToken)).Trim();
-        var containers = (listed.StartsWith('[') ? JsonDocument.Parse(listed).RootElement.EnumerateArray()
-            : listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(x => JsonDocument.Parse(x).RootElement)).Select(Container.Read).ToArray();
-        return new ComposeStack(containers, config.RootElement.GetProperty("services"));
+        var containers = listed.StartsWith('[') ? JsonDocument.Parse(listed).RootElement.EnumerateArray()
+            : listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(x => JsonDocument.Parse(x).RootElement);
+        return new ComposeStack([.. containers.Select(Container.Read)], config.RootElement.GetProperty("services"));
     }
 
-    /// <summary>The containers of a service, by name.</summary>
-    public IReadOnlyList<string> Names(string service) => [.. _containers.Where(x => x.Service == service).Select(x => x.Name).Order()];
+    /// <summary>The names of a service's containers, sorted.</summary>
+    public IReadOnlyList<string> Names(string service) =>
+        [.. _containers.Where(x => x.Service == service).Select(x => x.Name).Order()];
 
-    /// <summary>A gRPC connection to each replica of a service.</summary>
+    /// <summary>Opens a gRPC connection to each replica of a service.</summary>
     public IReadOnlyList<GrpcChannel> Connect(string service) =>
-        [.. _containers.Where(x => x.Service == service).OrderBy(x => x.Name).Select(x => GrpcChannel.ForAddress($"http://127.0.0.1:{x.Ports[Grpc]}"))];
+        [.. _containers.Where(x => x.Service == service).OrderBy(x => x.Name)
+            .Select(x => GrpcChannel.ForAddress($"http://127.0.0.1:{x.Ports[Grpc]}"))];
 
-    /// <summary>The addresses that a person wants to know.</summary>
+    /// <summary>The published addresses, for the console.</summary>
     public IEnumerable<(string What, string Address)> Addresses() =>
         from c in _containers
         from p in c.Ports
@@ -52,15 +55,19 @@ sealed class ComposeStack
     public Task<AuditReport> AuditAsync(CancellationToken cancellationToken)
     {
         string Database(string service, string name) =>
-            $"Host=127.0.0.1;Port={Port(service, Postgres)};Database={name};Username=postgres;Password={Setting(service, "POSTGRES_PASSWORD")}";
+            $"Host=127.0.0.1;Port={Port(service, Postgres)};Database={name};"
+            + $"Username=postgres;Password={Setting(service, "POSTGRES_PASSWORD")}";
+        var password = Uri.EscapeDataString(Setting("rabbitmq", "RABBITMQ_ADMIN_PASSWORD"));
         var broker = new BrokerQueues(
-            new Uri($"amqp://admin:{Uri.EscapeDataString(Setting("rabbitmq", "RABBITMQ_ADMIN_PASSWORD"))}@127.0.0.1:{Port("rabbitmq", Amqp)}/ordersaga"),
+            new Uri($"amqp://admin:{password}@127.0.0.1:{Port("rabbitmq", Amqp)}/ordersaga"),
             new Uri($"http://127.0.0.1:{Port("rabbitmq", Management)}/"));
-        return new Auditor(Database("order-db", "orders"), Database("account-db", "accounts"), broker).AuditAsync(TimeSpan.FromSeconds(60), cancellationToken);
+        return new Auditor(Database("order-db", "orders"), Database("account-db", "accounts"), broker)
+            .AuditAsync(TimeSpan.FromSeconds(60), cancellationToken);
     }
 
-    /// <summary>Runs docker with these arguments on each of the containers.</summary>
-    public static async Task OnEachAsync(string verb, IEnumerable<string> containers, CancellationToken cancellationToken) =>
+    /// <summary>Runs a docker command on containers, such as pause or kill.</summary>
+    public static async Task OnEachAsync(string verb, IEnumerable<string> containers,
+        CancellationToken cancellationToken) =>
         await DockerAsync([verb, .. containers], cancellationToken);
 
     int Port(string service, int target) => _containers.Single(x => x.Service == service).Ports[target];
@@ -70,17 +77,24 @@ sealed class ComposeStack
 
     static async Task<string> DockerAsync(string[] arguments, CancellationToken cancellationToken)
     {
-        var result = await Cli.Wrap("docker").WithArguments(arguments).WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(cancellationToken);
+        var result = await Cli.Wrap("docker").WithArguments(arguments).WithValidation(CommandResultValidation.None)
+            .ExecuteBufferedAsync(cancellationToken);
         return result.ExitCode == 0 ? result.StandardOutput
-            : throw new InvalidOperationException($"docker {string.Join(' ', arguments)} failed: {result.StandardError.Trim()}");
+            : throw new InvalidOperationException(
+                $"docker {string.Join(' ', arguments)} failed: {result.StandardError.Trim()}");
     }
 
     sealed record Container(string Name, string Service, IReadOnlyDictionary<int, int> Ports)
     {
-        public static Container Read(JsonElement x) => new(x.GetProperty("Name").GetString()!, x.GetProperty("Service").GetString()!,
-            (x.TryGetProperty("Publishers", out var all) && all.ValueKind == JsonValueKind.Array ? all.EnumerateArray() : default(JsonElement.ArrayEnumerator))
+        public static Container Read(JsonElement x)
+        {
+            var hasPorts = x.TryGetProperty("Publishers", out var publishers)
+                && publishers.ValueKind == JsonValueKind.Array;
+            var ports = hasPorts ? publishers.EnumerateArray() : default(JsonElement.ArrayEnumerator);
+            return new Container(x.GetProperty("Name").GetString()!, x.GetProperty("Service").GetString()!, ports
                 .Where(p => p.GetProperty("PublishedPort").GetInt32() > 0)
                 .GroupBy(p => p.GetProperty("TargetPort").GetInt32())
                 .ToDictionary(p => p.Key, p => p.First().GetProperty("PublishedPort").GetInt32()));
+        }
     }
 }

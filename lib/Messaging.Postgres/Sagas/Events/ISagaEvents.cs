@@ -13,7 +13,9 @@ public interface ISagaEvents<TSaga> where TSaga : class, SagaStateMachineInstanc
     /// <param name="event">An event of the saga's state machine.</param>
     /// <param name="message">The data of the event.</param>
     /// <param name="cancellationToken">Cancels the activities of the state machine.</param>
-    /// <exception cref="UnhandledEventException">The state machine does not handle the event in the instance's state.</exception>
+    /// <exception cref="UnhandledEventException">
+    /// The state machine does not handle the event in the instance's state.
+    /// </exception>
     Task Raise<TMessage>(TSaga instance, Event<TMessage> @event, TMessage message, CancellationToken cancellationToken)
         where TMessage : class;
 }

@@ -22,7 +22,8 @@ sealed class InProcessConsumeContext : BaseConsumeContext
         _received = received;
         CorrelationId = correlationId;
         Headers = headers ?? EmptyHeaders.Instance;
-        received.GetOrAddPayload<MessageSchedulerContext>(() => new ConsumeMessageSchedulerContext(this, _ => scheduler));
+        received.GetOrAddPayload<MessageSchedulerContext>(() => new ConsumeMessageSchedulerContext(this,
+            _ => scheduler));
     }
 
     public override Task ConsumeCompleted => Task.CompletedTask;
@@ -54,7 +55,8 @@ sealed class InProcessConsumeContext : BaseConsumeContext
 
     public override bool HasPayloadType(Type payloadType) => _received.HasPayloadType(payloadType);
 
-    public override bool TryGetPayload<T>([NotNullWhen(true)] out T? payload) where T : class => _received.TryGetPayload(out payload);
+    public override bool TryGetPayload<T>([NotNullWhen(true)] out T? payload) where T : class =>
+        _received.TryGetPayload(out payload);
 
     public override T GetOrAddPayload<T>(PayloadFactory<T> payloadFactory) => _received.GetOrAddPayload(payloadFactory);
 

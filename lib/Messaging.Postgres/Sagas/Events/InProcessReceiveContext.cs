@@ -8,7 +8,8 @@ using Messaging.Postgres.Outbox;
 namespace Messaging.Postgres.Sagas;
 
 /// <summary>The receive context of an event that no broker delivered.</summary>
-sealed class InProcessReceiveContext(Uri address, IOutboxEndpoints outbox, IBusTopology topology, CancellationToken cancellationToken)
+sealed class InProcessReceiveContext(Uri address, IOutboxEndpoints outbox, IBusTopology topology,
+    CancellationToken cancellationToken)
     : BasePipeContext(cancellationToken, topology), ReceiveContext
 {
     public TimeSpan ElapsedTime => TimeSpan.Zero;

@@ -32,7 +32,8 @@ sealed class RecentSagas<TSaga>(TimeProvider time) : IRecentSagas where TSaga : 
 
     /// <summary>Removes and returns an instance, or returns null.</summary>
     public TSaga? Take(Guid correlationId) =>
-        _sagas.TryRemove(correlationId, out var saga) && time.GetElapsedTime(saga.Since) <= MaxAge ? saga.Instance : null;
+        _sagas.TryRemove(correlationId, out var saga) && time.GetElapsedTime(saga.Since) <= MaxAge
+            ? saga.Instance : null;
 
     static bool Fits(EntityEntry inserted) =>
         inserted.Metadata.IsSelfContained() && inserted.Metadata.GetProperties().Any(x => x.IsConcurrencyToken);
@@ -41,7 +42,8 @@ sealed class RecentSagas<TSaga>(TimeProvider time) : IRecentSagas where TSaga : 
     {
         var values = inserted.CurrentValues.Clone();
         foreach (var property in values.Properties.Where(x => !x.ClrType.IsValueType))
-            values[property] = property.GetValueComparer().Snapshot(values[property]); // the original may change its objects
+            // The original may change its objects.
+            values[property] = property.GetValueComparer().Snapshot(values[property]);
         return (TSaga)values.ToObject();
     }
 

@@ -8,18 +8,23 @@ namespace Messaging.Postgres.Sagas;
 /// Loads saga instances; concurrent loads share one query. The first load starts at once, and those that arrive while
 /// its query is in flight share the next one.
 /// </summary>
-sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceProvider services) where TSaga : class, ISaga
+sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServiceProvider services)
+    where TSaga : class, ISaga
 {
     readonly Lock _lock = new();
     readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
     bool? _fits;
     bool _loading;
 
-    /// <summary>Whether instances can be loaded in one DbContext and used in another; not with a custom query.</summary>
+    /// <summary>
+    /// Whether instances can be loaded in one DbContext and used in another; not with a custom query.
+    /// </summary>
     public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetRecentContexts: not null }
         && db.Model.FindEntityType(typeof(TSaga))?.IsSelfContained() == true;
 
-    /// <summary>Loads an instance that no DbContext tracks and no other caller receives; null if it does not exist.</summary>
+    /// <summary>
+    /// Loads an instance that no DbContext tracks and no other caller receives; null if it does not exist.
+    /// </summary>
     public Task<TSaga?> Load(Guid correlationId)
     {
         var found = new TaskCompletionSource<TSaga?>();

@@ -1,0 +1,204 @@
+using Messaging.Postgres.Database;
+using Messaging.Postgres.Outbox;
+using Messaging.Postgres.Sagas;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+
+namespace Messaging.Postgres.Commits;
+
+/// <summary>
+/// One attempt to commit units of work in one transaction. Duplicates, requests that fail alone and units whose rows
+/// have changed fall out; the others are committed without them.
+/// </summary>
+sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
+    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
+    IReadOnlyList<GroupMember<TDbContext>> group)
+    where TDbContext : DbContext
+{
+    /// <summary>How long the handlers of a group may run after its decision; its locks are held meanwhile.</summary>
+    static readonly TimeSpan MaxHandlerTime = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether handlers know their decision, so that the group cannot be decided again.</summary>
+    public bool HasResumedHandlers { get; private set; }
+
+    /// <exception cref="Exception">The members without an outcome are not committed, or that is not known.</exception>
+    public async Task Run()
+    {
+        if (group[0] is BatchStepMember<TDbContext>)
+            await contexts.Use(db => DecideAndCommit(db, [.. group.Cast<BatchStepMember<TDbContext>>()]))
+                .ConfigureAwait(false);
+        else if (await contexts.Use(TryInOneRoundTrip).ConfigureAwait(false))
+            return;
+        else if (group is [var alone])
+            await CommitAlone(alone).ConfigureAwait(false);
+        else
+            await CommitMerged([.. group]).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Commits units whose handlers have completed, in one batch that is the transaction: if any statement fails,
+    /// nothing is committed.
+    /// </summary>
+    /// <returns>False if nothing is committed, and the slower way can find out which unit is the reason.</returns>
+    async Task<bool> TryInOneRoundTrip(TDbContext db)
+    {
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
+        IReadOnlyList<UnitOfWork<TDbContext>> units = [.. group.Select(x => x.Unit)];
+        var entries = group.SelectMany(x => x.Changed).ToList();
+        batch.BatchCommands.Add(new("select pg_current_xact_id()::xid"));
+        store.AddNewInbox(batch, db, units);
+        if (!bulkWriter.TryAdd(batch, db, entries))
+            return false;
+        store.AddUnits(batch, db, units, []);
+        FaultInjection.Reach(FaultPoint.BeforeCommit);
+        uint version;
+        try
+        {
+            await using var rows = await store.Run(batch, units, CancellationToken.None).ConfigureAwait(false);
+            await rows.ReadAsync().ConfigureAwait(false);
+            version = rows.GetFieldValue<uint>(0);
+            while (await rows.NextResultAsync().ConfigureAwait(false))
+            {
+            }
+        }
+        catch (Exception e) when (PostgresErrors.MayBeOneUnits(e) && !PostgresErrors.IsLockTimeout(e)
+            && (group.Count == 1 || store.IsDuplicate(e) || PostgresErrors.IsStaleBulkUpdate(e)))
+        {
+            return false;
+        }
+
+        FaultInjection.Reach(FaultPoint.AfterCommit);
+        bulkWriter.SetVersion(entries, version);
+        foreach (var member in group)
+            member.Succeed();
+        foreach (var sagas in recentSagas)
+            entries.FindAll(x => x.State == EntityState.Added).ForEach(sagas.Keep);
+        return true;
+    }
+
+    /// <summary>Commits a unit in its DbContext's open transaction.</summary>
+    public static async Task CommitOpenTransaction(OutboxStore<TDbContext> store, UnitOfWork<TDbContext> unit,
+        CancellationToken cancellationToken)
+    {
+        var db = unit.DbContext;
+        db.Database.AutoSavepointsEnabled = false; // nothing is saved if any of it fails
+        await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
+        FaultInjection.Reach(FaultPoint.BeforeCommit);
+        await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
+        FaultInjection.Reach(FaultPoint.AfterCommit);
+        db.ChangeTracker.AcceptAllChanges();
+    }
+
+    async Task CommitAlone(GroupMember<TDbContext> member)
+    {
+        await using (await member.Unit.DbContext.Database.BeginTransactionAsync().ConfigureAwait(false))
+            await CommitOpenTransaction(store, member.Unit, CancellationToken.None).ConfigureAwait(false);
+        member.Succeed();
+    }
+
+    /// <summary>
+    /// Commits units whose handlers have completed by one SaveChanges, which reports the rows that have changed; then
+    /// starts again without their units.
+    /// </summary>
+    async Task CommitMerged(List<GroupMember<TDbContext>> members)
+    {
+        while (members.Count > 0)
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+            await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
+            var duplicates = await store.InsertInbox(db, [.. members.Select(x => x.Unit)]).ConfigureAwait(false);
+            FallOut(members, [.. members.Where(x => x.Unit.Consumed is { } c && duplicates.Contains(c))],
+                new DuplicateMessageException());
+
+            var merged = new MergedChanges<TDbContext>(db, members);
+            try
+            {
+                await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+            }
+            catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
+            {
+                FallOut(members, owners, e);
+                continue;
+            }
+
+            await Commit(db, merged, members, [], []).ConfigureAwait(false);
+            return;
+        }
+    }
+
+    /// <summary>
+    /// Decides the requests of all members, resumes their handlers, and commits when the last has completed. The inbox
+    /// rows are inserted with the load, so that a duplicate decides nothing.
+    /// </summary>
+    /// <returns>True.</returns>
+    async Task<bool> DecideAndCommit(TDbContext db, List<BatchStepMember<TDbContext>> members)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
+        IReadOnlyList<NpgsqlBatchCommand> statements;
+        IReadOnlyList<BatchStepMember<TDbContext>> failed;
+        List<BatchStepMember<TDbContext>> fresh;
+        await using (var batch = OutboxStore<TDbContext>.NewBatch(db))
+        {
+            store.AddInbox(batch, [.. members.Select(x => x.Unit)]);
+            members[0].Load(batch, members);
+            await using var rows = await store.Run(batch, [], CancellationToken.None).ConfigureAwait(false);
+            var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
+            fresh = members.FindAll(x => x.Unit.Consumed is not { } c
+                || inserted.Contains((c.MessageId, c.ConsumerId)));
+            (statements, failed) = await members[0].Decide(rows, fresh, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        HasResumedHandlers = true;
+        foreach (var duplicate in members.Except(fresh))
+            duplicate.Fail(new DuplicateMessageException());
+        fresh.ForEach(x => x.Resume(inline: fresh.Count == 1));
+        var decided = fresh.Except(failed).ToList();
+        await WaitForHandlers(decided, isAlone: members.Count == 1).ConfigureAwait(false);
+
+        var merged = new MergedChanges<TDbContext>(db, decided);
+        if (!merged.IsEmpty)
+            await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
+        await Commit(db, merged, decided, statements, failed).ConfigureAwait(false);
+        return true;
+    }
+
+    static async Task WaitForHandlers(List<BatchStepMember<TDbContext>> members, bool isAlone)
+    {
+        try
+        {
+            var completed = await Task.WhenAll(members.Select(x => x.Handler)).WaitAsync(MaxHandlerTime)
+                .ConfigureAwait(false);
+            if (completed.Contains(false))
+                throw new GroupBrokenException("A handler of the group has failed after the group's decision");
+        }
+        catch (TimeoutException)
+        {
+            var reason = $"A handler ran longer than {MaxHandlerTime} after its batch step, and kept its group's locks";
+            throw isAlone ? new InvalidOperationException(reason) : new GroupBrokenException(reason);
+        }
+    }
+
+    async Task Commit(TDbContext db, MergedChanges<TDbContext> merged, IReadOnlyList<GroupMember<TDbContext>> members,
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<GroupMember<TDbContext>> failed)
+    {
+        FaultInjection.Reach(FaultPoint.BeforeCommit);
+        await store.CommitGroup(db, [.. members.Select(x => x.Unit)], statements, [.. failed.Select(x => x.Unit)])
+            .ConfigureAwait(false);
+        foreach (var member in members)
+            member.Succeed();
+        FaultInjection.Reach(FaultPoint.AfterCommit);
+        merged.Accept();
+    }
+
+    static void FallOut(List<GroupMember<TDbContext>> members, IReadOnlyCollection<GroupMember<TDbContext>> fallen,
+        Exception reason)
+    {
+        foreach (var member in fallen)
+        {
+            members.Remove(member);
+            member.Fail(reason);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using Microsoft.EntityFrameworkCore;
+
+namespace Messaging.Postgres.Commits;
+
+/// <summary>
+/// Rows that were locked by others, and messages whose group has failed after its decision. Their units commit from
+/// queues beside the main one, so that they delay no others, until one of them has succeeded.
+/// </summary>
+/// <remarks>Not thread-safe: the committer's lock guards it.</remarks>
+sealed class Quarantine<TDbContext> where TDbContext : DbContext
+{
+    const int MaxKeys = 10_000;
+    const int MaxConcurrentQueues = 8;
+
+    readonly SemaphoreSlim _concurrency = new(MaxConcurrentQueues);
+    readonly Dictionary<object, CommitQueue<TDbContext>> _queues = [];
+
+    /// <summary>The queue of the unit's message or rows, or null if none of them is quarantined.</summary>
+    public CommitQueue<TDbContext>? Find(GroupMember<TDbContext> member) =>
+        _queues.Count == 0 ? null : Find(member.Keys) ?? Find(member.Contended);
+
+    CommitQueue<TDbContext>? Find(IReadOnlyList<object> keys) =>
+        keys.Select(x => _queues.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
+
+    /// <summary>Quarantines the keys of units; keys of one unit share a queue.</summary>
+    public void Add(IEnumerable<IReadOnlyList<object>> keysOfUnits)
+    {
+        // Keys whose units never came back. A row that is still locked is found again.
+        if (_queues.Count > MaxKeys)
+            foreach (var (key, _) in _queues.Where(x => !x.Value.IsDraining).ToList())
+                _queues.Remove(key);
+        foreach (var keys in keysOfUnits)
+        {
+            var queue = Find(keys) ?? new CommitQueue<TDbContext>(_concurrency);
+            foreach (var key in keys)
+                _queues.TryAdd(key, queue);
+        }
+    }
+
+    /// <summary>
+    /// Releases the keys of committed units; units that wait in the queue by now are still committed from it.
+    /// </summary>
+    public void Release(CommitQueue<TDbContext> queue, List<GroupMember<TDbContext>> group)
+    {
+        foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))
+            if (_queues.GetValueOrDefault(key) == queue)
+                _queues.Remove(key);
+    }
+}

@@ -1,0 +1,96 @@
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Storage;
+using NpgsqlTypes;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>The SQL statements on the inbox and the outbox, with the table and column names of a model.</summary>
+sealed class OutboxStatements
+{
+    /// <summary>The columns that a new row sets; the others are null.</summary>
+    public static readonly (string Property, NpgsqlDbType Type, Func<OutboxMessage, object?> Value)[] Columns =
+    [
+        (nameof(OutboxMessage.Id), NpgsqlDbType.Uuid, x => x.Id),
+        (nameof(OutboxMessage.MessageId), NpgsqlDbType.Uuid, x => x.MessageId),
+        (nameof(OutboxMessage.ConversationId), NpgsqlDbType.Uuid, x => x.ConversationId),
+        (nameof(OutboxMessage.CorrelationId), NpgsqlDbType.Uuid, x => x.CorrelationId),
+        (nameof(OutboxMessage.SentTime), NpgsqlDbType.TimestampTz, x => x.SentTime),
+        (nameof(OutboxMessage.EnqueueTime), NpgsqlDbType.TimestampTz, x => x.EnqueueTime),
+        (nameof(OutboxMessage.ExpirationTime), NpgsqlDbType.TimestampTz, x => x.ExpirationTime),
+        (nameof(OutboxMessage.InboxMessageId), NpgsqlDbType.Uuid, x => x.InboxMessageId),
+        (nameof(OutboxMessage.InboxConsumerId), NpgsqlDbType.Uuid, x => x.InboxConsumerId),
+        (nameof(OutboxMessage.TokenId), NpgsqlDbType.Uuid, x => x.TokenId),
+        (nameof(OutboxMessage.DestinationAddress), NpgsqlDbType.Text, x => x.DestinationAddress),
+        (nameof(OutboxMessage.MessageType), NpgsqlDbType.Text, x => x.MessageType),
+        (nameof(OutboxMessage.ContentType), NpgsqlDbType.Text, x => x.ContentType),
+        (nameof(OutboxMessage.Body), NpgsqlDbType.Text, x => x.Body),
+        (nameof(OutboxMessage.Headers), NpgsqlDbType.Text, x => x.Headers),
+        (nameof(OutboxMessage.Properties), NpgsqlDbType.Text, x => x.Properties),
+        (nameof(OutboxMessage.Attempts), NpgsqlDbType.Integer, x => x.Attempts),
+    ];
+
+    public OutboxStatements(DbContext db)
+    {
+        var quote = db.GetService<ISqlGenerationHelper>();
+        var (outbox, o) = Names<OutboxMessage>(db, quote);
+        var (inbox, i) = Names<InboxState>(db, quote);
+        InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
+        var (id, due, parked) =
+            (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)), o(nameof(OutboxMessage.Parked)));
+        var (token, attempts) = (o(nameof(OutboxMessage.TokenId)), o(nameof(OutboxMessage.Attempts)));
+        var (message, consumer, consumed) =
+            (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
+
+        InsertOutbox = $"""
+            insert into {outbox} ({string.Join(", ", Columns.Select(x => o(x.Property)))})
+            select * from unnest({string.Join(", ", Columns.Select((_, n) => $"${n + 1}"))})
+            """;
+        // Ordered by key, so that two replicas with the same messages wait for each other in one direction.
+        InsertNewInboxes = $"""
+            insert into {inbox} ({message}, {consumer}, {consumed})
+            select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
+            """;
+        InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {message}, {consumer}";
+        DeleteInboxes = $"delete from {inbox} where ({message}, {consumer}) in (select * from unnest($1, $2))";
+        InsertInbox = $"insert into {inbox} ({message}, {consumer}, {consumed}) values ($1, $2, now())";
+        Unschedule = $"delete from {outbox} where {token} = any($1)";
+        Claim = ClaimText("= 0", "{0}");
+        ClaimRetry = ClaimText("> 0", "least(1, {0})");
+        Purge = $$"""
+            delete from {{inbox}} where ctid = any(array(
+                select ctid from {{inbox}} where {{consumed}} < now() - {0} limit {1}))
+            """;
+
+        string ClaimText(string attemptsCondition, string limit) => $$"""
+            with due as (
+                select {{id}} from {{outbox}}
+                where {{due}} <= now() and {{parked}} is null and {{attempts}} {{attemptsCondition}}
+                order by {{due}} limit {{limit}} for update skip locked)
+            update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
+            """;
+    }
+
+    public string InboxTable { get; }
+    public string InsertOutbox { get; }
+    public string InsertInbox { get; }
+    public string InsertNewInboxes { get; }
+    public string InsertInboxes { get; }
+    public string DeleteInboxes { get; }
+    public string Unschedule { get; }
+    public string Claim { get; }
+    public string ClaimRetry { get; }
+    public string Purge { get; }
+
+    static (string Table, Func<string, string> Column) Names<T>(DbContext db, ISqlGenerationHelper quote)
+    {
+        var entity = db.Model.FindEntityType(typeof(T)) ?? throw new InvalidOperationException(
+            $"{typeof(T).Name} is not in the model of {db.GetType().Name}: "
+            + "call AddTransactionalOutboxEntities in OnModelCreating");
+        var table = StoreObjectIdentifier.Table(entity.GetTableName()!, entity.GetSchema());
+        return (quote.DelimitIdentifier(table.Name, table.Schema),
+            property => quote.DelimitIdentifier(entity.FindProperty(property)!.GetColumnName(table)!));
+    }
+}

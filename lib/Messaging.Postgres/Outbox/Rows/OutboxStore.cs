@@ -1,0 +1,247 @@
+using System.Data;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Commits;
+using Messaging.Postgres.Database;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>Reads and writes the inbox and the outbox of one DbContext.</summary>
+sealed class OutboxStore<TDbContext>(
+    OutboxOptions<TDbContext> options,
+    DatabaseClock<TDbContext> clock,
+    IServiceScopeFactory scopes) : IOutboxRows<TDbContext>
+    where TDbContext : DbContext
+{
+    OutboxStatements? _statements;
+
+    /// <summary>
+    /// Writes the rest of a unit of work in the context's open transaction, and commits, in one round trip: COMMIT is
+    /// the last statement of the batch, and does not run if one before it fails.
+    /// </summary>
+    public async Task CommitUnit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
+    {
+        await using var batch = NewBatch(unit.DbContext);
+        AddUnits(batch, unit.DbContext, [unit], []);
+        if (unit.Consumed is { } consumed)
+            batch.BatchCommands.Add(new(For(unit.DbContext).InsertInbox)
+            {
+                Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
+            });
+        await RunToCommit(batch, [unit], cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Runs a batch whose last statement, added here, is the COMMIT.</summary>
+    async Task RunToCommit(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        CancellationToken cancellationToken)
+    {
+        batch.BatchCommands.Add(new("COMMIT"));
+        await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
+        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Runs a batch, and prepares its statements on the connection if the options say so.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="units">
+    /// The units whose additional statements are in the batch: such texts vary, and are not prepared.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the batch.</param>
+    public async Task<NpgsqlDataReader> Run(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        CancellationToken cancellationToken)
+    {
+        await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
+        return await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Costs an additional round trip the first time a statement runs on a connection.</summary>
+    Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
+        options.PrepareStatements && units.All(x => x.Statements.Count == 0)
+            ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
+
+    /// <summary>A batch in the context's open transaction.</summary>
+    public static NpgsqlBatch NewBatch(TDbContext db) => new((NpgsqlConnection)db.Database.GetDbConnection(),
+        (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
+
+    /// <summary>Inserts the inbox rows of all units, and returns those that existed already.</summary>
+    public async Task<IReadOnlySet<InboxState>> InsertInbox(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        if (units.All(x => x.Consumed == null))
+            return new HashSet<InboxState>();
+        await using var batch = NewBatch(db);
+        AddInbox(batch, units);
+        await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
+        var inserted = await ReadInbox(rows).ConfigureAwait(false);
+        return units.Select(x => x.Consumed).OfType<InboxState>()
+            .Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
+    }
+
+    /// <summary>Adds one statement that inserts all inbox rows that do not exist, and returns their keys.</summary>
+    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
+
+    /// <summary>
+    /// Adds one statement that inserts all inbox rows and fails if one exists; none if no unit consumes a message.
+    /// </summary>
+    public void AddNewInbox(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        if (Consumed(units) is { Count: > 0 } consumed)
+            batch.BatchCommands.Add(OnKeys(For(db).InsertNewInboxes, consumed));
+    }
+
+    /// <summary>Whether an inbox row existed already.</summary>
+    public bool IsDuplicate(Exception error) => PostgresErrors.IsDuplicateKey(error, _statements?.InboxTable);
+
+    static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        [.. units.Select(x => x.Consumed).OfType<InboxState>()];
+
+    static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
+    {
+        Parameters =
+        {
+            new() { Value = consumed.Select(x => x.MessageId).ToArray() },
+            new() { Value = consumed.Select(x => x.ConsumerId).ToArray() },
+        },
+    };
+
+    /// <summary>
+    /// Reads the keys that the statement of <see cref="AddInbox" /> returned, and advances to the next result.
+    /// </summary>
+    public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
+    {
+        var inserted = new HashSet<(Guid, Guid)>();
+        while (await rows.ReadAsync().ConfigureAwait(false))
+            inserted.Add((rows.GetGuid(0), rows.GetGuid(1)));
+        await rows.NextResultAsync().ConfigureAwait(false);
+        return inserted;
+    }
+
+    /// <summary>
+    /// Writes the rest of a group's units, whose inbox rows are inserted, and commits, in one round trip.
+    /// </summary>
+    /// <param name="db">The context with the group's transaction.</param>
+    /// <param name="units">The units to commit.</param>
+    /// <param name="statements">The statements of their batch step.</param>
+    /// <param name="failed">The units that have failed alone: their inbox rows are deleted.</param>
+    public async Task CommitGroup(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<UnitOfWork<TDbContext>> failed)
+    {
+        await using var batch = NewBatch(db);
+        AddUnits(batch, db, units, statements);
+        if (Consumed(failed) is { Count: > 0 } undone)
+            batch.BatchCommands.Add(OnKeys(For(db).DeleteInboxes, undone));
+        await RunToCommit(batch, units, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    /// <summary>Adds the statements, schedules and messages of units: all but tracked changes and inbox rows.</summary>
+    /// <param name="batch">The batch of the transaction.</param>
+    /// <param name="db">A context with the model.</param>
+    /// <param name="units">The units to commit.</param>
+    /// <param name="statements">The statements of their batch step.</param>
+    public void AddUnits(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
+        IReadOnlyList<NpgsqlBatchCommand> statements)
+    {
+        foreach (var statement in statements.Concat(units.SelectMany(x => x.Statements)))
+            batch.BatchCommands.Add(statement);
+        // Before the inserts, so that a message that is scheduled after it was unscheduled remains.
+        if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
+            batch.BatchCommands.Add(new(For(db).Unschedule) { Parameters = { new() { Value = unscheduled } } });
+        if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
+        {
+            // The lease starts now: a unit may have waited for its commit.
+            foreach (var message in messages.Where(x => !x.IsDelayed))
+                message.EnqueueTime = clock.UtcNow + options.DeliveryLease;
+            batch.BatchCommands.Add(InsertAll(For(db).InsertOutbox, messages));
+        }
+    }
+
+    static NpgsqlBatchCommand InsertAll(string sql, List<OutboxMessage> messages)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var (_, type, value) in OutboxStatements.Columns)
+            command.Parameters.Add(new NpgsqlParameter
+            {
+                Value = Values(type, messages, value),
+                NpgsqlDbType = NpgsqlDbType.Array | type,
+            });
+        return command;
+    }
+
+    static Array Values(NpgsqlDbType type, List<OutboxMessage> messages, Func<OutboxMessage, object?> value) =>
+        type switch
+        {
+            NpgsqlDbType.Uuid => messages.Select(x => (Guid?)value(x)).ToArray(),
+            NpgsqlDbType.TimestampTz => messages.Select(x => (DateTime?)value(x)).ToArray(),
+            NpgsqlDbType.Integer => messages.Select(x => (int)value(x)!).ToArray(),
+            _ => messages.Select(x => (string?)value(x)).ToArray(),
+        };
+
+    /// <summary>Whether the consumer has committed the message.</summary>
+    public Task<bool> IsConsumed(TDbContext db, Guid messageId, Guid consumerId, CancellationToken cancellationToken) =>
+        db.Set<InboxState>().AnyAsync(x => x.MessageId == messageId && x.ConsumerId == consumerId, cancellationToken);
+
+    /// <summary>The unsent messages of a consumed message, without those that are scheduled or parked.</summary>
+    public Task<List<OutboxMessage>> FindUnsent(TDbContext db, Guid messageId, Guid consumerId,
+        CancellationToken cancellationToken) =>
+        db.Set<OutboxMessage>().AsNoTracking()
+            .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId
+                && x.TokenId == null && x.Parked == null)
+            .ToListAsync(cancellationToken);
+
+    /// <summary>Deletes a scheduled message in the context's open transaction.</summary>
+    public Task Unschedule(TDbContext db, Guid tokenId, CancellationToken cancellationToken) =>
+        db.Set<OutboxMessage>().Where(x => x.TokenId == tokenId).ExecuteDeleteAsync(cancellationToken);
+
+    /// <inheritdoc />
+    public Task ReadClock(CancellationToken cancellationToken) => WithContext(async db =>
+    {
+        await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
+            .SingleAsync(cancellationToken)).ConfigureAwait(false);
+        return true;
+    });
+
+    /// <inheritdoc />
+    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken) =>
+        WithContext(async db =>
+            await db.Set<OutboxMessage>()
+                .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit,
+                    options.DeliveryLease + options.MessageDeliveryTimeout)
+                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false));
+
+    /// <inheritdoc />
+    public Task Delete(Guid[] ids, CancellationToken cancellationToken) =>
+        WithContext(db => db.Set<OutboxMessage>().Where(x => ids.Contains(x.Id)).ExecuteDeleteAsync(cancellationToken));
+
+    /// <inheritdoc />
+    public Task Postpone(Guid id, int attempts, TimeSpan pause, bool park, string error,
+        CancellationToken cancellationToken)
+    {
+        var now = clock.UtcNow;
+        return WithContext(db => db.Set<OutboxMessage>().Where(x => x.Id == id).ExecuteUpdateAsync(set => set
+            .SetProperty(x => x.Attempts, attempts)
+            .SetProperty(x => x.EnqueueTime, now + pause)
+            .SetProperty(x => x.Parked, park ? now : null)
+            .SetProperty(x => x.LastError, error), cancellationToken));
+    }
+
+    /// <summary>
+    /// Deletes up to one batch of inbox rows that are older than the window, and returns their number.
+    /// </summary>
+    public Task<int> Purge(CancellationToken cancellationToken) =>
+        WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
+            [options.DuplicateDetectionWindow, options.QueryMessageLimit], cancellationToken));
+
+    async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        db.Database.SetCommandTimeout(options.QueryTimeout);
+        var strategy = db.Database.CreateExecutionStrategy();
+        return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
+    }
+
+    OutboxStatements For(TDbContext db) => _statements ??= new OutboxStatements(db);
+}

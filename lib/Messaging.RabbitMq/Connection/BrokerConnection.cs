@@ -1,0 +1,61 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>Prepares MassTransit's connections to the broker, and waits until the broker accepts them.</summary>
+sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger<BrokerConnection> log)
+{
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+    volatile bool _isUnreachable;
+
+    /// <summary>
+    /// Whether the last attempt could not reach the broker. False if the broker has refused the login.
+    /// </summary>
+    public bool IsUnreachable => _isUnreachable;
+
+    /// <summary>
+    /// Called before MassTransit connects. Installs the <see cref="BrokerSocket" />, and returns when the broker
+    /// accepts a connection of this user or the service stops.
+    /// </summary>
+    /// <remarks>
+    /// MassTransit retries a failed connection after 3 to 30 seconds, which cannot be configured, and its endpoints end
+    /// for good on an exception that they do not know, such as a refused login while a password is being changed. So
+    /// failures are handled here, and retried four times a second.
+    /// </remarks>
+    public async Task PrepareAsync(ConnectionFactory factory)
+    {
+        factory.SocketFactory = BrokerSocket.Create;
+        for (var logged = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
+            try
+            {
+                // RabbitMQ.Client 7.2.2 can ignore the token of a failed attempt (its issue 1968).
+                await ProbeAsync(factory).WaitAsync(Timeout, lifetime.ApplicationStopping);
+                _isUnreachable = false;
+                return;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                var cause = e.GetBaseException();
+                _isUnreachable = cause is not (PossibleAuthenticationFailureException or OperationInterruptedException);
+                if (logged != cause.Message)
+                    LogUnreachable(logged = cause.Message);
+                await Task.Delay(Pause, lifetime.ApplicationStopping)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+    }
+
+    /// <summary>Completes the handshake: the port of a proxy can be open long before the broker behind it is.</summary>
+    async Task ProbeAsync(ConnectionFactory factory)
+    {
+        await using var probe = await factory.CreateConnectionAsync("probe", lifetime.ApplicationStopping);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "RabbitMQ cannot be reached, or refuses the login; the connection is retried four times a second: {Reason}")]
+    partial void LogUnreachable(string reason);
+}

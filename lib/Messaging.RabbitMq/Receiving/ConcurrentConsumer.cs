@@ -1,0 +1,49 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>Starts the handling of each delivery by another consumer, and does not wait for its end.</summary>
+/// <param name="consumer">Handles the deliveries.</param>
+/// <param name="limit">The maximum number of concurrent deliveries; the next one waits.</param>
+sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyncBasicConsumer
+{
+    readonly SemaphoreSlim _capacity = new(limit);
+
+    public IChannel? Channel => consumer.Channel;
+
+    public async Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
+        string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken = default)
+    {
+        var copy = body.ToArray(); // the client reuses the memory when this method returns
+        await _capacity.WaitAsync(cancellationToken).ConfigureAwait(false);
+        _ = Handle(); // MassTransit's consumer logs failures, and waits for pending deliveries before it stops
+
+        async Task Handle()
+        {
+            try
+            {
+                await consumer.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey,
+                    properties,
+                    copy, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                _capacity.Release();
+            }
+        }
+    }
+
+    public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+        consumer.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
+
+    public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+        consumer.HandleBasicCancelAsync(consumerTag, cancellationToken);
+
+    public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+        consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
+
+    public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) =>
+        consumer.HandleChannelShutdownAsync(channel, reason);
+}

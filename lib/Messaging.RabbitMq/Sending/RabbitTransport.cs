@@ -1,0 +1,230 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.RabbitMqTransport;
+using MassTransit.RabbitMqTransport.Configuration;
+using MassTransit.Transports;
+using Messaging.Postgres.Outbox;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>
+/// Sends committed messages on a separate channel of MassTransit's connection. They are serialized and addressed
+/// already, so they skip MassTransit's send pipeline. The exchanges and queues of an address are declared once per
+/// channel.
+/// </summary>
+/// <remarks>
+/// The bus sends the other messages: those with headers or properties (while MassTransit is traced, every message has
+/// trace headers), and those that were read back from their rows. Send observers and send metrics see only these.
+/// </remarks>
+sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
+    ILogger<RabbitTransport<TDbContext>> log)
+    : IOutboxTransport<TDbContext>
+    where TDbContext : DbContext
+{
+    // MassTransit's names of the transport properties.
+    const string Exchange = "RMQ-Exchange";
+    const string Mandatory = "Mandatory";
+
+    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    readonly IConnectionContextSupervisor _connections =
+        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+
+    readonly Lock _lock = new();
+    readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)instance.HostConfiguration);
+    IConnection? _blocked; // the connection on which the broker blocks publishers
+    Task<OpenChannel>? _channel;
+    IConnection? _watched;
+
+    public bool IsAvailable => bus.IsAvailable && Volatile.Read(ref _blocked) is not { IsOpen: true };
+
+    /// <summary>
+    /// Opens the channel and declares addresses; waits for the broker. An address that the broker refuses is logged,
+    /// and declared again by the first message to it.
+    /// </summary>
+    /// <param name="sendsTo">The addresses that messages are sent to.</param>
+    /// <param name="publishes">The types of published messages.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    public async Task Prepare(IEnumerable<Uri> sendsTo, IEnumerable<Type> publishes,
+        CancellationToken cancellationToken)
+    {
+        await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false); // also if there are no addresses
+        foreach (var address in sendsTo.Select(_topology.AddressOf).Concat(publishes.Select(_topology.AddressOf)))
+            try
+            {
+                await Resolve(address.ToString(), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
+            {
+                LogNotDeclared(e, address);
+            }
+    }
+
+    public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
+    {
+        var isStopping = _connections.Stopping.IsCancellationRequested;
+        if (isStopping || !IsPlain(message))
+        {
+            if (!isStopping)
+                // Alarms are watched before the first publish.
+                await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+            await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        while (true)
+        {
+            var (open, exchange) = await Resolve(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await Publish(open.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The broker may have the message. It is sent again on the next connection; inboxes drop duplicates.
+            }
+            catch (MessageReturnedException)
+            {
+                open.Exchanges.TryRemove(message.DestinationAddress, out _);
+                throw;
+            }
+        }
+    }
+
+    static Task Publish(ConfirmedChannel channel, CachedString exchange, OutboxMessage message,
+        CancellationToken cancellationToken)
+    {
+        var properties = new BasicProperties
+        {
+            MessageId = message.MessageId.ToString(),
+            CorrelationId = message.CorrelationId?.ToString(),
+            ContentType = message.ContentType,
+            Persistent = true,
+        };
+        return channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
+            message.SerializedBody!.GetBytes(), cancellationToken);
+    }
+
+    /// <summary>Whether the message has no properties beside its exchange and the mandatory flag.</summary>
+    static bool IsPlain(OutboxMessage message) =>
+        message is
+        {
+            SerializedBody: not null, ExpirationTime: null, HeaderValues.Count: 0,
+            PropertyValues: { } properties
+        }
+        && properties.ContainsKey(Exchange)
+        && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
+
+    /// <summary>
+    /// The open channel and the exchange of an address; retried on the next connection if one is lost.
+    /// </summary>
+    async ValueTask<(OpenChannel Open, CachedString Exchange)> Resolve(string address,
+        CancellationToken cancellationToken)
+    {
+        while (true)
+            try
+            {
+                var open = await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
+                return (open, await ExchangeOf(address, open).WaitAsync(cancellationToken).ConfigureAwait(false));
+            }
+            catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Nothing was sent.
+            }
+    }
+
+    /// <summary>The exchange of an address, once the address is declared on this channel's connection.</summary>
+    Task<CachedString> ExchangeOf(string address, OpenChannel open) =>
+        open.Exchanges.TryGetValue(address, out var declared)
+        && declared is { IsCompleted: false } or { IsCompletedSuccessfully: true }
+            ? declared
+            : open.Exchanges[address] = _topology.Declare(address, open.Connection, _connections.Stopping);
+
+    Task<OpenChannel> OpenAsync()
+    {
+        var channel = Volatile.Read(ref _channel);
+        if (IsUsable(channel))
+            return channel;
+        lock (_lock)
+        {
+            if (!IsUsable(_channel))
+                using (ExecutionContext.SuppressFlow())
+                    _channel = Task.Run(OpenNextAsync);
+            return _channel;
+        }
+    }
+
+    /// <summary>Whether the channel is open or being opened.</summary>
+    static bool IsUsable([NotNullWhen(true)] Task<OpenChannel>? channel) =>
+        channel is { IsCompleted: false } or { IsCompletedSuccessfully: true, Result.Channel.IsOpen: true };
+
+    async Task<OpenChannel> OpenNextAsync()
+    {
+        for (var logged = ""; ;)
+            try
+            {
+                IConnection? connection = null;
+                await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection),
+                    _connections.Stopping)
+                    .ConfigureAwait(false);
+                Watch(connection!);
+                var channel = await ConfirmedChannel.OpenAsync(connection!, _connections.Stopping)
+                    .ConfigureAwait(false);
+                return new OpenChannel(connection!, channel, new());
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
+            {
+                // MassTransit may still return a connection that has just been lost.
+                if (logged != e.Message)
+                    LogNotOpened(logged = e.Message);
+                await Task.Delay(Pause, _connections.Stopping).ConfigureAwait(false);
+            }
+    }
+
+    /// <summary>Watches for a memory or disk alarm, during which the broker blocks publishers.</summary>
+    void Watch(IConnection connection)
+    {
+        if (connection == _watched)
+            return;
+        _watched = connection;
+        connection.ConnectionBlockedAsync += (_, blocked) =>
+        {
+            Volatile.Write(ref _blocked, connection);
+            LogBlocked(blocked.Reason);
+            return Task.CompletedTask;
+        };
+        connection.ConnectionUnblockedAsync += (_, _) =>
+        {
+            Interlocked.CompareExchange(ref _blocked, null, connection);
+            LogUnblocked();
+            return Task.CompletedTask;
+        };
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message =
+        "RabbitMQ has raised a memory or disk alarm and blocks publishers; messages wait in the outbox: {Reason}")]
+    partial void LogBlocked(string reason);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "RabbitMQ's alarm has ended; messages are sent again")]
+    partial void LogUnblocked();
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The channel to RabbitMQ cannot be opened, and is retried ten times a second; messages wait: {Reason}")]
+    partial void LogNotOpened(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The exchange or queue of {Address} could not be declared; the first message to it tries again")]
+    partial void LogNotDeclared(Exception error, Uri address);
+
+    /// <summary>
+    /// A channel, its connection, and the exchanges of the addresses that are declared since it was opened.
+    /// </summary>
+    sealed record OpenChannel(IConnection Connection, ConfirmedChannel Channel,
+        ConcurrentDictionary<string, Task<CachedString>> Exchanges);
+}

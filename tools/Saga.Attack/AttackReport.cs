@@ -1,0 +1,58 @@
+using System.Globalization;
+using Saga.Audit;
+using Spectre.Console;
+
+namespace Saga.Attack;
+
+/// <summary>The results of an attack on the console.</summary>
+/// <param name="Seed">The seed.</param>
+/// <param name="Audit">The audit of both databases.</param>
+/// <param name="History">All requests and faults.</param>
+/// <param name="Messages">Counts the repeated and the held messages.</param>
+/// <param name="Redelivered">The number of redeliveries by the broker.</param>
+/// <param name="Faults">The recovery times.</param>
+/// <param name="Violations">The violated invariants.</param>
+sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEvent> History, MessageTamperer Messages,
+    long Redelivered, FaultInjector Faults, IReadOnlyList<string> Violations)
+{
+    const int MaxPrinted = 50;
+
+    public void Print()
+    {
+        AnsiConsole.Write(CountsTable());
+        AnsiConsole.Write(FaultsTable());
+        foreach (var violation in Violations.Take(MaxPrinted))
+            AnsiConsole.MarkupLineInterpolated($"[red]violation[/] {violation}");
+        AnsiConsole.MarkupLineInterpolated($"seed {Seed}: {Violations.Count} violations");
+    }
+
+    Table CountsTable()
+    {
+        var table = new Table().Title("attack").AddColumns("count", "").RoundedBorder();
+        foreach (var (name, value) in Audit.Counts)
+            table.AddRow(name.EscapeMarkup(), value.EscapeMarkup());
+        var requests = History.Where(x => x.Kind != HistoryEvent.Fault).GroupBy(x => (x.Kind, x.Outcome))
+            .OrderBy(x => x.Key);
+        foreach (var group in requests)
+            table.AddRow($"{group.Key.Kind} {group.Key.Outcome}", $"{group.Count():N0}");
+        table.AddRow("messages repeated by the attack", $"{Messages.Duplicates:N0}");
+        table.AddRow("messages held back by the attack", $"{Messages.HeldBack:N0}");
+        table.AddRow("redeliveries by the broker", $"{Redelivered:N0}");
+        return table;
+    }
+
+    Table FaultsTable()
+    {
+        var kinds = Faults.Recoveries.ToList();
+        var table = new Table().Title($"{kinds.Sum(x => x.Value.Count)} faults of {kinds.Count} kinds")
+            .AddColumns("fault", "count", "median recovery, s", "max recovery, s").RoundedBorder();
+        foreach (var (kind, recoveries) in kinds)
+        {
+            var seconds = recoveries.Select(x => x?.TotalSeconds ?? double.PositiveInfinity).Order().ToList();
+            string Text(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
+            table.AddRow(kind.EscapeMarkup(), $"{seconds.Count}", Text(seconds[seconds.Count / 2]), Text(seconds[^1]));
+        }
+
+        return table;
+    }
+}

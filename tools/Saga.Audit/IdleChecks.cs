@@ -1,0 +1,51 @@
+using Npgsql;
+
+namespace Saga.Audit;
+
+/// <summary>I6 and I9: every order is terminal, outboxes and queues are empty, no message is parked.</summary>
+sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, BrokerQueues? broker,
+    AuditFindings findings)
+{
+    const string OpenOrders = """
+        select order_id, current_state from orders
+        where current_state not in ('Confirmed', 'Rejected', 'Cancelled') limit 1000
+        """;
+
+    const string UnsentMessages =
+        "select message_id, message_type, parked is not null, last_error from outbox_message limit 1000";
+
+    /// <summary>Polls until the system is idle or the time is over; what is pending then is a violation.</summary>
+    public async Task RunAsync(DateTime end, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var pending = await FindPendingAsync(cancellationToken);
+            if (pending.Count == 0 || DateTime.UtcNow > end)
+            {
+                pending.ForEach(findings.Violated);
+                return;
+            }
+
+            await Task.Delay(200, cancellationToken);
+        }
+    }
+
+    async Task<List<string>> FindPendingAsync(CancellationToken cancellationToken)
+    {
+        var pending = new List<string>();
+        await foreach (var r in orders.QueryAsync(OpenOrders, cancellationToken))
+            pending.Add($"I6: order {r.GetGuid(0)} is still {r.GetString(1)}");
+        foreach (var (name, database) in new[] { ("Order", orders), ("Account", accounts) })
+            await foreach (var r in database.QueryAsync(UnsentMessages, cancellationToken))
+            {
+                var (type, state) = (r.GetString(1).Split(';')[0], r.GetBoolean(2) ? "parked" : "unsent");
+                var error = r.IsDBNull(3) ? "no error" : r.GetString(3);
+                pending.Add($"I9: message {r.GetGuid(0)} ({type}) is {state} in the outbox of {name}: {error}");
+            }
+
+        if (broker != null)
+            foreach (var (queue, count) in await broker.NonEmptyAsync(cancellationToken))
+                pending.Add($"I9: queue {queue} holds {count} messages");
+        return pending;
+    }
+}

@@ -1,0 +1,29 @@
+using System.CommandLine;
+using Saga.Simulation;
+
+namespace Saga.Cli;
+
+/// <summary>The commands of the deterministic simulation.</summary>
+static class SimulationCommandLine
+{
+    public static Command Simulate()
+    {
+        var seed = new Option<int?>("--seed") { Description = "Replays only this seed and prints its trace." };
+        var first = new Option<int>("--first") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
+        var seeds = CliOptions.Count("--seeds", "The number of seeds.", 10_000);
+        var mutant = new Option<Mutant>("--mutant") { Description = "With --seed: the guarantee to switch off." };
+        var command = new Command("simulate", "Runs the shipped rules in a simulation with faults, once for each seed.")
+            { seed, first, seeds, mutant };
+        command.SetAction(parsed => parsed.GetValue(seed) is { } one
+            ? SimulateCommand.Replay(one, parsed.GetValue(mutant))
+            : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds)));
+        return command;
+    }
+
+    public static Command Mutants()
+    {
+        var command = new Command("mutants", "Switches each guarantee off in turn, and prints which check detects it.");
+        command.SetAction(_ => MutantHunt.Print());
+        return command;
+    }
+}

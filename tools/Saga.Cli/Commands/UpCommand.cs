@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Saga.Servers;
+using Saga.Services;
+using Spectre.Console;
+
+namespace Saga.Cli;
+
+/// <summary>Starts servers and services on this machine, demonstrates three orders, and prints all addresses.</summary>
+/// <param name="smoke">Whether to stop after the three orders.</param>
+sealed class UpCommand(bool smoke)
+{
+    static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(5); // short, because the user waits for it
+
+    readonly Stopwatch _watch = Stopwatch.StartNew();
+
+    /// <returns>The exit code: 0 if each order reached its expected status.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        // Output to a file would otherwise be wrapped at 80 columns.
+        var console = AnsiConsole.Create(new AnsiConsoleSettings());
+        if (Console.IsOutputRedirected)
+            console.Profile.Width = 500;
+        try
+        {
+            return await RunAsync(console, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            console.MarkupLine("stopped");
+            return 130;
+        }
+        catch (Exception e) when (e is InvalidOperationException or TimeoutException)
+        {
+            console.MarkupLineInterpolated($"[red]{e.Message}[/]");
+            return 1;
+        }
+    }
+
+    async Task<int> RunAsync(IAnsiConsole console, CancellationToken cancellationToken)
+    {
+        console.MarkupLine("[bold]Order saga[/]: starting the servers and the services");
+        await using var servers = await ServerChoice.StartAsync(wellKnownPorts: true, cancellationToken,
+            waitForBroker: false);
+        await using var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
+        {
+            WellKnownPorts = true,
+            Programs = ServicePrograms.Built,
+            Settings = new Dictionary<string, string>
+            {
+                ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
+            },
+        }, cancellationToken);
+        console.MarkupLineInterpolated($"servers: {servers.Description}");
+        console.MarkupLineInterpolated($"services: ready ({_watch.Elapsed.TotalSeconds:F1} s)");
+        console.WriteLine();
+
+        var passed = await system.ThreeOrders(console, cancellationToken).RunAsync();
+        console.WriteLine();
+        if (smoke)
+        {
+            console.MarkupLine(passed ? "[green]the three orders reached their expected statuses[/]"
+                : "[red]an order did not reach its expected status[/]");
+            return passed ? 0 : 1;
+        }
+
+        console.Write(Addresses(servers, system));
+        console.WriteLine();
+        console.MarkupLine("The system runs until Ctrl-C.");
+        await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        console.MarkupLine("stopping");
+        return 0;
+    }
+
+    static Table Addresses(IServers servers, OrderSystem system)
+    {
+        var (order, account, rabbit) = (system.Orders[0], system.Accounts[0], servers.Rabbit);
+        var table = new Table().Border(TableBorder.None).HideHeaders().AddColumns("", "");
+        table.AddRow("Order, gRPC", order.GrpcAddress.Authority);
+        table.AddRow("Order, JSON", $"{order.HttpAddress}v1/orders");
+        table.AddRow("Account, gRPC", account.GrpcAddress.Authority);
+        table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
+        table.AddRow("RabbitMQ management", $"{rabbit.Management}  user {rabbit.User}, password {rabbit.Password}");
+        table.AddRow("Order's database", servers.Postgres.Admin(system.OrderDatabase).EscapeMarkup());
+        table.AddRow("Account's database", servers.Postgres.Admin(system.AccountDatabase).EscapeMarkup());
+        table.AddRow("Logs", servers.Folder.Path);
+        return table;
+    }
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using Saga.Servers;
+
+namespace Saga.Cli;
+
+/// <summary>The commands that start the system or its servers.</summary>
+static class UpCommandLine
+{
+    public static Command Up()
+    {
+        var smoke = new Option<bool>("--smoke")
+        {
+            Description = "Stops after the three orders; exit code 1 if one ends unexpectedly.",
+        };
+        var noBuild = CliOptions.NoBuild();
+        var command = new Command("up",
+            "Starts servers and services, places three orders, and stays up until Ctrl-C.") { smoke, noBuild };
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            await ServiceBuild.BuildAsync(parsed.GetValue(noBuild), cancellationToken);
+            return await new UpCommand(parsed.GetValue(smoke)).RunAsync(cancellationToken);
+        });
+        return command;
+    }
+
+    public static Command Servers()
+    {
+        var command = new Command("servers",
+            "Starts the servers that tests and loads would use, prints their kind, and stops them.");
+        command.SetAction(async (_, cancellationToken) =>
+        {
+            await using var servers = await ServerChoice.StartAsync(wellKnownPorts: false, cancellationToken);
+            Console.WriteLine($"servers: {servers.Description}");
+            return servers is LocalServers ? 2 : 0; // tells build.cake that the servers must be installed
+        });
+        return command;
+    }
+}

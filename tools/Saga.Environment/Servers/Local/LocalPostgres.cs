@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using System.Globalization;
+using Npgsql;
+
+namespace Saga.Servers;
+
+/// <summary>A private PostgreSQL server, run from the programs installed on this machine.</summary>
+public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
+{
+    const string AdminPassword = "local";
+    readonly string[] _command;
+    readonly InstanceFolder _folder;
+    ChildProcess? _server;
+
+    LocalPostgres(InstanceFolder folder, string[] command, int port)
+        : base("127.0.0.1", port, "postgres", AdminPassword) =>
+        (_folder, _command) = (folder, command);
+
+    /// <summary>The program folder of the newest installed version; null if PostgreSQL is not installed.</summary>
+    public static string? FindPrograms()
+    {
+        var versions = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql") : [];
+        var debian = versions.OrderByDescending(x => double.TryParse(Path.GetFileName(x), out var v) ? v : 0)
+            .Select(x => Path.Combine(x, "bin"));
+        return debian.Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
+            .FirstOrDefault(x => File.Exists(Path.Combine(x, "initdb")) && File.Exists(Path.Combine(x, "postgres")));
+    }
+
+    /// <summary>Creates a data folder and starts a server on it.</summary>
+    public static async Task<LocalPostgres> StartAsync(InstanceFolder folder, string programs, int port,
+        CancellationToken cancellationToken)
+    {
+        var home = folder.CreateSubfolder("postgres");
+        var data = Path.Combine(home, "data");
+        var passwordFile = Path.Combine(home, "password");
+        await File.WriteAllTextAsync(passwordFile, AdminPassword, cancellationToken);
+
+        // PostgreSQL refuses to run as root.
+        string[] asPostgres = Environment.UserName == "root"
+            ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
+        if (asPostgres.Length > 0)
+            await RunAsync(["chown", "-R", "postgres:postgres", home], cancellationToken);
+        await RunAsync([.. asPostgres, Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres",
+            "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            cancellationToken);
+
+        var server = new LocalPostgres(folder,
+            [.. asPostgres, Path.Combine(programs, "postgres"), "-D", data, "-p", $"{port}",
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Settings], port);
+        await server.StartAsync(cancellationToken);
+        return server;
+    }
+
+    /// <inheritdoc />
+    public async Task StartAsync(CancellationToken cancellationToken = default)
+    {
+        _server = ChildProcess.Start(_folder, "postgres-server", _command);
+        await Wait.UntilAsync(async () =>
+        {
+            if (_server.HasExited)
+                throw new InvalidOperationException($"PostgreSQL has exited:\n{_server.Tail()}");
+            return await IsUpAsync(cancellationToken);
+        }, TimeSpan.FromSeconds(60), () => $"PostgreSQL at {Address}:\n{_server.Tail()}", cancellationToken);
+    }
+
+    /// <inheritdoc />
+    public Task StopAsync(Signal signal) => _server?.StopAsync(signal, TimeSpan.FromSeconds(20)) ?? Task.CompletedTask;
+
+    /// <inheritdoc />
+    public Task PauseAsync()
+    {
+        SendAll(Signal.Stop);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc />
+    public Task ResumeAsync()
+    {
+        SendAll(Signal.Continue);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Sends a signal to the server and to its backends, which are its child processes.</summary>
+    void SendAll(Signal signal)
+    {
+        if (_server is not { } server)
+            return;
+        server.Send(signal);
+        var backends = File.ReadAllText($"/proc/{server.Id}/task/{server.Id}/children");
+        foreach (var backend in backends.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            ChildProcess.Send(int.Parse(backend, CultureInfo.InvariantCulture), signal);
+    }
+
+    /// <summary>Stops the server.</summary>
+    public async ValueTask DisposeAsync() => await StopAsync(Signal.Int);
+
+    static async Task RunAsync(string[] command, CancellationToken cancellationToken)
+    {
+        var start = new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = "/",
+        };
+        using var process = Process.Start(start)!;
+        var output = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(cancellationToken),
+            process.StandardError.ReadToEndAsync(cancellationToken));
+        await process.WaitForExitAsync(cancellationToken);
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{string.Join(' ', command)} failed: {string.Join('\n', output)}");
+    }
+}

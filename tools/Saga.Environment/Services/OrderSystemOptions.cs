@@ -1,0 +1,28 @@
+namespace Saga.Services;
+
+/// <summary>The options of an <see cref="OrderSystem" />.</summary>
+public sealed record OrderSystemOptions
+{
+    /// <summary>
+    /// The suffix of the databases and the virtual host, which separates systems on the same servers; empty for none.
+    /// </summary>
+    public string Suffix { get; init; } = "";
+
+    /// <summary>The number of processes of Order.</summary>
+    public int OrderReplicas { get; init; } = 1;
+
+    /// <summary>The number of processes of Account.</summary>
+    public int AccountReplicas { get; init; } = 1;
+
+    /// <summary>The build of the services to run.</summary>
+    public ServicePrograms Programs { get; init; } = ServicePrograms.Published;
+
+    /// <summary>Whether the first process of each service prefers the documented ports.</summary>
+    public bool WellKnownPorts { get; init; }
+
+    /// <summary>Changes the configuration of each process, for example the addresses of the servers.</summary>
+    public Func<IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
+
+    /// <summary>Additional configuration of both services, as environment variables.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+}

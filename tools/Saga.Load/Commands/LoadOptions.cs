@@ -1,0 +1,19 @@
+namespace Saga.Load;
+
+/// <summary>The options of a load, as described by the command line's help.</summary>
+sealed record LoadOptions(
+    int Orders,
+    int Clients,
+    double Rate,
+    int Accounts,
+    int Warmup,
+    int Repeat,
+    int Grow,
+    double RejectedShare,
+    FileInfo? Json,
+    Uri? Order,
+    Uri? Account,
+    string? OrderDatabase,
+    string? AccountDatabase,
+    Uri? RabbitMq,
+    Uri? Management);

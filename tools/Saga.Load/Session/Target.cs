@@ -1,0 +1,79 @@
+using Grpc.Net.Client;
+using Saga.Audit;
+using Saga.Servers;
+using Saga.Services;
+
+namespace Saga.Load;
+
+/// <summary>The system under load: started here, or running elsewhere with fewer known addresses.</summary>
+sealed class Target : IAsyncDisposable
+{
+    readonly List<IAsyncDisposable> _owned = [];
+
+    public required Uri Order { get; init; }
+    public required Uri Account { get; init; }
+    public string? OrderDatabase { get; init; }
+    public string? AccountDatabase { get; init; }
+    public BrokerQueues? Broker { get; init; }
+
+    /// <summary>The services' process ids, if they were started here.</summary>
+    public IReadOnlyDictionary<string, int> Services { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>Starts a system, unless the options have the services' addresses.</summary>
+    public static async Task<Target> StartAsync(LoadOptions options, CancellationToken cancellationToken)
+    {
+        if (options is { Order: { } order, Account: { } account })
+            return new Target
+            {
+                Order = order,
+                Account = account,
+                OrderDatabase = options.OrderDatabase,
+                AccountDatabase = options.AccountDatabase,
+                Broker = options.RabbitMq == null ? null : new BrokerQueues(options.RabbitMq, options.Management),
+            };
+
+        var servers = await ServerChoice.StartAsync(wellKnownPorts: false, cancellationToken);
+        Console.WriteLine($"servers: {servers.Description}");
+        try
+        {
+            var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
+            {
+                Suffix = $"_load{Environment.ProcessId}",
+                Settings = Environment.GetEnvironmentVariables().Cast<System.Collections.DictionaryEntry>()
+                    .Where(x => ((string)x.Key).StartsWith("Messaging__", StringComparison.Ordinal))
+                    .ToDictionary(x => (string)x.Key, x => (string)x.Value!),
+            }, cancellationToken);
+            return new Target
+            {
+                Order = system.Orders[0].GrpcAddress,
+                Account = system.Accounts[0].GrpcAddress,
+                OrderDatabase = servers.Postgres.Admin(system.OrderDatabase),
+                AccountDatabase = servers.Postgres.Admin(system.AccountDatabase),
+                Broker = BrokerQueues.Of(system),
+                Services = new Dictionary<string, int>
+                {
+                    ["order"] = system.Orders[0].ProcessId,
+                    ["account"] = system.Accounts[0].ProcessId,
+                },
+                _owned = { system, servers },
+            };
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Opens a connection for every 64 clients, because HTTP/2 limits a connection to about 100 calls.
+    /// </summary>
+    public static GrpcChannel[] Connect(Uri address, int clients) =>
+        [.. Enumerable.Range(0, (clients + 63) / 64).Select(_ => GrpcChannel.ForAddress(address))];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var owned in _owned)
+            await owned.DisposeAsync();
+    }
+}

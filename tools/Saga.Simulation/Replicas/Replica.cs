@@ -1,0 +1,201 @@
+using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Database;
+using Messaging.Postgres.Inbox;
+using Messaging.Postgres.Outbox;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orders;
+
+namespace Saga.Simulation;
+
+/// <summary>
+/// A process of Order or Account. It runs the shipped receive steps (<see cref="Delivery" />), the shipped sender and
+/// recovery (<see cref="MessageDispatcher{TDbContext}" />) and the shipped rules on a simulated database and broker.
+/// </summary>
+sealed class Replica
+{
+    const int MaxConflicts = 10;
+
+    readonly SimDatabase _database;
+    readonly ReplicaOutbox _outbox;
+    readonly World _world;
+    bool _isRecovering, _isDeleting;
+
+    public Replica(World world, string name, SimDatabase database, TimeSpan skew)
+    {
+        (_world, _database, Process) = (world, database, new SimProcess(name));
+        Clock = new DatabaseClock<DbContext>(new SkewedClock(world, skew));
+        var options = new OutboxOptions<DbContext>();
+        _outbox = new ReplicaOutbox(this, world, database, options, Clock);
+        Dispatcher = new MessageDispatcher<DbContext>(_outbox, options, _outbox, Clock,
+            NullLogger<MessageDispatcher<DbContext>>.Instance);
+        Clock.Set(() => Task.FromResult(world.Now)); // as the shipped host does before it starts
+    }
+
+    public SimProcess Process { get; }
+    public DatabaseClock<DbContext> Clock { get; }
+    public MessageDispatcher<DbContext> Dispatcher { get; }
+
+    /// <summary>
+    /// Consumes a delivery as the shipped endpoints do: a transient failure restarts it from the beginning.
+    /// </summary>
+    public async Task Receive(string queue, QueuedMessage message, object tag)
+    {
+        SimReceiveAttempt NewAttempt() => new(this, _world, _database, queue, message);
+        SimReceiveAttempt? attempt = null;
+        for (var conflicts = 0; ;)
+            try
+            {
+                attempt = _world.Mutant == Mutant.RetryInsideTransaction ? attempt ?? NewAttempt() : NewAttempt();
+                await attempt.ReceiveOnce();
+                break;
+            }
+            catch (ConflictException) when (conflicts++ < MaxConflicts)
+            {
+                // A concurrent transaction was first: retry.
+            }
+            catch (ConnectionLostException)
+            {
+                // Transient: retry.
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                _world.Invariants.Violated(
+                    $"I9: {message.Content} is moved to the error queue of {queue}: {e.Message}");
+                break;
+            }
+
+        await _world.Scheduler.Add(Process, $"ack {message.Content}", () => _world.Broker.Acknowledge(tag));
+    }
+
+    /// <summary>CreateOrder, committed and sent as in the shipped service.</summary>
+    public async Task CreateOrder(ClientOrder client)
+    {
+        var orders = (OrderDatabase)_database;
+        var order = client.ToOrder(_world.NewId(), _world.Now);
+        try
+        {
+            var transaction = new SimTransaction();
+            await StateMachineRunner.Handle(order, new OrderSubmitted(order.CorrelationId), null, transaction, _world,
+                () => Clock.UtcNow);
+            orders.Insert(transaction, order);
+            await Query($"commit order {order.CorrelationId:N} of {client}",
+                () => Done(() => orders.Commit(transaction)));
+            _world.Invariants.OrderAcknowledged(client, order.CorrelationId);
+            await SendCommitted(transaction);
+        }
+        catch (ConflictException)
+        {
+            await AcknowledgeExisting(orders, client);
+        }
+        catch (ConnectionLostException)
+        {
+            // The client does not know the outcome and repeats the request.
+        }
+    }
+
+    /// <summary>CancelOrder, committed and sent as in the shipped service.</summary>
+    public async Task CancelOrder(Guid id)
+    {
+        var orders = (OrderDatabase)_database;
+        try
+        {
+            var found = await Query($"load {id:N} to cancel", () => orders.Find(id));
+            if (found is not var (order, version) || OrderMapping.ToStatus(order.CurrentState).IsTerminal())
+                return;
+            var loaded = OrderDatabase.Copy(order);
+            var transaction = new SimTransaction();
+            await StateMachineRunner.Handle(order, new CancellationRequested(id), null, transaction, _world,
+                () => Clock.UtcNow);
+            orders.Update(transaction, order, loaded, version);
+            await Query($"commit cancellation of {id:N}", () => Done(() => orders.Commit(transaction)));
+            await SendCommitted(transaction);
+        }
+        catch (Exception e) when (e is ConflictException or ConnectionLostException)
+        {
+            // The client may repeat the request.
+        }
+    }
+
+    /// <summary>One round of the shipped recovery, which also sends the scheduled messages that are due.</summary>
+    public async Task Recover()
+    {
+        if (_isRecovering || _world.Mutant == Mutant.RecoveryOff)
+            return;
+        _isRecovering = true;
+        try
+        {
+            await Dispatcher.DispatchDue(retries: _world.Random.Next(2) == 0, default);
+        }
+        catch (ConnectionLostException)
+        {
+            // The next round retries.
+        }
+
+        _isRecovering = false;
+    }
+
+    /// <summary>One round of the shipped deletion of confirmed outbox rows.</summary>
+    public async Task DeleteConfirmed()
+    {
+        if (_isDeleting)
+            return;
+        _isDeleting = true;
+        try
+        {
+            await Dispatcher.DeleteConfirmed(default);
+        }
+        catch (ConnectionLostException)
+        {
+            // The next round retries.
+        }
+
+        _isDeleting = false;
+    }
+
+    /// <summary>Runs an operation on the database as a step; the connection may be lost before or after it.</summary>
+    public Task<T> Query<T>(string name, Func<T> run, Func<bool>? isReady = null) =>
+        _world.Scheduler.Add(Process, name, () =>
+    {
+        const int LostBefore = 0, LostAfter = 1, Succeeds = 2;
+        var fate = _world.HasFaults ? _world.Random.Next(60) : Succeeds;
+        if (fate == LostBefore)
+            throw new ConnectionLostException("before the operation ran");
+        var result = run();
+        return fate == LostAfter ? throw new ConnectionLostException("after the operation ran") : result;
+    }, isReady);
+
+    /// <summary>Deletes outbox rows whose messages were sent.</summary>
+    public Task DeleteRows(IEnumerable<OutboxMessage> messages) =>
+        _outbox.Delete([.. messages.Select(x => x.Id)], default);
+
+    /// <summary>Turns an action into a function, for steps without a result.</summary>
+    public static bool Done(Action action)
+    {
+        action();
+        return true;
+    }
+
+    async Task AcknowledgeExisting(OrderDatabase orders, ClientOrder client)
+    {
+        try
+        {
+            var found = await Query($"find the order of {client}", () => orders.FindByRequest(client.RequestId));
+            if (found is { } existing)
+                _world.Invariants.OrderAcknowledged(client, existing);
+        }
+        catch (ConnectionLostException)
+        {
+            // The client repeats the request.
+        }
+    }
+
+    /// <summary>Sends the messages of an RPC after its commit.</summary>
+    async Task SendCommitted(SimTransaction transaction)
+    {
+        var messages = transaction.Messages.Where(x => !x.IsDelayed).ToList<OutboxMessage>();
+        if (_world.Mutant == Mutant.RelayDeletesBeforeConfirm)
+            await DeleteRows(messages);
+        await Dispatcher.Dispatch(messages, default);
+    }
+}

@@ -1,0 +1,122 @@
+using Accounts;
+using Contracts;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Inbox;
+using Orders;
+
+namespace Saga.Simulation;
+
+/// <summary>The steps of one delivery on the simulated servers.</summary>
+sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase database, string queue, QueuedMessage message)
+    : IReceiveAttempt
+{
+    static readonly Dictionary<string, Guid> ConsumerIds = new()
+    {
+        [SimBroker.OrderStateQueue] = new("00000000-0000-0000-0000-000000000001"),
+        [SimBroker.ReserveFundsQueue] = new("00000000-0000-0000-0000-000000000002"),
+        [SimBroker.ReleaseFundsQueue] = new("00000000-0000-0000-0000-000000000003"),
+        [SimBroker.CaptureFundsQueue] = new("00000000-0000-0000-0000-000000000004"),
+    };
+
+    (OrderState Order, OrderState Loaded, int Version)? _loaded;
+    SimTransaction _transaction = new();
+
+    public bool IsRedelivered => message.Redelivered;
+    public bool IsCommitted { get; private set; }
+    public IReadOnlyList<OutboxMessage> Captured => _transaction.Messages.FindAll(x => !x.IsDelayed);
+
+    public Task<bool> IsConsumed() =>
+        replica.Query("read the inbox", () => database.IsConsumed(message.MessageId, queue));
+
+    public async Task HandleAndCommit()
+    {
+        if (world.Mutant != Mutant.RetryInsideTransaction)
+            _transaction = new SimTransaction();
+        _transaction.Consumed = (message.MessageId, queue);
+        try
+        {
+            if (queue == SimBroker.OrderStateQueue)
+                await HandleOrder((OrderDatabase)database);
+            else
+                await HandleFunds((AccountDatabase)database);
+            foreach (var captured in _transaction.Messages)
+                (captured.InboxMessageId, captured.InboxConsumerId) = (message.MessageId, ConsumerIds[queue]);
+            if (world.Mutant == Mutant.SendBeforeCommit)
+                await Send(Captured);
+            await replica.Query($"commit {message.Content}", () => Replica.Done(() => database.Commit(_transaction)));
+            IsCommitted = true;
+            if (world.Mutant == Mutant.SendBeforeCommit)
+                _transaction.Messages.RemoveAll(x => !x.IsDelayed);
+        }
+        finally
+        {
+            database.Release(_transaction); // a rollback releases the row locks
+        }
+    }
+
+    async Task HandleOrder(OrderDatabase orders)
+    {
+        var id = message.Content switch
+        {
+            FundsReserved x => x.OrderId,
+            ReservationRejected x => x.OrderId,
+            FundsReleased x => x.OrderId,
+            ReservationTimedOut x => x.OrderId,
+            var other => throw new InvalidOperationException($"order-state does not consume {other}"),
+        };
+        if (_loaded == null || world.Mutant != Mutant.RetryInsideTransaction)
+        {
+            var found = await replica.Query($"load {id:N} for {message.Content}", () => orders.Find(id));
+            _loaded = found is var (order, version) ? (order, OrderDatabase.Copy(order), version)
+                : throw new InvalidOperationException($"order {id} does not exist");
+        }
+
+
+        var loaded = _loaded.Value;
+        await StateMachineRunner.Handle(loaded.Order, message.Content, message.Token, _transaction, world,
+            () => replica.Clock.UtcNow);
+        orders.Update(_transaction, loaded.Order, loaded.Loaded, loaded.Version);
+    }
+
+    async Task HandleFunds(AccountDatabase accounts)
+    {
+        var command = FundsCommand.Of(message.Content);
+        var (orderId, accountId) = (command.OrderId, command.AccountId);
+        var transaction = _transaction;
+        var funds = await replica.Query($"lock and load for {message.Content}", () =>
+        {
+            if (accounts.Exists(accountId))
+                accounts.Lock(accountId, replica.Process, transaction);
+            return accounts.Load(orderId, accountId, message.Content);
+        }, () => accounts.CanLock(accountId, transaction));
+        if (funds.Decide(command) is { } reply)
+            _transaction.Messages.Add(world.NewMessage(reply, replica.Clock.UtcNow));
+        accounts.Save(_transaction, funds, message.Content);
+    }
+
+    public async Task<bool> WasConsumed()
+    {
+        try
+        {
+            return await IsConsumed();
+        }
+        catch (ConnectionLostException)
+        {
+            return false; // unknown: the delivery is retried
+        }
+    }
+
+    public Task<List<OutboxMessage>> FindUnsent() => replica.Query("find unsent messages", () => database.Outbox.Values
+        .Where(x => x.InboxMessageId == message.MessageId && x.InboxConsumerId == ConsumerIds[queue]
+            && !x.IsDelayed && x.Parked == null)
+        .Select(OutboxMessage (x) => x.Copy()).ToList());
+
+    public async Task Send(IReadOnlyList<OutboxMessage> messages)
+    {
+        var sending = replica.Dispatcher.Dispatch(messages, default);
+        if (world.Mutant == Mutant.AckBeforeConfirm && IsCommitted)
+            await replica.DeleteRows(messages);
+        else
+            await sending;
+    }
+}

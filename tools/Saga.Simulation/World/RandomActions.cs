@@ -1,0 +1,140 @@
+using Contracts;
+using Orders;
+
+namespace Saga.Simulation;
+
+/// <summary>
+/// Requests, deliveries, passing time and faults, one at a time, chosen by the world's random numbers.
+/// </summary>
+sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
+{
+    static readonly string[] AccountQueues =
+        [SimBroker.ReserveFundsQueue, SimBroker.ReleaseFundsQueue, SimBroker.CaptureFundsQueue];
+
+    readonly Random _random = world.Random;
+
+    public List<ClientOrder> Clients { get; } = [];
+
+    /// <summary>Runs one action.</summary>
+    public void RunOne()
+    {
+        switch (_random.Next(1000))
+        {
+            case < 560:
+                world.Scheduler.RunOne();
+                break;
+            case < 760:
+                Deliver();
+                break;
+            case < 830:
+                _ = world.Running(_random.Next(4))?.Recover();
+                break;
+            case < 860:
+                _ = world.Running(_random.Next(4))?.DeleteConfirmed();
+                break;
+            case < 890:
+                CreateOrder();
+                break;
+            case < 900 when Clients.Count > 0:
+                SendRequest(Any(Clients));
+                break;
+            case < 907 when Clients.Count > 0:
+                if (Any(Clients).AcknowledgedId is { } id)
+                    _ = world.Running(_random.Next(2))?.CancelOrder(id);
+                break;
+            case < 910:
+                Deposit();
+                break;
+            case < 955:
+                world.Now += TimeSpan.FromMilliseconds(_random.Next(1, 800));
+                break;
+            case < 962:
+                world.Now += TimeSpan.FromSeconds(_random.Next(1, 45));
+                break;
+            case < 967:
+                world.Kill(_random.Next(4));
+                break;
+            case < 977:
+                var index = _random.Next(4);
+                if (world.Replicas[index].Process.HasExited)
+                    world.Start(index);
+                break;
+            case < 982:
+                world.Trace("a replica's connection to the broker is closed");
+                world.Broker.CloseConnection(world.Replicas[_random.Next(4)].Process);
+                break;
+            case < 987:
+                PauseOrResume(world.Replicas[_random.Next(4)].Process);
+                break;
+            case < 990:
+                world.Broker.IsDown = !world.Broker.IsDown;
+                world.Trace($"the broker is {(world.Broker.IsDown ? "down" : "up")}");
+                break;
+            case < 996 when world.Published.Count > 0:
+                Repeat(Any(world.Published));
+                break;
+            case < 998 when Clients.Count > 0:
+                // A timeout that was never scheduled or was cancelled.
+                if (Any(Clients).AcknowledgedId is { } orderId)
+                    world.Broker.Enqueue(
+                        new QueuedMessage(world.NewId(), new ReservationTimedOut(orderId), world.NewId()));
+                break;
+            case < 999:
+                world.Trace("the inboxes are purged");
+                world.Orders.PurgeInbox();
+                world.Accounts.PurgeInbox();
+                break;
+        }
+    }
+
+    /// <summary>Delivers a message from a random queue to a random replica of its service.</summary>
+    public void Deliver()
+    {
+        var isForOrder = _random.Next(2) == 0;
+        var queue = isForOrder ? SimBroker.OrderStateQueue : AccountQueues[_random.Next(3)];
+        if (world.Running((isForOrder ? 0 : 2) + _random.Next(2)) is not { } replica)
+            return;
+        if (world.Broker.Deliver(queue, replica.Process, _random) is not var (message, tag))
+            return;
+        if (world.IsTraced)
+        {
+            var suffix = message.Redelivered ? ", redelivered" : "";
+            world.Trace($"{replica.Process.Name} receives {message.Content}{suffix}");
+        }
+
+        _ = replica.Receive(queue, message, tag);
+    }
+
+    /// <summary>Sends a client's request, first or repeated, to a random replica of Order.</summary>
+    public void SendRequest(ClientOrder client) => _ = world.Running(_random.Next(2))?.CreateOrder(client);
+
+    void CreateOrder()
+    {
+        var client = new ClientOrder(world.NewId(), _random.Next(20) == 0 ? world.NewId() : Any(accounts),
+            _random.Next(1, 40), _random.Next(20) == 0 ? "USD" : "EUR");
+        Clients.Add(client);
+        SendRequest(client);
+    }
+
+    void Deposit()
+    {
+        var (account, amount) = (Any(accounts), _random.Next(1, 30));
+        _ = world.Scheduler.Add(null, $"deposit {amount}", () => world.Accounts.Deposit(account, amount, world.Now),
+            () => world.Accounts.CanLock(account, null));
+    }
+
+    void PauseOrResume(SimProcess process)
+    {
+        process.IsPaused = !process.IsPaused;
+        world.Trace($"{process.Name} is {(process.IsPaused ? "paused" : "resumed")}");
+    }
+
+    /// <summary>Repeats any earlier message, under its old id or as a new message.</summary>
+    void Repeat(QueuedMessage message)
+    {
+        world.Broker.Enqueue(_random.Next(2) == 0 ? message : message with { MessageId = world.NewId() });
+        world.Trace($"{message.Content} is repeated");
+    }
+
+    T Any<T>(IReadOnlyList<T> list) => list[_random.Next(list.Count)];
+}

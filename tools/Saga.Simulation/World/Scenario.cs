@@ -1,0 +1,84 @@
+using Accounts;
+
+namespace Saga.Simulation;
+
+/// <summary>One run: random requests and faults first; then the faults end, and the system must become idle.</summary>
+sealed class Scenario(World world)
+{
+    const int MaxSteps = 50_000;
+
+    public void Run()
+    {
+        var actions = new RandomActions(world, OpenAccounts());
+        var wantedOrders = world.Random.Next(20, 51);
+        while (world.StepCount++ < MaxSteps && actions.Clients.Count < wantedOrders)
+            actions.RunOne();
+        for (var more = world.Random.Next(0, 400); more > 0 && world.StepCount++ < MaxSteps; more--)
+            actions.RunOne();
+        Heal();
+        while (world.StepCount++ < MaxSteps)
+            if (!Settle(actions))
+                break;
+        if (world.StepCount >= MaxSteps)
+            world.Invariants.Violated($"I9: not idle after {MaxSteps} steps");
+        world.Invariants.CheckAtEnd();
+    }
+
+    List<Guid> OpenAccounts()
+    {
+        var accounts = Enumerable.Range(0, world.Random.Next(1, 5)).Select(_ => world.NewId()).ToList();
+        foreach (var id in accounts)
+        {
+            var now = world.Now;
+            world.Accounts.Open(new Account { AccountId = id, Currency = "EUR", CreateTime = now, UpdateTime = now });
+            world.Accounts.Deposit(id, world.Random.Next(20, 200), now);
+        }
+
+        return accounts;
+    }
+
+    void Heal()
+    {
+        world.Trace("all faults end");
+        (world.HasFaults, world.Broker.IsDown) = (false, false);
+        for (var i = 0; i < world.Replicas.Count; i++)
+        {
+            world.Replicas[i].Process.IsPaused = false;
+            if (world.Replicas[i].Process.HasExited)
+                world.Start(i);
+        }
+    }
+
+    /// <summary>Advances the system by one step without faults.</summary>
+    /// <returns>False if the system is idle.</returns>
+    bool Settle(RandomActions actions)
+    {
+        if (world.Scheduler.RunOne())
+            return true;
+        if (actions.Clients.Find(x => x.AcknowledgedId == null) is { } unacknowledged)
+        {
+            actions.SendRequest(unacknowledged);
+            return true;
+        }
+
+        if (world.Broker.HasQueuedMessages)
+        {
+            actions.Deliver();
+            return true;
+        }
+
+        foreach (var replica in world.Replicas)
+            _ = replica.DeleteConfirmed();
+        if (world.Scheduler.RunOne())
+            return true;
+        var due = world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values).Where(x => x.Parked == null)
+            .Select(x => (DateTime?)x.EnqueueTime).Min();
+        if (due == null || world.Mutant == Mutant.RecoveryOff)
+            return false;
+        if (due > world.Now)
+            world.Now = due.Value;
+        foreach (var replica in world.Replicas)
+            _ = replica.Recover();
+        return true;
+    }
+}

@@ -1,0 +1,134 @@
+using System.Globalization;
+
+namespace Saga.Simulation;
+
+/// <summary>
+/// A deterministic simulation on one thread: two processes of each service, their databases, a broker and clients. The
+/// seed decides every step and every fault.
+/// </summary>
+public sealed class World
+{
+    readonly Replica[] _replicas = new Replica[4]; // two of Order, two of Account
+    readonly int _seed;
+    readonly Action<string>? _trace;
+    int _ids, _starts;
+
+    World(int seed, Mutant mutant, Action<string>? trace)
+    {
+        (_seed, Mutant, _trace) = (seed, mutant, trace);
+        Random = new Random(seed);
+        Scheduler = new StepScheduler(Random) { Trace = trace == null ? null : Trace };
+        (Orders, Accounts) = (new OrderDatabase(this), new AccountDatabase(this));
+        Invariants = new Invariants(this);
+        for (var i = 0; i < _replicas.Length; i++)
+            Start(i);
+    }
+
+    internal Mutant Mutant { get; }
+    internal Random Random { get; }
+    internal StepScheduler Scheduler { get; }
+    internal OrderDatabase Orders { get; }
+    internal AccountDatabase Accounts { get; }
+    internal SimBroker Broker { get; } = new();
+    internal Invariants Invariants { get; }
+    internal IReadOnlyList<Replica> Replicas => _replicas;
+
+    /// <summary>Every message that the broker has received, in order.</summary>
+    internal List<QueuedMessage> Published { get; } = [];
+
+    internal DateTime Now { get; set; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    internal int StepCount { get; set; }
+
+    /// <summary>Whether connections to the servers fail at random.</summary>
+    internal bool HasFaults { get; set; } = true;
+
+    internal bool IsTraced => _trace != null;
+
+    /// <summary>Runs one seed.</summary>
+    /// <param name="seed">Decides the whole run.</param>
+    /// <param name="mutant">The guarantee to switch off.</param>
+    /// <param name="trace">Receives a line for every step; null for no trace.</param>
+    public static SimulationResult Run(int seed, Mutant mutant = Mutant.None, Action<string>? trace = null)
+    {
+        // A caller's context would move the code after an await to another thread.
+        var context = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(null);
+        try
+        {
+            var world = new World(seed, mutant, trace);
+            new Scenario(world).Run();
+            return new SimulationResult(seed, world.Invariants.Violations, world.StepCount,
+                world.Orders.All.GroupBy(x => x.CurrentState).ToDictionary(x => x.Key, x => x.Count()));
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(context);
+        }
+    }
+
+    /// <summary>A world without a scenario, for the models.</summary>
+    internal static World Empty(Mutant mutant) => new(0, mutant, null);
+
+    internal Guid NewId() =>
+        new(_seed, 0, 0, 0, 0, 0, 0, (byte)(++_ids >> 24), (byte)(_ids >> 16), (byte)(_ids >> 8), (byte)_ids);
+
+    /// <param name="content">The message.</param>
+    /// <param name="now">The sender's time.</param>
+    /// <param name="token">The token of a scheduled message; null for a message that is sent at once.</param>
+    /// <param name="delay">The delay of a scheduled message.</param>
+    internal SimOutboxMessage NewMessage(object content, DateTime now, Guid? token = null, TimeSpan delay = default) =>
+        new()
+        {
+            Id = NewId(),
+            MessageId = NewId(),
+            Content = content,
+            SentTime = now,
+            TokenId = token,
+            EnqueueTime = now + (token == null ? TimeSpan.FromSeconds(5) : delay),
+        };
+
+    /// <summary>
+    /// Publishes a message; the message or its confirmation may be lost, and the message may be duplicated.
+    /// </summary>
+    internal void Publish(SimOutboxMessage message)
+    {
+        const int Lost = 0, Duplicated = 1, ConfirmationLost = 2, Delivered = 9;
+        var fate = HasFaults ? Random.Next(40) : Delivered;
+        if (Broker.IsDown || fate == Lost)
+            throw new ConnectionLostException("before the broker received the message");
+        var queued = new QueuedMessage(message.MessageId, message.Content, message.TokenId);
+        Broker.Enqueue(queued);
+        Published.Add(queued);
+        if (fate == Duplicated)
+            Broker.Enqueue(queued);
+        if (fate == ConfirmationLost)
+            throw new ConnectionLostException("before the broker's confirmation arrived");
+    }
+
+    /// <summary>The replica with this index, or null if it has exited or is paused.</summary>
+    internal Replica? Running(int index) =>
+        _replicas[index] is { Process: { HasExited: false, IsPaused: false } } replica ? replica : null;
+
+    /// <summary>Starts a replica; in one start of four its clock is wrong by up to five minutes.</summary>
+    internal void Start(int index)
+    {
+        var name = $"{(index < 2 ? "order" : "account")}-{index % 2 + 1}.{++_starts}";
+        var skew = TimeSpan.FromSeconds(Random.Next(4) == 0 ? Random.Next(-300, 300) : 0);
+        _replicas[index] = new Replica(this, name, index < 2 ? Orders : Accounts, skew);
+        Trace($"{name} starts");
+    }
+
+    internal void Kill(int index)
+    {
+        var process = _replicas[index].Process;
+        if (process.HasExited)
+            return;
+        Trace($"{process.Name} is killed");
+        process.HasExited = true;
+        Scheduler.Drop(process);
+        Broker.CloseConnection(process);
+    }
+
+    internal void Trace(string text) =>
+        _trace?.Invoke($"{StepCount.ToString(CultureInfo.InvariantCulture),6} {Now:mm:ss.fff} {text}");
+}
