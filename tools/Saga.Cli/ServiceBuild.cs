@@ -4,27 +4,36 @@ using Saga.Services;
 
 namespace Saga.Cli;
 
-/// <summary>Builds the services before a command runs them, because no tool references an executable.</summary>
+/// <summary>
+/// Builds the services or the twin before a command runs them, because no tool references an executable.
+/// </summary>
 static class ServiceBuild
 {
     /// <summary>Builds both services: faster than <see cref="PublishAsync" />, but they start more slowly.</summary>
     public static Task BuildAsync(bool skip, CancellationToken cancellationToken) =>
-        RunAsync("Build", skip, cancellationToken);
+        RunAsync(ServicePrograms.BuildFile, "Build", skip, cancellationToken);
 
     /// <summary>Compiles both services ahead of time.</summary>
     public static Task PublishAsync(bool skip, CancellationToken cancellationToken) =>
-        RunAsync("Publish", skip, cancellationToken);
+        RunAsync(ServicePrograms.BuildFile, "Publish", skip, cancellationToken);
 
-    static async Task RunAsync(string target, bool skip, CancellationToken cancellationToken)
+    /// <summary>Builds the twin.</summary>
+    public static Task BuildTwinAsync(bool skip, CancellationToken cancellationToken) =>
+        RunAsync(TwinProject, "Build", skip, cancellationToken);
+
+    static string TwinProject => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ServicePrograms.BuildFile)!,
+        "..", "Saga.Twin", "Saga.Twin.csproj"));
+
+    static async Task RunAsync(string project, string target, bool skip, CancellationToken cancellationToken)
     {
         if (skip)
             return;
         var result = await CliWrap.Cli.Wrap("dotnet")
-            .WithArguments(["msbuild", ServicePrograms.BuildFile, "-restore", $"-t:{target}",
+            .WithArguments(["msbuild", project, "-restore", $"-t:{target}",
             $"-p:Configuration={ServicePrograms.Configuration}", "-v:quiet", "-nologo", "-m"])
             .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(cancellationToken);
         if (result.ExitCode != 0)
             throw new InvalidOperationException(
-                $"the build of the services failed:\n{result.StandardOutput}{result.StandardError}");
+                $"the build of {project} failed:\n{result.StandardOutput}{result.StandardError}");
     }
 }

@@ -12,7 +12,7 @@ static class LoadCommandLine
     {
         var command = new Command("load", "Places orders, measures rate, latency and cost, and audits the result.");
         var target = new TargetOptions(defaultOrders: 1000);
-        target.AddTo(command, target.Orders, target.Rate, target.Repeat, target.Json);
+        target.AddTo(command, target.Orders, target.Rate, target.Repeat, target.Json, target.Twin);
         command.SetAction(async (parsed, cancellationToken) =>
             await new LoadCommand(await target.ReadAsync(parsed, cancellationToken)).RunAsync(cancellationToken));
         return command;

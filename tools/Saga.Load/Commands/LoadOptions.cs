@@ -11,6 +11,7 @@ sealed record LoadOptions(
     int Grow,
     double RejectedShare,
     FileInfo? Json,
+    bool Twin,
     Uri? Order,
     Uri? Account,
     string? OrderDatabase,

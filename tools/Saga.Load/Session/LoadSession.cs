@@ -98,6 +98,11 @@ sealed class LoadSession : IAsyncDisposable
                 .AuditAsync(TimeSpan.FromSeconds(30), cancellationToken)
             : null;
 
+    /// <summary>Checks the twin's sums, and prints them.</summary>
+    /// <returns>Whether every sum is exact.</returns>
+    public Task<bool> CheckTwinAsync(CancellationToken cancellationToken) =>
+        TwinCheck.RunAsync(_target.OrderDatabase!, _target.AccountDatabase!, cancellationToken);
+
     async Task WarmUpAsync(CancellationToken cancellationToken)
     {
         if (_options.Warmup <= 0)

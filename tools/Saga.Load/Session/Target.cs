@@ -36,6 +36,13 @@ sealed class Target : IAsyncDisposable
         Console.WriteLine($"servers: {servers.Description}");
         try
         {
+            if (options.Twin)
+            {
+                var twin = await TwinSystem.StartAsync(servers, cancellationToken);
+                return Of(servers, twin, (twin.Order, TwinSystem.OrderDatabase),
+                    (twin.Account, TwinSystem.AccountDatabase), broker: null);
+            }
+
             var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
             {
                 Suffix = $"_load{Environment.ProcessId}",
@@ -43,20 +50,8 @@ sealed class Target : IAsyncDisposable
                     .Where(x => ((string)x.Key).StartsWith("Messaging__", StringComparison.Ordinal))
                     .ToDictionary(x => (string)x.Key, x => (string)x.Value!),
             }, cancellationToken);
-            return new Target
-            {
-                Order = system.Orders[0].GrpcAddress,
-                Account = system.Accounts[0].GrpcAddress,
-                OrderDatabase = servers.Postgres.Admin(system.OrderDatabase),
-                AccountDatabase = servers.Postgres.Admin(system.AccountDatabase),
-                Broker = BrokerQueues.Of(system),
-                Services = new Dictionary<string, int>
-                {
-                    ["order"] = system.Orders[0].ProcessId,
-                    ["account"] = system.Accounts[0].ProcessId,
-                },
-                _owned = { system, servers },
-            };
+            return Of(servers, system, (system.Orders[0], system.OrderDatabase),
+                (system.Accounts[0], system.AccountDatabase), BrokerQueues.Of(system));
         }
         catch
         {
@@ -64,6 +59,23 @@ sealed class Target : IAsyncDisposable
             throw;
         }
     }
+
+    static Target Of(IServers servers, IAsyncDisposable system, (ServiceReplica Process, string Database) order,
+        (ServiceReplica Process, string Database) account, BrokerQueues? broker) =>
+        new()
+        {
+            Order = order.Process.GrpcAddress,
+            Account = account.Process.GrpcAddress,
+            OrderDatabase = servers.Postgres.Admin(order.Database),
+            AccountDatabase = servers.Postgres.Admin(account.Database),
+            Broker = broker,
+            Services = new Dictionary<string, int>
+            {
+                ["order"] = order.Process.ProcessId,
+                ["account"] = account.Process.ProcessId,
+            },
+            _owned = { system, servers },
+        };
 
     /// <summary>
     /// Opens a connection for every 64 clients, because HTTP/2 limits a connection to about 100 calls.
