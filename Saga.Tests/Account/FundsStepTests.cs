@@ -8,12 +8,16 @@ using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Saga.Servers;
 using Saga.Services;
+using Saga.Tests.Support;
+using V1 = Accounts.V1;
 
-namespace Saga.Tests.Messaging;
+namespace Saga.Tests.Accounts;
 
-/// <summary>Account alone, spoken to by raw messages as no well-behaved Order would send them.</summary>
+/// <summary>
+/// The Account service without Order. The test sends raw messages in sequences and numbers that Order would not.
+/// </summary>
 [TestFixture, Category("Integration")]
-public sealed class When_funds_are_asked_for_at_once
+public sealed class When_funds_commands_are_concurrent
 {
     readonly string _suffix = TestServers.NewName("_funds");
     OrderSystem _system = null!;
@@ -24,7 +28,12 @@ public sealed class When_funds_are_asked_for_at_once
     public async Task StartAsync()
     {
         var servers = await TestServers.GetAsync();
-        _system = await OrderSystem.StartAsync(servers, new OrderSystemOptions { Suffix = _suffix, OrderReplicas = 0, AccountReplicas = 2 });
+        _system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
+        {
+            Suffix = _suffix,
+            OrderReplicas = 0,
+            AccountReplicas = 2,
+        });
         _sender = new ServiceCollection().AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();
@@ -43,31 +52,32 @@ public sealed class When_funds_are_asked_for_at_once
     }
 
     [Test]
-    public async Task Should_never_go_below_zero_with_200_messages_on_one_account()
+    public async Task Should_never_overdraw_an_account_with_200_concurrent_messages()
     {
-        var account = await OpenAsync(50);
+        var account = await OpenAccountAsync(50);
         await ConsumeAsync(Enumerable.Range(0, 200).Select(_ => Reserve(Guid.NewGuid(), account, 1)));
-        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account)), Is.EqualTo(200));
-        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account && x.Status == ReservationStatus.Held)), Is.EqualTo(50));
-        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 0 && x.Held == 50)), Is.EqualTo(1));
-        Assert.That(await CountAsync(db => db.LedgerEntries.Where(x => x.AccountId == account && x.Kind == EntryKind.Hold)), Is.EqualTo(50));
+        Assert.That(await CountReservationsAsync(account), Is.EqualTo(200));
+        Assert.That(await CountReservationsAsync(account, ReservationStatus.Held), Is.EqualTo(50));
+        Assert.That(await ReadBalancesAsync(account), Is.EqualTo((0m, 50m)));
+        Assert.That(await CountHoldsAsync(account), Is.EqualTo(50));
     }
 
     [Test]
-    public async Task Should_hold_once_when_one_order_asks_50_times_with_new_message_ids()
+    public async Task Should_hold_once_when_one_order_sends_50_commands_with_new_message_ids()
     {
-        var (account, order) = (await OpenAsync(50), Guid.NewGuid());
+        var (account, order) = (await OpenAccountAsync(50), Guid.NewGuid());
         await ConsumeAsync(Enumerable.Range(0, 50).Select(_ => Reserve(order, account, 10)));
-        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account)), Is.EqualTo(1));
-        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 40 && x.Held == 10)), Is.EqualTo(1));
-        Assert.That(await CountAsync(db => db.LedgerEntries.Where(x => x.AccountId == account && x.Kind == EntryKind.Hold)), Is.EqualTo(1));
+        Assert.That(await CountReservationsAsync(account), Is.EqualTo(1));
+        Assert.That(await ReadBalancesAsync(account), Is.EqualTo((40m, 10m)));
+        Assert.That(await CountHoldsAsync(account), Is.EqualTo(1));
     }
 
     [Test]
-    public async Task Should_decide_for_a_group_in_the_order_in_which_they_came()
+    public async Task Should_decide_a_group_in_the_order_of_its_commands()
     {
-        var account = await OpenAsync(10);
-        var commands = new[] { 8m, 5, 2, 1 }.Select(x => FundsCommand.Of(new ReserveFunds(Guid.CreateVersion7(), account, x, "EUR"))).ToList();
+        var account = await OpenAccountAsync(10);
+        var commands = new[] { 8m, 5, 2, 1 }
+            .Select(x => FundsCommand.Of(new ReserveFunds(Guid.CreateVersion7(), account, x, "EUR"))).ToList();
         await using var connection = new NpgsqlConnection(_system.Servers.Postgres.Admin(_system.AccountDatabase));
         await connection.OpenAsync();
         var step = new FundsStep(TimeProvider.System);
@@ -86,38 +96,47 @@ public sealed class When_funds_are_asked_for_at_once
             await write.ExecuteNonQueryAsync();
         }
 
-        Assert.That(decision.Results.Select(x => x.Value?.GetType().Name),
-            Is.EqualTo(new[] { nameof(FundsReserved), nameof(ReservationRejected), nameof(FundsReserved), nameof(ReservationRejected) }));
+        Assert.That(decision.Results.Select(x => x.Value?.GetType()), Is.EqualTo(new[]
+        {
+            typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReserved), typeof(ReservationRejected),
+        }));
         var entries = await _system.AccountClient.ListEntriesAsync(new() { AccountId = account.ToString() });
         Assert.That(entries.Entries.Reverse().Select(x => (x.Kind, x.AvailableAfter.Units, x.HeldAfter.Units)),
-            Is.EqualTo(new[] { (Accounts.V1.EntryKind.Deposit, 10L, 0L), (Accounts.V1.EntryKind.Hold, 2L, 8L), (Accounts.V1.EntryKind.Hold, 0L, 10L) }));
+            Is.EqualTo(new[]
+            {
+                (V1.EntryKind.Deposit, 10L, 0L), (V1.EntryKind.Hold, 2L, 8L), (V1.EntryKind.Hold, 0L, 10L),
+            }));
     }
 
     [Test]
     public async Task Should_end_released_when_reserve_and_release_race()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var orders = Enumerable.Range(0, 50).Select(_ => Guid.NewGuid()).ToList();
         await ConsumeAsync(orders.SelectMany(x => new[] { Release(x, account), Reserve(x, account, 1) }));
-        Assert.That(await CountAsync(db => db.Reservations.Where(x => x.AccountId == account && x.Status == ReservationStatus.Released)), Is.EqualTo(50));
-        Assert.That(await CountAsync(db => db.Accounts.Where(x => x.AccountId == account && x.Available == 100 && x.Held == 0)), Is.EqualTo(1));
+        Assert.That(await CountReservationsAsync(account, ReservationStatus.Released), Is.EqualTo(50));
+        Assert.That(await ReadBalancesAsync(account), Is.EqualTo((100m, 0m)));
     }
 
     [Test]
-    public async Task Should_keep_its_answers_until_order_is_there_to_take_them()
+    public async Task Should_keep_its_events_in_the_outbox_until_order_has_queues()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var (reserved, released, rejected) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
-        await ConsumeAsync([Reserve(reserved, account, 1), Release(released, account), Reserve(rejected, account, 1000)]);
-        foreach (var (order, answer) in new[] { (reserved, nameof(FundsReserved)), (released, nameof(FundsReleased)), (rejected, nameof(ReservationRejected)) })
-            await UntilAsync(db => db.Set<OutboxMessage>().Where(x => x.MessageType.Contains(answer) && x.Body.Contains(order.ToString()) && x.Attempts > 0), 1);
+        await ConsumeAsync(
+            [Reserve(reserved, account, 1), Release(released, account), Reserve(rejected, account, 1000)]);
+        await WaitForEventInOutboxAsync(reserved, nameof(FundsReserved));
+        await WaitForEventInOutboxAsync(released, nameof(FundsReleased));
+        await WaitForEventInOutboxAsync(rejected, nameof(ReservationRejected));
     }
 
-    static (string Queue, object Message) Reserve(Guid order, Guid account, decimal amount) => ("reserve-funds", new ReserveFunds(order, account, amount, "EUR"));
+    static (string Queue, object Message) Reserve(Guid order, Guid account, decimal amount) =>
+        ("reserve-funds", new ReserveFunds(order, account, amount, "EUR"));
 
-    static (string Queue, object Message) Release(Guid order, Guid account) => ("release-funds", new ReleaseFunds(order, account, "EUR"));
+    static (string Queue, object Message) Release(Guid order, Guid account) =>
+        ("release-funds", new ReleaseFunds(order, account, "EUR"));
 
-    /// <summary>Sends messages side by side, and waits until the last is consumed.</summary>
+    /// <summary>Sends messages concurrently, and waits until all are consumed.</summary>
     async Task ConsumeAsync(IEnumerable<(string Queue, object Message)> messages)
     {
         var ids = await Task.WhenAll(messages.Select(async x =>
@@ -127,26 +146,47 @@ public sealed class When_funds_are_asked_for_at_once
             await endpoint.Send(x.Message, context => context.MessageId = id);
             return id;
         }));
-        await UntilAsync(db => db.Set<InboxState>().Where(x => ids.Contains(x.MessageId)), ids.Length);
+        await WaitForCountAsync(db => db.Set<InboxState>().Where(x => ids.Contains(x.MessageId)), ids.Length);
     }
 
-    async Task<Guid> OpenAsync(long deposit)
+    async Task<Guid> OpenAccountAsync(long deposit)
     {
         var account = await _system.AccountClient.OpenAccountAsync(new() { CurrencyCode = "EUR" });
-        await _system.AccountClient.DepositAsync(new() { AccountId = account.AccountId, Amount = new() { CurrencyCode = "EUR", Units = deposit } });
+        await _system.AccountClient.DepositAsync(new()
+        {
+            AccountId = account.AccountId,
+            Amount = new() { CurrencyCode = "EUR", Units = deposit },
+        });
         return Guid.Parse(account.AccountId);
     }
 
-    async Task<int> CountAsync<T>(Func<AccountDbContext, IQueryable<T>> rows)
+    Task<int> CountReservationsAsync(Guid account, ReservationStatus? status = null) => QueryAsync(db =>
+        db.Reservations.CountAsync(x => x.AccountId == account && (status == null || x.Status == status)));
+
+    Task<int> CountHoldsAsync(Guid account) => QueryAsync(db =>
+        db.LedgerEntries.CountAsync(x => x.AccountId == account && x.Kind == EntryKind.Hold));
+
+    async Task<(decimal Available, decimal Held)> ReadBalancesAsync(Guid id)
+    {
+        var account = await QueryAsync(db => db.Accounts.AsNoTracking().SingleAsync(x => x.AccountId == id));
+        return (account.Available, account.Held);
+    }
+
+    /// <summary>Waits until Account has stored the event of an order and has tried to send it.</summary>
+    Task WaitForEventInOutboxAsync(Guid order, string type) => WaitForCountAsync(db => db.Set<OutboxMessage>()
+        .Where(x => x.MessageType.Contains(type) && x.Body.Contains(order.ToString()) && x.Attempts > 0), 1);
+
+    Task WaitForCountAsync<T>(Func<AccountDbContext, IQueryable<T>> rows, int expected)
+    {
+        var found = -1;
+        return Wait.UntilAsync(async () => (found = await QueryAsync(db => rows(db).CountAsync())) == expected,
+            TimeSpan.FromSeconds(30), () => $"{expected} rows, not {found}");
+    }
+
+    async Task<T> QueryAsync<T>(Func<AccountDbContext, Task<T>> query)
     {
         await using var db = new AccountDbContext(new DbContextOptionsBuilder<AccountDbContext>()
             .UseNpgsql(_system.Servers.Postgres.Admin(_system.AccountDatabase)).UseSnakeCaseNamingConvention().Options);
-        return await rows(db).CountAsync();
-    }
-
-    Task UntilAsync<T>(Func<AccountDbContext, IQueryable<T>> rows, int expected)
-    {
-        var found = -1;
-        return Wait.UntilAsync(async () => (found = await CountAsync(rows)) == expected, TimeSpan.FromSeconds(30), () => $"{expected}, not {found}");
+        return await query(db);
     }
 }

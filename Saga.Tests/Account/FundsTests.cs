@@ -1,11 +1,14 @@
 using Accounts;
 using Contracts;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Accounts;
 
-/// <summary>Every cell of the funds' table: command × reservation → reservation, balances, ledger entry and answer.</summary>
+/// <summary>
+/// Every cell of the decision table of <see cref="Funds" />: command × reservation → reservation, balances, ledger
+/// entry and reply.
+/// </summary>
 [TestFixture, Category("Unit")]
-public sealed class When_a_command_meets_a_reservation
+public sealed class When_a_funds_command_is_decided
 {
     static readonly DateTime Now = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     static readonly Guid OrderId = Guid.NewGuid();
@@ -16,27 +19,30 @@ public sealed class When_a_command_meets_a_reservation
     {
         var (account, funds) = Given(null);
 
-        var answer = funds.Decide(FundsCommand.Of(Command(30)));
+        var reply = funds.Decide(FundsCommand.Of(Command(30)));
 
-        Assert.That(answer, Is.EqualTo(new FundsReserved(OrderId)));
+        Assert.That(reply, Is.EqualTo(new FundsReserved(OrderId)));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 30m, 0m)));
-        Assert.That(funds.Reservation, Has.Property("Status").EqualTo(ReservationStatus.Held).And.Property("Amount").EqualTo(30m));
+        Assert.That(funds.Reservation,
+            Has.Property("Status").EqualTo(ReservationStatus.Held).And.Property("Amount").EqualTo(30m));
         Assert.That(funds.Entry, Has.Property("Kind").EqualTo(EntryKind.Hold).And.Property("Amount").EqualTo(30m)
             .And.Property("AvailableAfter").EqualTo(70m).And.Property("HeldAfter").EqualTo(30m));
     }
 
     [TestCase(100, "EUR", null, TestName = "the whole balance is enough")]
-    [TestCase(0, "EUR", null, TestName = "nothing costs nothing")]
-    [TestCase(100.0001, "EUR", RejectionReason.InsufficientFunds, TestName = "a ten-thousandth too much")]
+    [TestCase(0, "EUR", null, TestName = "an order of zero")]
+    [TestCase(100.0001, "EUR", RejectionReason.InsufficientFunds, TestName = "0.0001 too much")]
     [TestCase(1, "USD", RejectionReason.CurrencyMismatch, TestName = "another currency")]
     [TestCase(1000, "USD", RejectionReason.CurrencyMismatch, TestName = "another currency and too much")]
-    public void Should_refuse_with_a_reason(decimal amount, string currency, RejectionReason? reason)
+    public void Should_reject_with_a_reason(decimal amount, string currency, RejectionReason? reason)
     {
         var (account, funds) = Given(null);
 
-        var answer = funds.Decide(FundsCommand.Of(Command(amount, currency)));
+        var reply = funds.Decide(FundsCommand.Of(Command(amount, currency)));
 
-        Assert.That(answer, reason is { } r ? Is.EqualTo(new ReservationRejected(OrderId, r)) : Is.EqualTo(new FundsReserved(OrderId)));
+        Assert.That(reply, reason is { } r
+            ? Is.EqualTo(new ReservationRejected(OrderId, r))
+            : Is.EqualTo(new FundsReserved(OrderId)));
         Assert.That(account.Held, Is.EqualTo(reason == null ? amount : 0));
         Assert.That(funds.Reservation!.Reason, Is.EqualTo(reason));
     }
@@ -44,7 +50,7 @@ public sealed class When_a_command_meets_a_reservation
     [TestCase(-1)]
     [TestCase(1.00001)]
     [TestCase(1e15)]
-    public void Should_fault_on_what_is_no_amount_of_money(decimal amount)
+    public void Should_fault_on_an_invalid_amount(decimal amount)
     {
         var (account, funds) = Given(null);
         Assert.That(() => funds.Decide(FundsCommand.Of(Command(amount))), Throws.InvalidOperationException);
@@ -52,10 +58,11 @@ public sealed class When_a_command_meets_a_reservation
     }
 
     [Test]
-    public void Should_refuse_without_an_account()
+    public void Should_reject_without_an_account()
     {
         var funds = new Funds(null, null, Now);
-        Assert.That(funds.Decide(FundsCommand.Of(Command(1))), Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.AccountNotFound)));
+        Assert.That(funds.Decide(FundsCommand.Of(Command(1))),
+            Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.AccountNotFound)));
         Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Rejected));
         Assert.That(funds.Entry, Is.Null);
     }
@@ -64,53 +71,56 @@ public sealed class When_a_command_meets_a_reservation
     [TestCase(ReservationStatus.Captured, ExpectedResult = typeof(FundsReserved))]
     [TestCase(ReservationStatus.Released, ExpectedResult = typeof(ReservationRejected))]
     [TestCase(ReservationStatus.Rejected, ExpectedResult = typeof(ReservationRejected))]
-    public Type Should_repeat_what_was_decided(ReservationStatus status)
+    public Type Should_repeat_the_earlier_decision(ReservationStatus status)
     {
         var (account, funds) = Given(status);
         var before = (account.Available, account.Held, account.Captured);
 
-        var answer = funds.Decide(FundsCommand.Of(Command(30)));
+        var reply = funds.Decide(FundsCommand.Of(Command(30)));
 
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
         Assert.That(funds.Entry, Is.Null);
         Assert.That(funds.Reservation!.Status, Is.EqualTo(status));
-        if (answer is ReservationRejected rejected)
-            Assert.That(rejected.Reason, Is.EqualTo(status == ReservationStatus.Released ? RejectionReason.Released : RejectionReason.InsufficientFunds));
-        return answer!.GetType();
+        if (reply is ReservationRejected rejected)
+            Assert.That(rejected.Reason, Is.EqualTo(status == ReservationStatus.Released
+                ? RejectionReason.Released
+                : RejectionReason.InsufficientFunds));
+        return reply!.GetType();
     }
 
     [Test]
-    public void Should_fault_when_an_order_asks_again_for_another_amount()
+    public void Should_fault_when_the_same_order_reserves_another_amount()
     {
         var (_, funds) = Given(ReservationStatus.Held);
-        Assert.That(() => funds.Decide(FundsCommand.Of(Command(31))), Throws.InvalidOperationException.With.Message.Contains("has requested 30"));
+        Assert.That(() => funds.Decide(FundsCommand.Of(Command(31))),
+            Throws.InvalidOperationException.With.Message.Contains("has requested 30"));
     }
 
     [TestCase(null, ReservationStatus.Released, 0, false)]
     [TestCase(ReservationStatus.Held, ReservationStatus.Released, 30, true)]
     [TestCase(ReservationStatus.Released, ReservationStatus.Released, 30, false)]
     [TestCase(ReservationStatus.Rejected, ReservationStatus.Rejected, 0, false)]
-    public void Should_release(ReservationStatus? before, ReservationStatus after, decimal amount, bool moves)
+    public void Should_release(ReservationStatus? before, ReservationStatus after, decimal amount, bool hasEntry)
     {
         var (account, funds) = Given(before);
 
-        var answer = funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
+        var reply = funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
 
-        Assert.That(answer, Is.EqualTo(new FundsReleased(OrderId, amount)));
+        Assert.That(reply, Is.EqualTo(new FundsReleased(OrderId, amount)));
         Assert.That(funds.Reservation!.Status, Is.EqualTo(after));
         Assert.That((account.Available, account.Held), Is.EqualTo((100m, 0m)));
-        Assert.That(funds.Entry?.Kind, Is.EqualTo(moves ? EntryKind.Release : (EntryKind?)null));
+        Assert.That(funds.Entry?.Kind, Is.EqualTo(hasEntry ? EntryKind.Release : (EntryKind?)null));
     }
 
     [Test]
-    public void Should_hold_nothing_when_the_release_came_first()
+    public void Should_hold_nothing_when_the_release_was_handled_first()
     {
         var (account, funds) = Given(null);
         funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR")));
 
-        var answer = funds.Decide(FundsCommand.Of(Command(30)));
+        var reply = funds.Decide(FundsCommand.Of(Command(30)));
 
-        Assert.That(answer, Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.Released)));
+        Assert.That(reply, Is.EqualTo(new ReservationRejected(OrderId, RejectionReason.Released)));
         Assert.That((account.Available, account.Held), Is.EqualTo((100m, 0m)));
     }
 
@@ -118,7 +128,8 @@ public sealed class When_a_command_meets_a_reservation
     public void Should_fault_when_captured_funds_are_released()
     {
         var (_, funds) = Given(ReservationStatus.Captured);
-        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR"))), Throws.InvalidOperationException.With.Message.Contains(OrderId.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, AccountId, "EUR"))),
+            Throws.InvalidOperationException.With.Message.Contains(OrderId.ToString()));
     }
 
     [TestCase(ReservationStatus.Held, 30)]
@@ -137,10 +148,11 @@ public sealed class When_a_command_meets_a_reservation
     [TestCase(null)]
     [TestCase(ReservationStatus.Released)]
     [TestCase(ReservationStatus.Rejected)]
-    public void Should_fault_when_nothing_is_held_to_capture(ReservationStatus? status)
+    public void Should_fault_when_nothing_is_held_for_a_capture(ReservationStatus? status)
     {
         var (account, funds) = Given(status);
-        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId))), Throws.InvalidOperationException);
+        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId))),
+            Throws.InvalidOperationException);
         Assert.That(account.Captured, Is.Zero);
     }
 
@@ -148,20 +160,22 @@ public sealed class When_a_command_meets_a_reservation
     [TestCase(ReservationStatus.Captured)]
     [TestCase(ReservationStatus.Released)]
     [TestCase(ReservationStatus.Rejected)]
-    public void Should_fault_when_another_account_is_named(ReservationStatus status)
+    public void Should_fault_when_the_command_names_another_account(ReservationStatus status)
     {
         var (account, funds) = Given(status);
         var before = (account.Available, account.Held, account.Captured);
         var other = Guid.NewGuid();
 
-        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, other, "EUR"))), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
-        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, other))), Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new ReleaseFunds(OrderId, other, "EUR"))),
+            Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
+        Assert.That(() => funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, other))),
+            Throws.InvalidOperationException.With.Message.Contains(other.ToString()));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo(before));
     }
 
     static ReserveFunds Command(decimal amount, string currency = "EUR") => new(OrderId, AccountId, amount, currency);
 
-    /// <summary>An account with 100 EUR and the order's reservation of 30 in the given status, reached by real steps.</summary>
+    /// <summary>An account with 100 EUR and a reservation of 30 in the given status, reached by commands.</summary>
     static (Account, Funds) Given(ReservationStatus? status)
     {
         var account = new Account { AccountId = AccountId, Currency = "EUR", CreateTime = Now, UpdateTime = Now };

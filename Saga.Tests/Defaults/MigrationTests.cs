@@ -2,15 +2,16 @@ using Accounts;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Orders;
+using Saga.Tests.Support;
 using Service.Defaults;
 
-namespace Saga.Tests.Messaging;
+namespace Saga.Tests.Defaults;
 
 [TestFixture, Category("Integration")]
 public sealed class When_databases_are_migrated
 {
     [Test]
-    public async Task Should_come_up_from_nothing_without_drift_and_go_back_again()
+    public async Task Should_apply_all_migrations_to_an_empty_database_and_revert_them()
     {
         await MigrateAsync(x => new OrderDbContext(x.Of<OrderDbContext>()));
         await MigrateAsync(x => new AccountDbContext(x.Of<AccountDbContext>()));
@@ -23,7 +24,8 @@ public sealed class When_databases_are_migrated
             {
                 await using var db = create(new Connection(await servers.Postgres.CreateDatabaseAsync(name)));
                 await db.Database.MigrateAsync();
-                Assert.That(db.Database.HasPendingModelChanges(), Is.False, $"{typeof(T).Name} has changed without a migration");
+                Assert.That(db.Database.HasPendingModelChanges(), Is.False,
+                    $"{typeof(T).Name} has changed without a migration");
                 await db.Database.MigrateAsync("0");
                 await db.Database.MigrateAsync();
             }
@@ -35,17 +37,18 @@ public sealed class When_databases_are_migrated
     }
 
     [Test]
-    public async Task Should_keep_each_services_user_out_of_the_others_database()
+    public async Task Should_deny_each_service_access_to_the_database_of_the_other()
     {
         var servers = await TestServers.GetAsync();
         var (one, two) = (TestServers.NewName("one"), TestServers.NewName("two"));
         try
         {
-            var mine = await servers.Postgres.CreateDatabaseAsync(one);
+            var own = await servers.Postgres.CreateDatabaseAsync(one);
             await servers.Postgres.CreateDatabaseAsync(two);
-            var theirs = new NpgsqlConnectionStringBuilder(mine) { Database = two, Pooling = false }.ConnectionString;
-            await using var connection = new NpgsqlConnection(theirs);
-            Assert.That(() => connection.OpenAsync(), Throws.TypeOf<PostgresException>().With.Property("SqlState").EqualTo("42501"));
+            var foreign = new NpgsqlConnectionStringBuilder(own) { Database = two, Pooling = false }.ConnectionString;
+            await using var connection = new NpgsqlConnection(foreign);
+            Assert.That(() => connection.OpenAsync(),
+                Throws.TypeOf<PostgresException>().With.Property("SqlState").EqualTo("42501"));
         }
         finally
         {
@@ -55,15 +58,19 @@ public sealed class When_databases_are_migrated
     }
 
     [Test]
-    public async Task Should_refuse_to_change_the_ledger([Values("update ledger_entries set amount = 0", "delete from ledger_entries", "truncate ledger_entries")] string sql)
+    public async Task Should_reject_every_change_of_a_ledger_entry(
+        [Values("update ledger_entries set amount = 0", "delete from ledger_entries", "truncate ledger_entries")]
+        string sql)
     {
         var servers = await TestServers.GetAsync();
         var name = TestServers.NewName("ledger");
         try
         {
-            await using var db = new AccountDbContext(new Connection(await servers.Postgres.CreateDatabaseAsync(name)).Of<AccountDbContext>());
+            var connection = new Connection(await servers.Postgres.CreateDatabaseAsync(name));
+            await using var db = new AccountDbContext(connection.Of<AccountDbContext>());
             await db.Database.MigrateAsync();
-            Assert.That(() => db.Database.ExecuteSqlRawAsync(sql), Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
+            Assert.That(() => db.Database.ExecuteSqlRawAsync(sql),
+                Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
         }
         finally
         {
@@ -72,7 +79,7 @@ public sealed class When_databases_are_migrated
     }
 
     [Test]
-    public async Task Should_have_the_triggers_of_the_sql_files()
+    public async Task Should_create_the_triggers_of_the_sql_files()
     {
         await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
             "notify_orders_changed.sql", "notify_orders_changed", "orders_changed");
@@ -91,7 +98,8 @@ public sealed class When_databases_are_migrated
                 var migrated = await DefinitionAsync();
                 var replace = $"drop function {function} cascade;\n{EmbeddedSql.Read<T>(file)}";
                 await db.Database.ExecuteSqlRawAsync(replace);
-                Assert.That(migrated, Is.EqualTo(await DefinitionAsync()), $"{file} is stale: a later migration changes its trigger");
+                Assert.That(migrated, Is.EqualTo(await DefinitionAsync()),
+                    $"{file} is stale: a later migration changes its trigger");
 
                 Task<string> DefinitionAsync() => db.Database.SqlQueryRaw<string>("""
                     select pg_get_functiondef(p.oid) || pg_get_triggerdef(t.oid) as "Value"
@@ -108,6 +116,7 @@ public sealed class When_databases_are_migrated
     sealed record Connection(string ConnectionString)
     {
         public DbContextOptions<T> Of<T>() where T : DbContext =>
-            new DbContextOptionsBuilder<T>().UseNpgsql(ConnectionString + ";Pooling=false").UseSnakeCaseNamingConvention().Options;
+            new DbContextOptionsBuilder<T>().UseNpgsql(ConnectionString + ";Pooling=false")
+                .UseSnakeCaseNamingConvention().Options;
     }
 }

@@ -1,14 +1,14 @@
 using Service.Defaults;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Defaults;
 
 [TestFixture, Category("Unit")]
-public sealed class When_money_is_read_from_the_wire
+public sealed class When_money_is_read_from_a_request
 {
     [TestCase(12, 500_000_000, 12.5)]
     [TestCase(0, 100_000, 0.0001)]
     [TestCase(0, 0, 0)]
-    public void Should_read_and_write_the_same(long units, int nanos, decimal amount)
+    public void Should_convert_valid_amounts_in_both_directions(long units, int nanos, decimal amount)
     {
         var violations = new FieldViolations();
         var wire = new Google.Type.Money { CurrencyCode = "EUR", Units = units, Nanos = nanos };
@@ -21,7 +21,7 @@ public sealed class When_money_is_read_from_the_wire
     }
 
     [Test]
-    public void Should_keep_the_largest_amount()
+    public void Should_accept_the_largest_amount()
     {
         var wire = Money.ToProto(Money.Max, "EUR");
         Assert.That(Money.Read(wire, "price", new FieldViolations())!.Value.Amount, Is.EqualTo(Money.Max));
@@ -37,10 +37,11 @@ public sealed class When_money_is_read_from_the_wire
     [TestCase("EU", 1, 0)]
     [TestCase("EUR\n", 1, 0)]
     [TestCase("", 1, 0)]
-    public void Should_refuse(string currency, long units, int nanos)
+    public void Should_reject_invalid_amounts(string currency, long units, int nanos)
     {
         var violations = new FieldViolations();
-        var money = Money.Read(new Google.Type.Money { CurrencyCode = currency, Units = units, Nanos = nanos }, "price", violations);
+        var wire = new Google.Type.Money { CurrencyCode = currency, Units = units, Nanos = nanos };
+        var money = Money.Read(wire, "price", violations);
         Assert.That(money, Is.Null);
         Assert.That(violations.Count, Is.EqualTo(1));
     }

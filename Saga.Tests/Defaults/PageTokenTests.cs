@@ -1,12 +1,12 @@
 using Service.Defaults;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Defaults;
 
 [TestFixture, Category("Unit")]
-public sealed class When_a_page_ends
+public sealed class When_a_page_token_is_read
 {
     [Test]
-    public void Should_go_on_where_it_ended()
+    public void Should_return_the_position_of_the_page()
     {
         var token = new PageToken("42").ToString("filter");
         var violations = new FieldViolations();
@@ -17,7 +17,7 @@ public sealed class When_a_page_ends
     [TestCase("no token")]
     [TestCase("AAAA")]
     [TestCase("%%%")]
-    public void Should_refuse_what_is_no_token(string text)
+    public void Should_reject_invalid_tokens(string text)
     {
         var violations = new FieldViolations();
         Assert.That(violations.PageToken<long>(text, "filter"), Is.Null);
@@ -25,7 +25,7 @@ public sealed class When_a_page_ends
     }
 
     [Test]
-    public void Should_refuse_a_position_of_another_kind()
+    public void Should_reject_a_position_of_another_type()
     {
         var violations = new FieldViolations();
         Assert.That(violations.PageToken<Guid>(new PageToken("42").ToString("filter"), "filter"), Is.Null);
@@ -33,7 +33,7 @@ public sealed class When_a_page_ends
     }
 
     [Test]
-    public void Should_refuse_a_token_of_another_filter()
+    public void Should_reject_a_token_of_another_filter()
     {
         var violations = new FieldViolations();
         Assert.That(violations.PageToken<long>(new PageToken("42").ToString("other"), "filter"), Is.Null);

@@ -7,40 +7,40 @@ using Saga.Servers;
 namespace Saga.Tests.EndToEnd;
 
 [TestFixture, Category("E2E")]
-public sealed class When_an_order_is_given_up : SystemFixture
+public sealed class When_an_order_is_cancelled : SystemFixture
 {
     [TearDown]
     public async Task AuditEachAsync() => await AuditAsync();
 
     [Test]
-    public async Task Should_compensate_when_account_was_stopped_for_longer_than_the_timeout()
+    public async Task Should_compensate_when_account_is_stopped_for_longer_than_the_timeout()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         await System.Accounts[0].StopAsync();
-        var id = await PlaceAsync(account, 30);
-        var cancelling = await UntilAsync(id, x => x.Status != OrderStatus.Pending);
+        var id = await PlaceOrderAsync(account, 30);
+        var cancelling = await WaitForOrderAsync(id, x => x.Status != OrderStatus.Pending);
         Assert.That((cancelling.Status, cancelling.Reason), Is.EqualTo((OrderStatus.Cancelling, OrderReason.TimedOut)));
 
         System.Accounts[0].Start();
         await System.Accounts[0].WaitUntilReadyAsync();
 
-        Assert.That((await EndAsync(id)).Status, Is.EqualTo(OrderStatus.Cancelled));
-        await BalancesAsync(account, 100, 0, 0);
+        Assert.That((await WaitForEndAsync(id)).Status, Is.EqualTo(OrderStatus.Cancelled));
+        await WaitForBalancesAsync(account, 100, 0, 0);
         var reservation = await Accounts.GetReservationAsync(new GetReservationRequest { OrderId = id });
         Assert.That(reservation.Status, Is.EqualTo(ReservationStatus.Released));
     }
 
     [Test]
-    public async Task Should_end_every_order_whose_timeout_comes_while_the_broker_is_down()
+    public async Task Should_end_every_order_that_times_out_while_the_broker_is_down()
     {
         var rabbit = Stoppable(System.Servers.Rabbit);
-        var account = await OpenAsync(1000);
-        var placed = (await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => PlaceAsync(account, 1)))).ToList();
+        var account = await OpenAccountAsync(1000);
+        var placed = (await PlaceOrdersAsync(100, account)).ToList();
         await rabbit.StopAsync(Signal.Kill);
         try
         {
             for (var i = 0; i < 20; i++)
-                placed.Add(await PlaceAsync(account, 1));
+                placed.Add(await PlaceOrderAsync(account, 1));
             await Task.Delay(ReservationTimeout);
         }
         finally
@@ -48,22 +48,23 @@ public sealed class When_an_order_is_given_up : SystemFixture
             await rabbit.StartAsync();
         }
 
-        var orders = await Task.WhenAll(placed.Select(EndAsync));
+        var orders = await WaitForEndAsync(placed);
         Assert.That(orders, Has.All.Property("Status").AnyOf(OrderStatus.Confirmed, OrderStatus.Cancelled));
         var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
-        await BalancesAsync(account, available: 1000 - confirmed, held: 0, captured: confirmed);
+        await WaitForBalancesAsync(account, available: 1000 - confirmed, held: 0, captured: confirmed);
     }
 
     [Test]
-    public async Task Should_keep_the_timeout_until_a_queue_takes_it()
+    public async Task Should_send_the_timeout_as_a_mandatory_message()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         System.Accounts[0].Send(Signal.Stop);
         try
         {
-            await PlaceAsync(account, 30);
+            await PlaceOrderAsync(account, 30);
             await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
-            await using var timeout = source.CreateCommand("select properties from outbox_message where message_type like '%ReservationTimedOut%'");
+            await using var timeout = source.CreateCommand(
+                "select properties from outbox_message where message_type like '%ReservationTimedOut%'");
             Assert.That(await timeout.ExecuteScalarAsync(), Does.Contain("Mandatory"));
         }
         finally
@@ -75,16 +76,17 @@ public sealed class When_an_order_is_given_up : SystemFixture
     [Test]
     public async Task Should_cancel_a_pending_order()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         string id;
         System.Accounts[0].Send(Signal.Stop);
         try
         {
-            id = await PlaceAsync(account, 30);
-            var answer = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
-            Assert.That((answer.Status, answer.Reason), Is.EqualTo((OrderStatus.Cancelling, OrderReason.CancelledByClient)));
+            id = await PlaceOrderAsync(account, 30);
+            var response = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+            Assert.That((response.Status, response.Reason),
+                Is.EqualTo((OrderStatus.Cancelling, OrderReason.CancelledByClient)));
 
-            // Again, while it is cancelling: it stands as it stands.
+            // A repeated call returns the same status.
             var again = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
             Assert.That(again.Status, Is.EqualTo(OrderStatus.Cancelling));
         }
@@ -93,46 +95,46 @@ public sealed class When_an_order_is_given_up : SystemFixture
             System.Accounts[0].Send(Signal.Continue);
         }
 
-        var order = await EndAsync(id);
+        var order = await WaitForEndAsync(id);
         Assert.That((order.Status, order.Reason), Is.EqualTo((OrderStatus.Cancelled, OrderReason.CancelledByClient)));
-        await BalancesAsync(account, 100, 0, 0);
+        await WaitForBalancesAsync(account, 100, 0, 0);
     }
 
     [TestCase(10, OrderStatus.Confirmed)]
     [TestCase(1000, OrderStatus.Rejected)]
     public async Task Should_not_cancel_a_terminal_order(long price, OrderStatus status)
     {
-        var id = await PlaceAsync(await OpenAsync(100), price);
-        Assert.That((await EndAsync(id)).Status, Is.EqualTo(status));
+        var id = await PlaceOrderAsync(await OpenAccountAsync(100), price);
+        Assert.That((await WaitForEndAsync(id)).Status, Is.EqualTo(status));
 
         Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync,
             Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.FailedPrecondition));
-        Assert.That((await GetAsync(id)).Status, Is.EqualTo(status));
+        Assert.That((await GetOrderAsync(id)).Status, Is.EqualTo(status));
     }
 
     [Test]
     public async Task Should_not_cancel_a_cancelled_order_again()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         System.Accounts[0].Send(Signal.Stop);
-        var id = await PlaceAsync(account, 1);
+        var id = await PlaceOrderAsync(account, 1);
         await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
         System.Accounts[0].Send(Signal.Continue);
-        await EndAsync(id);
+        await WaitForEndAsync(id);
 
         Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync,
             Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.FailedPrecondition));
     }
 
     [Test]
-    public async Task Should_end_every_order_that_is_cancelled_at_any_moment()
+    public async Task Should_end_every_order_that_is_cancelled_at_a_random_moment()
     {
-        var account = await OpenAsync(1000);
+        var account = await OpenAccountAsync(1000);
         var random = new Random(4711);
         var ids = await Task.WhenAll(Enumerable.Range(0, 100).Select(async _ =>
         {
             var pause = random.Next(40);
-            var id = await PlaceAsync(account, 1);
+            var id = await PlaceOrderAsync(account, 1);
             await Task.Delay(pause);
             try
             {
@@ -140,15 +142,15 @@ public sealed class When_an_order_is_given_up : SystemFixture
             }
             catch (RpcException e) when (e.StatusCode == StatusCode.FailedPrecondition)
             {
-                // It was over before.
+                // The order had ended already.
             }
 
             return id;
         }));
 
-        var orders = await Task.WhenAll(ids.Select(EndAsync));
+        var orders = await WaitForEndAsync(ids);
         var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
         Assert.That(orders.Count(x => x.Status == OrderStatus.Cancelled), Is.EqualTo(100 - confirmed));
-        await BalancesAsync(account, 1000 - confirmed, 0, confirmed);
+        await WaitForBalancesAsync(account, 1000 - confirmed, 0, confirmed);
     }
 }

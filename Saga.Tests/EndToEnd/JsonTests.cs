@@ -2,30 +2,32 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Grpc.Health.V1;
+using Grpc.Reflection.V1Alpha;
 using Orders.V1;
 using Saga.Services;
 
 namespace Saga.Tests.EndToEnd;
 
 [TestFixture, Category("E2E")]
-public sealed class When_json_is_spoken : SystemFixture
+public sealed class When_the_json_api_is_called : SystemFixture
 {
     [Test]
-    public async Task Should_place_read_and_refuse_orders()
+    public async Task Should_place_read_and_reject_orders()
     {
         using var orders = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
         using var accounts = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
         var account = await PostAsync(accounts, "/v1/accounts", new { currency_code = "EUR" });
         var id = account.GetProperty("accountId").GetString();
-        await PostAsync(accounts, $"/v1/accounts/{id}:deposit", new { amount = new { currency_code = "EUR", units = 100 } });
+        await PostAsync(accounts, $"/v1/accounts/{id}:deposit", new { amount = Euros(100) });
 
         var order = await PostAsync(orders, "/v1/orders", new
         {
             account_id = id,
-            items = new[] { new { sku = "book", quantity = 1, unit_price = new { currency_code = "EUR", units = 30 } } },
+            items = new[] { new { sku = "book", quantity = 1, unit_price = Euros(30) } },
         });
         var orderId = order.GetProperty("orderId").GetString()!;
-        await EndAsync(orderId);
+        await WaitForEndAsync(orderId);
 
         var read = await orders.GetFromJsonAsync<JsonElement>($"/v1/orders/{orderId}");
         Assert.That(read.GetProperty("status").GetString(), Is.EqualTo("CONFIRMED"));
@@ -40,97 +42,111 @@ public sealed class When_json_is_spoken : SystemFixture
         Assert.That(await bad.Content.ReadAsStringAsync(), Does.Contain("account_id").And.Contain("items"));
     }
 
-    [TestCase("""{ "request_Id": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "account_id": ACCOUNT, "items": [ITEM] }""", "request_Id")]
+    [TestCase(
+        """{ "request_Id": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "account_id": ACCOUNT, "items": [ITEM] }""",
+        "request_Id")]
     [TestCase("""{ "account_id": ACCOUNT, "items": [ITEM, { "skus": "book" }] }""", "skus")]
-    public async Task Should_refuse_an_order_with_a_field_that_there_is_not(string json, string told)
+    public async Task Should_reject_an_order_with_an_unknown_field(string json, string field)
     {
-        var account = await OpenAsync(100);
-        using var answer = await PostAsync(System.Orders[0], "/v1/orders", Order(json, account));
-        var error = await ErrorAsync(answer);
-        Assert.That(error.GetProperty("message").GetString(), Does.Contain(told));
-        Assert.That(error.GetProperty("details")[0].GetProperty("@type").GetString(), Does.EndWith("google.rpc.BadRequest"));
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", Order(json, account));
+        var error = await ErrorAsync(response);
+        Assert.That(error.GetProperty("message").GetString(), Does.Contain(field));
+        Assert.That(error.GetProperty("details")[0].GetProperty("@type").GetString(),
+            Does.EndWith("google.rpc.BadRequest"));
         Assert.That((await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account })).Orders, Is.Empty);
     }
 
     [Test]
-    public async Task Should_refuse_a_deposit_with_a_field_that_there_is_not()
+    public async Task Should_reject_a_deposit_with_an_unknown_field()
     {
-        var account = await OpenAsync(100);
-        using var answer = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
-            """{ "requestID": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e", "amount": { "currency_code": "EUR", "units": 1 } }""");
-        Assert.That((await ErrorAsync(answer)).GetProperty("message").GetString(), Does.Contain("requestID"));
-        await BalancesAsync(account, available: 100, held: 0, captured: 0);
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
+            """
+            {
+              "requestID": "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e",
+              "amount": { "currency_code": "EUR", "units": 1 }
+            }
+            """);
+        Assert.That((await ErrorAsync(response)).GetProperty("message").GetString(), Does.Contain("requestID"));
+        await WaitForBalancesAsync(account, available: 100, held: 0, captured: 0);
     }
 
     [Test]
-    public async Task Should_not_be_told_a_request_id_in_another_encoding()
+    public async Task Should_reject_an_unknown_field_in_utf_16()
     {
-        var account = await OpenAsync(100);
-        using var answer = await PostAsync(System.Orders[0], "/v1/orders", Order("""{ "request_Id": "", "account_id": ACCOUNT, "items": [ITEM] }""", account), Encoding.Unicode);
-        await ErrorAsync(answer);
+        var account = await OpenAccountAsync(100);
+        var json = Order("""{ "request_Id": "", "account_id": ACCOUNT, "items": [ITEM] }""", account);
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", json, Encoding.Unicode);
+        await ErrorAsync(response);
     }
 
     [TestCase("{ nothing")]
     [TestCase("""{ "items": {} }""")]
     [TestCase("")]
-    public async Task Should_refuse_what_is_no_request(string json)
+    public async Task Should_reject_malformed_requests(string json)
     {
-        using var answer = await PostAsync(System.Orders[0], "/v1/orders", json);
-        Assert.That((await ErrorAsync(answer)).GetProperty("message").GetString(), Is.Not.Empty);
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", json);
+        Assert.That((await ErrorAsync(response)).GetProperty("message").GetString(), Is.Not.Empty);
     }
 
     [TestCase(100_000, HttpStatusCode.OK)]
     [TestCase(5_000_000, HttpStatusCode.RequestEntityTooLarge)]
-    public async Task Should_take_a_request_of_up_to_four_megabytes(int spaces, HttpStatusCode expected)
+    public async Task Should_accept_requests_of_up_to_four_megabytes(int spaces, HttpStatusCode expected)
     {
-        var json = Order("""{ "account_id": ACCOUNT, "items": [ITEM] }""", await OpenAsync(100));
-        using var answer = await PostAsync(System.Orders[0], "/v1/orders", new string(' ', spaces) + json);
-        Assert.That(answer.StatusCode, Is.EqualTo(expected));
+        var json = Order("""{ "account_id": ACCOUNT, "items": [ITEM] }""", await OpenAccountAsync(100));
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", new string(' ', spaces) + json);
+        Assert.That(response.StatusCode, Is.EqualTo(expected));
     }
 
     [TestCase("/health/live")]
     [TestCase("/health/ready")]
-    public async Task Should_say_that_it_is_well(string path)
+    public async Task Should_report_healthy(string path)
     {
         using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
         Assert.That(await http.GetStringAsync(path), Is.EqualTo("Healthy"));
     }
 
     [Test]
-    public async Task Should_offer_health_and_reflection_by_grpc()
+    public async Task Should_serve_health_and_reflection_over_grpc()
     {
-        var health = await new Grpc.Health.V1.Health.HealthClient(System.Orders[0].Channel).CheckAsync(new());
-        Assert.That(health.Status, Is.EqualTo(Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus.Serving));
-        using var call = new Grpc.Reflection.V1Alpha.ServerReflection.ServerReflectionClient(System.Orders[0].Channel).ServerReflectionInfo();
+        var channel = System.Orders[0].Channel;
+        var health = await new Health.HealthClient(channel).CheckAsync(new());
+        Assert.That(health.Status, Is.EqualTo(HealthCheckResponse.Types.ServingStatus.Serving));
+        using var call = new ServerReflection.ServerReflectionClient(channel).ServerReflectionInfo();
         await call.RequestStream.WriteAsync(new() { ListServices = "" });
         await call.ResponseStream.MoveNext(default);
-        Assert.That(call.ResponseStream.Current.ListServicesResponse.Service.Select(x => x.Name), Does.Contain("orders.v1.OrderService"));
+        Assert.That(call.ResponseStream.Current.ListServicesResponse.Service.Select(x => x.Name),
+            Does.Contain("orders.v1.OrderService"));
         await call.RequestStream.CompleteAsync();
     }
+
+    static object Euros(long units) => new { currency_code = "EUR", units };
 
     static string Order(string json, string account) => json.Replace("ACCOUNT", $"\"{account}\"")
         .Replace("ITEM", """{ "sku": "book", "quantity": 1, "unit_price": { "currency_code": "EUR", "units": 30 } }""");
 
-    static async Task<HttpResponseMessage> PostAsync(ServiceReplica replica, string path, string json, Encoding? encoding = null)
+    static async Task<HttpResponseMessage> PostAsync(
+        ServiceReplica replica, string path, string json, Encoding? encoding = null)
     {
         using var http = new HttpClient { BaseAddress = replica.HttpAddress };
-        http.DefaultRequestHeaders.ExpectContinue = true; // else what is refused unread ends the connection in the middle of the request
+        http.DefaultRequestHeaders.ExpectContinue = true; // a request that is rejected unread would lose its connection
         return await http.PostAsync(path, new StringContent(json, encoding ?? Encoding.UTF8, "application/json"));
     }
 
-    /// <summary>The google.rpc.Status INVALID_ARGUMENT that an answer is.</summary>
-    static async Task<JsonElement> ErrorAsync(HttpResponseMessage answer)
+    /// <summary>Reads the google.rpc.Status of a response, which must be INVALID_ARGUMENT.</summary>
+    static async Task<JsonElement> ErrorAsync(HttpResponseMessage response)
     {
-        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
-        var error = await answer.Content.ReadFromJsonAsync<JsonElement>();
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        var error = await response.Content.ReadFromJsonAsync<JsonElement>();
         Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
         return error;
     }
 
     static async Task<JsonElement> PostAsync(HttpClient http, string path, object body)
     {
-        using var answer = await http.PostAsJsonAsync(path, body);
-        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), await answer.Content.ReadAsStringAsync());
-        return await answer.Content.ReadFromJsonAsync<JsonElement>();
+        using var response = await http.PostAsJsonAsync(path, body);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), await response.Content.ReadAsStringAsync());
+        return await response.Content.ReadFromJsonAsync<JsonElement>();
     }
 }

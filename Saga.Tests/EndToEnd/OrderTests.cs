@@ -1,8 +1,6 @@
 using Accounts.V1;
 using Grpc.Core;
-using Npgsql;
 using Orders.V1;
-using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -13,173 +11,141 @@ public sealed class When_orders_are_placed : SystemFixture
     public async Task AuditEachAsync() => await AuditAsync();
 
     [Test]
-    public void Should_be_rehearsed_when_it_starts()
+    public void Should_warm_up_every_service_without_a_failure()
     {
         foreach (var replica in System.Orders.Concat(System.Accounts))
-            Assert.That(File.ReadAllText(replica.LogFile), Does.Not.Contain("could not be rehearsed").And.Not.Contain("could not call itself"), replica.Name);
+            Assert.That(File.ReadAllText(replica.LogFile),
+                Does.Not.Contain("The warm-up failed").And.Not.Contain("could not call itself"), replica.Name);
     }
 
     [Test]
-    public async Task Should_confirm_an_order_and_take_its_money()
+    public async Task Should_confirm_an_order_and_capture_its_funds()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
 
-        var order = await EndAsync(await PlaceAsync(account, 30));
+        var order = await WaitForEndAsync(await PlaceOrderAsync(account, 30));
 
         Assert.That(order.Status, Is.EqualTo(OrderStatus.Confirmed));
         Assert.That(order.Reason, Is.EqualTo(OrderReason.Unspecified));
         Assert.That(order.Total, Is.EqualTo(Money(30)));
-        await BalancesAsync(account, 70, 0, 30);
+        await WaitForBalancesAsync(account, 70, 0, 30);
         var entries = await Accounts.ListEntriesAsync(new ListEntriesRequest { AccountId = account });
         Assert.That(entries.Entries.Select(x => (x.Kind, x.Amount.Units, x.AvailableAfter.Units)),
-            Is.EqualTo(new[] { (EntryKind.Capture, 30L, 70L), (EntryKind.Hold, 30L, 70L), (EntryKind.Deposit, 100L, 100L) }));
+            Is.EqualTo(new[]
+            {
+                (EntryKind.Capture, 30L, 70L), (EntryKind.Hold, 30L, 70L), (EntryKind.Deposit, 100L, 100L),
+            }));
         var reservation = await Accounts.GetReservationAsync(new GetReservationRequest { OrderId = order.OrderId });
-        Assert.That((reservation.Status, reservation.Amount.Units), Is.EqualTo((ReservationStatus.Captured, 30L)));
+        Assert.That((reservation.Status, reservation.Amount.Units),
+            Is.EqualTo((ReservationStatus.Captured, 30L)));
     }
 
     [Test]
-    public async Task Should_be_readable_at_once()
+    public async Task Should_be_readable_immediately()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var request = NewOrder(account, 1);
-        request.Items.Add(new OrderItem { Sku = "pen", Quantity = 3, UnitPrice = new() { CurrencyCode = "EUR", Nanos = 500_000_000 } });
+        var halfAEuro = new Google.Type.Money { CurrencyCode = "EUR", Nanos = 500_000_000 };
+        request.Items.Add(new OrderItem { Sku = "pen", Quantity = 3, UnitPrice = halfAEuro });
 
-        var order = await GetAsync((await Orders.CreateOrderAsync(request)).OrderId);
+        var order = await GetOrderAsync((await Orders.CreateOrderAsync(request)).OrderId);
 
         Assert.That(order.AccountId, Is.EqualTo(account));
         Assert.That(order.Items, Is.EqualTo(request.Items));
-        Assert.That(order.Total, Is.EqualTo(new Google.Type.Money { CurrencyCode = "EUR", Units = 2, Nanos = 500_000_000 }));
-        await EndAsync(order.OrderId);
+        Assert.That(order.Total,
+            Is.EqualTo(new Google.Type.Money { CurrencyCode = "EUR", Units = 2, Nanos = 500_000_000 }));
+        await WaitForEndAsync(order.OrderId);
     }
 
     [Test]
-    public async Task Should_reject_for_lack_of_funds()
+    public async Task Should_reject_for_insufficient_funds()
     {
-        var account = await OpenAsync(100);
-        var order = await EndAsync(await PlaceAsync(account, 101));
+        var account = await OpenAccountAsync(100);
+        var order = await WaitForEndAsync(await PlaceOrderAsync(account, 101));
         Assert.That((order.Status, order.Reason), Is.EqualTo((OrderStatus.Rejected, OrderReason.InsufficientFunds)));
-        await BalancesAsync(account, 100, 0, 0);
+        await WaitForBalancesAsync(account, 100, 0, 0);
     }
 
     [Test]
-    public async Task Should_reject_without_an_account()
+    public async Task Should_reject_an_unknown_account()
     {
-        var order = await EndAsync(await PlaceAsync(Guid.NewGuid().ToString(), 1));
+        var order = await WaitForEndAsync(await PlaceOrderAsync(Guid.NewGuid().ToString(), 1));
         Assert.That((order.Status, order.Reason), Is.EqualTo((OrderStatus.Rejected, OrderReason.AccountNotFound)));
     }
 
     [Test]
     public async Task Should_reject_another_currency()
     {
-        var account = await OpenAsync(100);
-        var order = await EndAsync(await PlaceAsync(account, 1, "USD"));
+        var account = await OpenAccountAsync(100);
+        var order = await WaitForEndAsync(await PlaceOrderAsync(account, 1, "USD"));
         Assert.That((order.Status, order.Reason), Is.EqualTo((OrderStatus.Rejected, OrderReason.CurrencyMismatch)));
     }
 
     [Test]
-    public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(goOnAfter: 2),
-        Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
-
-    [Test]
-    public async Task Should_listen_again_when_somebody_watches_after_a_while_without()
+    public async Task Should_return_the_same_order_for_the_same_request_id()
     {
-        OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
-        Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
-        await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
-        await using var now = database.CreateCommand("select now()");
-        await using var unlistened = database.CreateCommand(
-            "select exists (select from pg_stat_activity where datname = current_database() and query = 'unlisten order_changed' and query_start > $1)");
-        unlistened.Parameters.Add(new() { Value = await now.ExecuteScalarAsync() });
-        await Wait.UntilAsync(async () => (bool)(await unlistened.ExecuteScalarAsync())!, Patience, () => "the service not to listen any more");
-        Assert.That(await WatchAsync(goOnAfter: 1), Is.EqualTo(expected));
-    }
-
-    /// <summary>What a watcher sees of an order that Account does not answer until so many statuses were seen.</summary>
-    async Task<List<OrderStatus>> WatchAsync(int goOnAfter)
-    {
-        var account = await OpenAsync(100);
-        foreach (var replica in System.Accounts)
-            replica.Send(Signal.Stop);
-        var seen = new List<OrderStatus>();
-        try
-        {
-            using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = await PlaceAsync(account, 10) }, deadline: DateTime.UtcNow + Patience);
-            while (await watch.ResponseStream.MoveNext(default))
-            {
-                seen.Add(watch.ResponseStream.Current.Status);
-                if (seen.Count == goOnAfter)
-                    GoOn();
-            }
-        }
-        finally
-        {
-            GoOn();
-        }
-
-        return seen;
-
-        void GoOn()
-        {
-            foreach (var replica in System.Accounts)
-                replica.Send(Signal.Continue);
-        }
-    }
-
-    [Test]
-    public async Task Should_give_the_same_order_for_the_same_request()
-    {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var request = NewOrder(account, 30, requestId: Guid.NewGuid().ToString());
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Orders.CreateOrderAsync(request).ResponseAsync));
+        var responses = await Task.WhenAll(
+            Enumerable.Range(0, 50).Select(_ => Orders.CreateOrderAsync(request).ResponseAsync));
         var later = await Orders.CreateOrderAsync(request);
 
-        Assert.That(answers.Append(later).Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(1));
-        await EndAsync(later.OrderId);
-        await BalancesAsync(account, 70, 0, 30);
+        Assert.That(responses.Append(later).Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(1));
+        await WaitForEndAsync(later.OrderId);
+        await WaitForBalancesAsync(account, 70, 0, 30);
     }
 
     [Test]
-    public async Task Should_spare_the_orders_that_commit_together_with_a_repeat()
+    public async Task Should_commit_the_other_orders_of_a_group_with_repeated_requests()
     {
-        var account = await OpenAsync(1000);
+        var account = await OpenAccountAsync(1000);
         var request = Guid.NewGuid().ToString();
         var first = (await Orders.CreateOrderAsync(NewOrder(account, 1, requestId: request))).OrderId;
 
-        // The repeats are called first, and their orders' ids are the smallest.
-        var repeats = Enumerable.Range(0, 8).Select(_ => Orders.CreateOrderAsync(NewOrder(account, 1, requestId: request)).ResponseAsync).ToList();
-        var others = Enumerable.Range(0, 64).Select(_ => Orders.CreateOrderAsync(NewOrder(account, 1, requestId: Guid.NewGuid().ToString())).ResponseAsync).ToList();
+        // The repeats are sent first, so that their order ids are the smallest.
+        var repeats = Enumerable.Range(0, 8).Select(_ => CreateAsync(request)).ToList();
+        var others = Enumerable.Range(0, 64).Select(_ => CreateAsync(Guid.NewGuid().ToString())).ToList();
 
         Assert.That((await Task.WhenAll(repeats)).Select(x => x.OrderId), Has.All.EqualTo(first));
-        var orders = await Task.WhenAll((await Task.WhenAll(others)).Select(x => EndAsync(x.OrderId)));
+        var orders = await WaitForEndAsync((await Task.WhenAll(others)).Select(x => x.OrderId));
         Assert.That(orders.Select(x => x.OrderId).Distinct().Count(), Is.EqualTo(64));
         Assert.That(orders, Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
         await AuditAsync();
+
+        Task<CreateOrderResponse> CreateAsync(string requestId) =>
+            Orders.CreateOrderAsync(NewOrder(account, 1, requestId: requestId)).ResponseAsync;
     }
 
     [Test]
-    public async Task Should_refuse_other_content_for_the_same_request()
+    public async Task Should_reject_other_content_with_the_same_request_id()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var request = NewOrder(account, 30, requestId: Guid.NewGuid().ToString());
         var order = await Orders.CreateOrderAsync(request);
         request.Items[0].Quantity = 2;
 
         Assert.That(() => Orders.CreateOrderAsync(request).ResponseAsync,
             Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.AlreadyExists));
-        await EndAsync(order.OrderId);
+        await WaitForEndAsync(order.OrderId);
     }
 
     [Test]
-    public async Task Should_deposit_and_open_once_for_the_same_request()
+    public async Task Should_open_and_deposit_once_for_the_same_request_id()
     {
         var open = new OpenAccountRequest { CurrencyCode = "EUR", RequestId = Guid.NewGuid().ToString() };
-        var accounts = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Accounts.OpenAccountAsync(open).ResponseAsync));
+        var accounts = await Task.WhenAll(
+            Enumerable.Range(0, 20).Select(_ => Accounts.OpenAccountAsync(open).ResponseAsync));
         Assert.That(accounts.Select(x => x.AccountId).Distinct().Count(), Is.EqualTo(1));
 
-        var deposit = new DepositRequest { AccountId = accounts[0].AccountId, Amount = Money(5), RequestId = Guid.NewGuid().ToString() };
+        var deposit = new DepositRequest
+        {
+            AccountId = accounts[0].AccountId,
+            Amount = Money(5),
+            RequestId = Guid.NewGuid().ToString(),
+        };
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => Accounts.DepositAsync(deposit).ResponseAsync));
-        await BalancesAsync(accounts[0].AccountId, 5, 0, 0);
+        await WaitForBalancesAsync(accounts[0].AccountId, 5, 0, 0);
 
         deposit.Amount = Money(6);
         Assert.That(() => Accounts.DepositAsync(deposit).ResponseAsync,
@@ -187,27 +153,28 @@ public sealed class When_orders_are_placed : SystemFixture
     }
 
     [Test]
-    public async Task Should_confirm_exactly_as_many_as_the_money_allows()
+    public async Task Should_confirm_exactly_as_many_orders_as_the_funds_allow()
     {
-        var accounts = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => OpenAsync(17)));
+        var accounts = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => OpenAccountAsync(17)));
 
-        var ids = await Task.WhenAll(Enumerable.Range(0, 500).Select(i => PlaceAsync(accounts[i % 20], 1)));
-        var orders = await Task.WhenAll(ids.Select(EndAsync));
+        var ids = await Task.WhenAll(Enumerable.Range(0, 500).Select(i => PlaceOrderAsync(accounts[i % 20], 1)));
+        var orders = await WaitForEndAsync(ids);
 
         Assert.That(orders.Count(x => x.Status == OrderStatus.Confirmed), Is.EqualTo(20 * 17));
-        Assert.That(orders.Where(x => x.Status != OrderStatus.Confirmed), Has.All.Property("Reason").EqualTo(OrderReason.InsufficientFunds));
+        Assert.That(orders.Where(x => x.Status != OrderStatus.Confirmed),
+            Has.All.Property("Reason").EqualTo(OrderReason.InsufficientFunds));
         foreach (var account in accounts)
-            await BalancesAsync(account, 0, 0, 17);
+            await WaitForBalancesAsync(account, 0, 0, 17);
     }
 
     [Test]
-    public async Task Should_list_newest_first_page_by_page()
+    public async Task Should_list_the_newest_orders_first_page_by_page()
     {
-        var account = await OpenAsync(100);
+        var account = await OpenAccountAsync(100);
         var ids = new List<string>();
         for (var i = 0; i < 7; i++)
-            ids.Insert(0, await PlaceAsync(account, 1));
-        await Task.WhenAll(ids.Select(EndAsync));
+            ids.Insert(0, await PlaceOrderAsync(account, 1));
+        await WaitForEndAsync(ids);
 
         var listed = new List<string>();
         var request = new ListOrdersRequest { AccountId = account, PageSize = 3, Status = OrderStatus.Confirmed };
@@ -221,20 +188,24 @@ public sealed class When_orders_are_placed : SystemFixture
         while (request.PageToken != "");
 
         Assert.That(listed, Is.EqualTo(ids));
-        Assert.That((await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account, Status = OrderStatus.Rejected })).Orders, Is.Empty);
+        var rejected = new ListOrdersRequest { AccountId = account, Status = OrderStatus.Rejected };
+        Assert.That((await Orders.ListOrdersAsync(rejected)).Orders, Is.Empty);
     }
 
     [Test]
     public async Task Should_list_entries_page_by_page()
     {
-        var account = await OpenAsync(0);
+        var account = await OpenAccountAsync(0);
         for (var i = 1; i <= 5; i++)
             await Accounts.DepositAsync(new DepositRequest { AccountId = account, Amount = Money(i) });
 
-        var first = await Accounts.ListEntriesAsync(new ListEntriesRequest { AccountId = account, PageSize = 3 });
-        var second = await Accounts.ListEntriesAsync(new ListEntriesRequest { AccountId = account, PageSize = 3, PageToken = first.NextPageToken });
+        var request = new ListEntriesRequest { AccountId = account, PageSize = 3 };
+        var first = await Accounts.ListEntriesAsync(request);
+        request.PageToken = first.NextPageToken;
+        var second = await Accounts.ListEntriesAsync(request);
 
-        Assert.That(first.Entries.Concat(second.Entries).Select(x => x.Amount.Units), Is.EqualTo(new[] { 5, 4, 3, 2, 1 }));
+        Assert.That(first.Entries.Concat(second.Entries).Select(x => x.Amount.Units),
+            Is.EqualTo(new[] { 5, 4, 3, 2, 1 }));
         Assert.That(second.NextPageToken, Is.Empty);
     }
 }

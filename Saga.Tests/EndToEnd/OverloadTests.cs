@@ -1,17 +1,16 @@
 using Grpc.Core;
-using Orders.V1;
 using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd;
 
 [TestFixture, Category("E2E")]
-public sealed class When_a_queue_stands : SystemFixture
+public sealed class When_the_system_is_overloaded : SystemFixture
 {
-    const int MaxOpen = 1000; // far from what any machine ends between two looks: these count as open
+    const int MaxOpen = 1000; // more than any machine completes between two snapshots
     const int MaxStanding = 10;
     const int Burst = 100;
-    const int Clients = 200; // whose calls alone are more than may stand, however soon orders end
-    static readonly TimeSpan LongerThanABurst = TimeSpan.FromSeconds(7);
+    const int Clients = 200; // more concurrent calls than MaxStanding, however fast orders complete
+    static readonly TimeSpan LongerThanBurst = TimeSpan.FromSeconds(7);
 
     protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
 
@@ -23,32 +22,32 @@ public sealed class When_a_queue_stands : SystemFixture
     };
 
     [Test]
-    public async Task Should_take_bursts_but_keep_no_long_queue()
+    public async Task Should_accept_bursts_but_cap_a_sustained_queue()
     {
-        var account = await OpenAsync(1_000_000);
+        var account = await OpenAccountAsync(1_000_000);
         await BurstAsync(account);
 
-        // More clients than may stand in the queue, who never wait: sent away for the shorter queue, in the end.
-        var refusal = "";
-        using var end = new CancellationTokenSource(Patience);
+        // More clients than the cap of a sustained queue call without a pause, until the cap rejects one of them.
+        var rejection = "";
+        using var end = new CancellationTokenSource(MaxWait);
         await Task.WhenAll(Enumerable.Range(0, Clients).Select(async _ =>
         {
-            while (!Volatile.Read(ref refusal).StartsWith($"{MaxStanding} orders are under way", StringComparison.Ordinal) && !end.IsCancellationRequested)
+            while (!IsCapped(Volatile.Read(ref rejection)) && !end.IsCancellationRequested)
                 try
                 {
-                    await PlaceAsync(account, 1);
+                    await PlaceOrderAsync(account, 1);
                 }
                 catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
                 {
-                    Volatile.Write(ref refusal, e.Status.Detail);
+                    Volatile.Write(ref rejection, e.Status.Detail);
                     await Task.Delay(10);
                 }
         }));
-        Assert.That(end.IsCancellationRequested, Is.False, refusal);
+        Assert.That(end.IsCancellationRequested, Is.False, rejection);
 
         await Wait.UntilAsync(async () =>
         {
-            await Task.Delay(TimeSpan.FromSeconds(2)); // refusals keep the limit as it is
+            await Task.Delay(TimeSpan.FromSeconds(2)); // each rejection extends the overload
             try
             {
                 await BurstAsync(account);
@@ -58,30 +57,27 @@ public sealed class When_a_queue_stands : SystemFixture
             {
                 return false;
             }
-        }, Patience, () => "a burst to be taken again");
+        }, MaxWait, () => "a burst to be accepted again");
         await AuditAsync();
     }
 
     [Test]
-    public async Task Should_take_as_many_as_ever_while_none_end()
+    public async Task Should_not_cap_the_queue_while_no_order_completes()
     {
-        var account = await OpenAsync(1000);
+        var account = await OpenAccountAsync(1000);
         await System.Accounts[0].KillAsync();
-        var before = await Task.WhenAll(Enumerable.Range(0, Burst).Select(_ => PlaceAsync(account, 1)));
+        var before = await PlaceOrdersAsync(Burst, account);
         List<string> after = [];
-        for (var end = DateTime.UtcNow + LongerThanABurst; DateTime.UtcNow < end; await Task.Delay(300))
-            after.Add(await PlaceAsync(account, 1));
+        for (var end = DateTime.UtcNow + LongerThanBurst; DateTime.UtcNow < end; await Task.Delay(300))
+            after.Add(await PlaceOrderAsync(account, 1));
         System.Accounts[0].Start();
         await System.Accounts[0].WaitUntilReadyAsync();
-        var orders = await Task.WhenAll(before.Concat(after).Select(EndAsync));
-        Assert.That(orders, Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
+        await AssertConfirmedAsync(before.Concat(after));
         await AuditAsync();
     }
 
-    async Task BurstAsync(string account)
-    {
-        var ids = await Task.WhenAll(Enumerable.Range(0, Burst).Select(_ => PlaceAsync(account, 1)));
-        var orders = await Task.WhenAll(ids.Select(EndAsync));
-        Assert.That(orders, Has.All.Property("Status").EqualTo(OrderStatus.Confirmed));
-    }
+    async Task BurstAsync(string account) => await AssertConfirmedAsync(await PlaceOrdersAsync(Burst, account));
+
+    static bool IsCapped(string rejection) =>
+        rejection.StartsWith($"{MaxStanding} orders are under way", StringComparison.Ordinal);
 }

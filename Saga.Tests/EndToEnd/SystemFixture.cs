@@ -5,16 +5,19 @@ using Orders.V1;
 using Saga.Audit;
 using Saga.Servers;
 using Saga.Services;
+using Saga.Tests.Support;
 using Money = Google.Type.Money;
 
 namespace Saga.Tests.EndToEnd;
 
-/// <summary>Both services as real processes on real servers, and the words that tests speak to them.</summary>
+/// <summary>
+/// Runs both services as processes on real servers, and provides the calls and waits that the tests share.
+/// </summary>
 public abstract class SystemFixture
 {
-    protected static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    protected static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long a reservation may take here.</summary>
+    /// <summary>The reservation timeout of the services.</summary>
     protected virtual TimeSpan ReservationTimeout => TimeSpan.FromSeconds(3);
 
     protected OrderSystem System { get; private set; } = null!;
@@ -34,7 +37,7 @@ public abstract class SystemFixture
         Settings = new Dictionary<string, string>(Settings)
         {
             ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
-            ["DOTNET_TieredPGO"] = "0", // it pays after minutes, and costs at the start: here all services have just started
+            ["DOTNET_TieredPGO"] = "0", // slows down the start, and these services run only for a short time
         },
     });
 
@@ -43,21 +46,26 @@ public abstract class SystemFixture
     {
         if (TestContext.CurrentContext.Result.FailCount > 0)
             foreach (var replica in System.Orders.Concat(System.Accounts))
-                await TestContext.Progress.WriteLineAsync($"{replica.Name}:\n{string.Join('\n', File.ReadLines(replica.LogFile).TakeLast(60))}");
+            {
+                var lines = File.ReadLines(replica.LogFile).TakeLast(60);
+                await TestContext.Progress.WriteLineAsync($"{replica.Name}:\n{string.Join('\n', lines)}");
+            }
+
         await System.DisposeAsync();
     }
 
-    /// <summary>The invariants, when everything is quiet.</summary>
+    /// <summary>Asserts all invariants once no order is open and no message is pending.</summary>
     protected async Task AuditAsync()
     {
-        var report = await Auditor.Of(System).AuditAsync(Patience, default);
+        var report = await Auditor.Of(System).AuditAsync(MaxWait, default);
         Assert.That(report.Violations, Is.Empty);
     }
 
-    /// <summary>A server that this test may stop; the test is left out where there is none.</summary>
-    protected static IStoppable Stoppable(object server) => server as IStoppable ?? throw new IgnoreException("given servers are not stopped by a test");
+    /// <summary>Returns a server that the test may stop; the test is ignored if the servers were given to it.</summary>
+    protected static IStoppable Stoppable(object server) => server as IStoppable
+        ?? throw new IgnoreException("the test needs a server that it may stop");
 
-    /// <summary>Runs a statement in a service's database, past the service.</summary>
+    /// <summary>Executes a statement in the database of a service, bypassing the service.</summary>
     protected async Task ExecuteAsync(string database, string sql)
     {
         await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
@@ -65,7 +73,7 @@ public abstract class SystemFixture
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>Asks a service's database for a number, past the service.</summary>
+    /// <summary>Reads a number from the database of a service, bypassing the service.</summary>
     protected async Task<long> CountAsync(string database, string sql)
     {
         await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
@@ -73,63 +81,85 @@ public abstract class SystemFixture
         return (long)(await command.ExecuteScalarAsync())!;
     }
 
-    protected async Task<string> OpenAsync(long deposit, string currency = "EUR")
+    protected async Task<string> OpenAccountAsync(long deposit, string currency = "EUR")
     {
         var account = await Accounts.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = currency });
         if (deposit > 0)
-            await Accounts.DepositAsync(new DepositRequest { AccountId = account.AccountId, Amount = Money(deposit, currency) });
+            await Accounts.DepositAsync(new DepositRequest
+            {
+                AccountId = account.AccountId,
+                Amount = Money(deposit, currency),
+            });
         return account.AccountId;
     }
 
-    protected static CreateOrderRequest NewOrder(string accountId, long price, string currency = "EUR", string requestId = "") => new()
-    {
-        AccountId = accountId,
-        RequestId = requestId,
-        Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Money(price, currency) } },
-    };
+    protected static CreateOrderRequest NewOrder(
+        string accountId, long price, string currency = "EUR", string requestId = "") =>
+        new()
+        {
+            AccountId = accountId,
+            RequestId = requestId,
+            Items = { new OrderItem { Sku = "book", Quantity = 1, UnitPrice = Money(price, currency) } },
+        };
 
-    protected async Task<string> PlaceAsync(string accountId, long price, string currency = "EUR") =>
+    protected async Task<string> PlaceOrderAsync(string accountId, long price, string currency = "EUR") =>
         (await Orders.CreateOrderAsync(NewOrder(accountId, price, currency))).OrderId;
 
-    protected async Task<Order> GetAsync(string orderId) => await Orders.GetOrderAsync(new GetOrderRequest { OrderId = orderId });
+    protected async Task<Order> GetOrderAsync(string orderId) =>
+        await Orders.GetOrderAsync(new GetOrderRequest { OrderId = orderId });
 
-    protected async Task<Account> AccountAsync(string accountId) => await Accounts.GetAccountAsync(new GetAccountRequest { AccountId = accountId });
+    protected async Task<Account> GetAccountAsync(string accountId) =>
+        await Accounts.GetAccountAsync(new GetAccountRequest { AccountId = accountId });
 
-    protected static bool IsTerminal(OrderStatus status) => status is OrderStatus.Confirmed or OrderStatus.Rejected or OrderStatus.Cancelled;
+    /// <summary>Waits until the order has a final status.</summary>
+    protected Task<Order> WaitForEndAsync(string orderId) => WaitForOrderAsync(orderId, x => x.Status.IsTerminal());
 
-    protected Task<Order> EndAsync(string orderId) => UntilAsync(orderId, x => IsTerminal(x.Status));
+    /// <summary>Waits until all orders have a final status.</summary>
+    protected Task<Order[]> WaitForEndAsync(IEnumerable<string> orderIds) =>
+        Task.WhenAll(orderIds.Select(WaitForEndAsync));
 
-    protected async Task<Order> UntilAsync(string orderId, Func<Order, bool> condition)
+    /// <summary>Waits until all orders are confirmed, and fails if one ends with another status.</summary>
+    protected async Task AssertConfirmedAsync(params IEnumerable<string> orderIds) => Assert.That(
+        await WaitForEndAsync(orderIds), Has.All.Property(nameof(Order.Status)).EqualTo(OrderStatus.Confirmed));
+
+    /// <summary>Places orders concurrently.</summary>
+    protected Task<string[]> PlaceOrdersAsync(int count, string accountId, long price = 1) =>
+        Task.WhenAll(Enumerable.Range(0, count).Select(_ => PlaceOrderAsync(accountId, price)));
+
+    protected async Task<Order> WaitForOrderAsync(string orderId, Func<Order, bool> condition)
     {
         Order order = new();
-        await Wait.UntilAsync(async () => condition(order = await CallAsync(() => GetAsync(orderId))), Patience, () => $"order {orderId}: {order}");
+        await Wait.UntilAsync(async () => condition(order = await RetryAsync(() => GetOrderAsync(orderId))),
+            MaxWait, () => $"order {orderId}: {order}");
         return order;
     }
 
-    protected Task BalancesAsync(string accountId, long available, long held, long captured)
+    protected Task WaitForBalancesAsync(string accountId, long available, long held, long captured)
     {
         var account = new Account();
         return Wait.UntilAsync(async () =>
         {
-            account = await CallAsync(() => AccountAsync(accountId));
+            account = await RetryAsync(() => GetAccountAsync(accountId));
             return (account.Available.Units, account.Held.Units, account.Captured.Units) == (available, held, captured);
-        }, Patience, () => $"{available} available, {held} held, {captured} captured: {account}");
+        }, MaxWait, () => $"{available} available, {held} held, {captured} captured: {account}");
     }
 
-    /// <summary>Calls as a client does that tries again while a service is away.</summary>
-    protected static async Task<T> CallAsync<T>(Func<Task<T>> call)
+    /// <summary>Retries a call while the service is unavailable.</summary>
+    protected static async Task<T> RetryAsync<T>(Func<Task<T>> call)
     {
-        var end = DateTime.UtcNow + Patience;
+        var end = DateTime.UtcNow + MaxWait;
         while (true)
             try
             {
                 return await call();
             }
-            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.Internal or StatusCode.Cancelled or StatusCode.Aborted && DateTime.UtcNow < end)
+            catch (RpcException e) when (e.StatusCode is StatusCode.Unavailable or StatusCode.Internal
+                or StatusCode.Cancelled or StatusCode.Aborted && DateTime.UtcNow < end)
             {
                 await Task.Delay(100);
             }
     }
 
-    protected static Money Money(long units, string currency = "EUR") => new() { CurrencyCode = currency, Units = units };
+    protected static Money Money(long units, string currency = "EUR") =>
+        new() { CurrencyCode = currency, Units = units };
 }

@@ -1,14 +1,16 @@
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
-using Saga.Servers;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
 
 namespace Saga.Tests.Messaging;
 
 [TestFixture(false), TestFixture(true), Category("Integration")]
-public sealed class When_messages_leave_outside_a_consumer(bool grouped) : MessagingFixture(grouped)
+public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : MessagingFixture(grouped)
 {
     [Test]
     public async Task Should_send_after_save_changes_and_not_before()
@@ -20,15 +22,15 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
             db.Add(new Effect { Name = name });
             await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
             await Task.Delay(300);
-            Assert.That(Arrivals.Of(name), Is.Empty);
+            Assert.That(Received.Named(name), Is.Empty);
             await db.SaveChangesAsync();
         });
-        await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
+        await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
     }
 
     [Test]
-    public async Task Should_give_ids_in_the_order_of_time()
+    public async Task Should_assign_message_ids_in_the_order_of_sending()
     {
         var replica = await StartReplicaAsync();
         var name = Unique("ordered");
@@ -46,13 +48,16 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
             await db.SaveChangesAsync();
         });
         List<Guid?> ids = [];
-        foreach (var pong in Enumerable.Range(0, 30).SelectMany(i => new[] { $"{name} {i}", $"{name} sent {i}", $"{name} by the bus {i}" }))
-        {
-            await ArrivesAsync(pong);
-            ids.Add(Arrivals.Of(pong)[0].MessageId);
-        }
+        for (var i = 0; i < 30; i++)
+            foreach (var pong in new[] { $"{name} {i}", $"{name} sent {i}", $"{name} by the bus {i}" })
+            {
+                await WaitForPongAsync(pong);
+                ids.Add(Received.Named(pong)[0].MessageId);
+            }
 
-        var sorted = await QueryAsync(db => db.Database.SqlQueryRaw<Guid>("""select unnest as "Value" from unnest({0}) order by 1""", ids).ToListAsync());
+        var sorted = await QueryAsync(db => db.Database.SqlQueryRaw<Guid>("""
+            select unnest as "Value" from unnest({0}) order by 1
+            """, ids).ToListAsync());
         Assert.That(ids, Is.EqualTo(sorted.Select(x => (Guid?)x)));
     }
 
@@ -70,7 +75,7 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
                 await publisher.Publish(new Pong(name));
                 await db.SaveChangesAsync();
                 await Task.Delay(300);
-                Assert.That(Arrivals.Of(name), Is.Empty);
+                Assert.That(Received.Named(name), Is.Empty);
                 if (commits)
                     await transaction.CommitAsync();
             }
@@ -78,11 +83,11 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
             await publisher.Publish(new Pong(later));
             await db.SaveChangesAsync();
         });
-        await ArrivesAsync(later);
+        await WaitForPongAsync(later);
         if (commits)
-            await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
-        Assert.That(Arrivals.Of(name), Has.Length.EqualTo(commits ? 1 : 0));
+            await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
+        Assert.That(Received.Named(name), Has.Length.EqualTo(commits ? 1 : 0));
     }
 
     [Test]
@@ -99,43 +104,46 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
             await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(later));
             await db.SaveChangesAsync();
         });
-        await ArrivesAsync(later);
-        Assert.That(Arrivals.Of(name), Is.Empty);
-        await OutboxIsEmptyAsync();
+        await WaitForPongAsync(later);
+        Assert.That(Received.Named(name), Is.Empty);
+        await WaitForEmptyOutboxAsync();
     }
 
     [Test]
-    public async Task Should_be_sent_by_another_replica_when_the_first_dies_between_commit_and_send()
+    public async Task Should_send_from_another_replica_when_the_first_dies_between_commit_and_send()
     {
-        // A replica that commits and never sends is what one looks like that was killed right after its commit.
-        var dead = await StartReplicaAsync(o => o.UseBusOutbox(b => b.DisableDeliveryService()), consumes: false);
-        var names = Enumerable.Range(0, 20).Select(i => Unique($"left {i}")).ToList();
+        // A replica without a delivery service commits and never sends, like one that was killed after each commit.
+        var killed = await StartReplicaAsync(
+            o => o.UseBusOutbox(b => b.DisableDeliveryService()), withConsumers: false);
+        var names = Enumerable.Range(0, 20).Select(i => Unique($"unsent {i}")).ToList();
         foreach (var name in names)
-            await InScopeAsync(dead, async (db, scope) =>
+            await InScopeAsync(killed, async (db, scope) =>
             {
                 await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
                 await db.SaveChangesAsync();
             });
-        var left = await OutboxAsync();
-        Assert.That(left, Has.Count.EqualTo(20));
+        var unsent = await ReadOutboxAsync();
+        Assert.That(unsent, Has.Count.EqualTo(20));
 
         await StartReplicaAsync();
         await StartReplicaAsync();
 
         foreach (var name in names)
-            await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
-        Assert.That(names.Select(x => Arrivals.Of(x).Length), Has.All.EqualTo(1));
-        Assert.That(names.Select(x => Arrivals.Of(x)[0].MessageId), Is.EquivalentTo(left.Select(x => (Guid?)x.MessageId)), "by which the inbox knows a repeat");
+            await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
+        Assert.That(names.Select(x => Received.Named(x).Length), Has.All.EqualTo(1));
+        Assert.That(names.Select(x => Received.Named(x)[0].MessageId),
+            Is.EquivalentTo(unsent.Select(x => (Guid?)x.MessageId)), "the inbox detects duplicates by the message id");
     }
 
     [Test]
-    public async Task Should_park_what_cannot_be_sent_and_send_the_rest()
+    public async Task Should_park_a_message_that_cannot_be_sent_and_send_the_others()
     {
-        // MassTransit declares a fanout exchange of this name, which the broker refuses, for it is a direct one.
-        await using (var connection = await new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)) }.CreateConnectionAsync())
+        // MassTransit declares a fanout exchange of this name, which the broker rejects: the existing one is direct.
+        var factory = new ConnectionFactory { Uri = new Uri(Servers.Rabbit.Amqp(Name)) };
+        await using (var connection = await factory.CreateConnectionAsync())
         await using (var channel = await connection.CreateChannelAsync())
-            await channel.ExchangeDeclareAsync("cannot-be", ExchangeType.Direct, durable: true);
+            await channel.ExchangeDeclareAsync("direct-exchange", ExchangeType.Direct, durable: true);
         var replica = await StartReplicaAsync(o =>
         {
             o.MaxDeliveryAttempts = 2;
@@ -145,36 +153,40 @@ public sealed class When_messages_leave_outside_a_consumer(bool grouped) : Messa
 
         await InScopeAsync(replica, async (db, scope) =>
         {
-            var endpoint = await scope.GetRequiredService<ISendEndpointProvider>().GetSendEndpoint(new Uri("exchange:cannot-be"));
+            var endpoints = scope.GetRequiredService<ISendEndpointProvider>();
+            var endpoint = await endpoints.GetSendEndpoint(new Uri("exchange:direct-exchange"));
             await endpoint.Send(new Pong("bad"));
             await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
             await db.SaveChangesAsync();
         });
 
-        await ArrivesAsync(name);
-        await Wait.UntilAsync(async () => (await OutboxAsync()).Any(x => x.Parked != null), Patience, () => "the message to be parked");
-        var parked = (await OutboxAsync()).Single(x => x.Parked != null);
+        await WaitForPongAsync(name);
+        await WaitUntilAsync(async () => (await ReadOutboxAsync()).Any(x => x.Parked != null),
+            "the message to be parked");
+        var parked = (await ReadOutboxAsync()).Single(x => x.Parked != null);
         Assert.That(parked.LastError, Is.Not.Empty);
         Assert.That(parked.Attempts, Is.EqualTo(2));
         Assert.That(Log.Contains(LogLevel.Critical, "is parked after 2 attempts"));
-        await QueryAsync(db => db.Set<MassTransit.EntityFrameworkCoreIntegration.OutboxMessage>().ExecuteDeleteAsync());
+        await QueryAsync(db => db.Set<OutboxMessage>().ExecuteDeleteAsync());
     }
 
     [Test]
-    public async Task Should_wait_for_a_queue_when_one_is_required()
+    public async Task Should_send_a_mandatory_message_once_it_has_a_queue()
     {
-        var replica = await StartReplicaAsync(consumes: false);
+        var replica = await StartReplicaAsync(withConsumers: false);
         var name = Unique("mandatory");
         await InScopeAsync(replica, async (db, scope) =>
         {
             await scope.GetRequiredService<IPublishEndpoint>().Publish(new Letter(name), x => x.Mandatory = true);
             await db.SaveChangesAsync();
         });
-        await Wait.UntilAsync(async () => (await OutboxAsync()).Any(x => x.Attempts > 0 && x.MessageType.Contains(nameof(Letter))), Patience, () => "a refused try");
+        await WaitUntilAsync(
+            async () => (await ReadOutboxAsync()).Any(x => x.Attempts > 0 && x.MessageType.Contains(nameof(Letter))),
+            "an attempt to send the letter");
 
-        await StartReplicaAsync(more: x => x.AddConsumer<LetterConsumer>());
+        await StartReplicaAsync(configure: x => x.AddConsumer<LetterConsumer>());
 
-        await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
+        await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
     }
 }

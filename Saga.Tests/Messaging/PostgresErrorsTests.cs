@@ -1,30 +1,78 @@
+using System.Net.Sockets;
 using Messaging.Postgres;
+using Microsoft.EntityFrameworkCore;
 using Npgsql;
-using Service.Defaults;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Messaging;
 
+/// <summary>The table in the documentation of <see cref="PostgresErrors" />, row by row.</summary>
 [TestFixture, Category("Unit")]
-public sealed class When_the_database_answers_with_an_error
+public sealed class When_a_database_error_is_classified
 {
-    [TestCase("25006", Description = "read-only, as after a failover")]
-    [TestCase("28P01", Description = "a password that was changed")]
-    [TestCase("3D000", Description = "no such database, yet")]
-    [TestCase("53300", Description = "too many connections")]
-    [TestCase("57P01", Description = "told to end")]
-    [TestCase("58030", Description = "input or output failed")]
-    [TestCase("55P03", Description = "a lock that is held for long")]
-    public void Should_wait_for_what_can_pass(string state) => Assert.That(PostgresErrors.IsUnavailable(Error(state)));
+    static readonly Kind ServerError = new(IsUnavailable: true, MayBeOneUnits: false);
+    static readonly Kind LockTimeout = new(IsUnavailable: true, IsLockTimeout: true);
+    static readonly Kind Conflict = new(IsConflict: true);
+    static readonly Kind Temporary = new(IsUnavailable: true);
+    static readonly Kind Other = new();
 
-    [TestCase("23514", Description = "a check that failed")]
-    [TestCase("23505", Description = "a key that is there")]
-    [TestCase("42P01", Description = "no such table")]
-    [TestCase("22003", Description = "a number out of range")]
-    public void Should_not_wait_for_what_cannot(string state) => Assert.That(PostgresErrors.IsUnavailable(Error(state)), Is.False);
+    static IEnumerable<TestCaseData> Errors() => Table("");
 
-    [TestCase("RevalidateCachedQuery", ExpectedResult = true, Description = "a prepared statement returns something else after a migration")]
-    [TestCase("transformStmt", ExpectedResult = false, Description = "what PostgreSQL does not have")]
-    public bool Should_tell_what_is_not_supported_by_who_says_so(string routine) => PostgresErrors.IsUnavailable(Error("0A000", routine));
+    static IEnumerable<TestCaseData> WrappedErrors() => Table("wrapped, ");
 
-    static PostgresException Error(string state, string? routine = null) => new("as asked", "ERROR", "ERROR", state, routine: routine);
+    static IEnumerable<TestCaseData> Table(string prefix)
+    {
+        TestCaseData Case(string description, Exception error, Kind expected) =>
+            new TestCaseData(error, expected).SetName(prefix + description);
+
+        yield return Case("08006: the connection has failed", Error("08006"), ServerError);
+        yield return Case("28P01: the password was changed", Error("28P01"), ServerError);
+        yield return Case("3D000: the database does not exist yet", Error("3D000"), ServerError);
+        yield return Case("53300: too many connections", Error("53300"), ServerError);
+        yield return Case("57P01: the server shuts down", Error("57P01"), ServerError);
+        yield return Case("58030: input or output has failed", Error("58030"), ServerError);
+        yield return Case("25006: read-only after a failover", Error("25006"), ServerError);
+        yield return Case("the connection is lost",
+            new NpgsqlException("lost", new EndOfStreamException()), ServerError);
+        yield return Case("a timeout", new TimeoutException(), ServerError);
+        yield return Case("the host name is not resolved", new SocketException(11001), ServerError);
+
+        yield return Case("55P03: lock_timeout has passed", Error("55P03"), LockTimeout);
+
+        yield return Case("40001: serialization failure", Error("40001"), Conflict);
+        yield return Case("40P01: deadlock", Error("40P01"), Conflict);
+        yield return Case("23505: unique violation", Error("23505"), Conflict);
+        yield return Case("the row has changed since it was read", new DbUpdateConcurrencyException("stale"), Conflict);
+
+        yield return Case("25P03: the server has ended an idle transaction", Error("25P03"), Temporary);
+
+        yield return Case("55006: the object is in use", Error("55006"), Temporary);
+        yield return Case("26000: the prepared statement is unknown", Error("26000"), Temporary);
+        yield return Case("42P05: the prepared statement exists already", Error("42P05"), Temporary);
+        yield return Case("0A000: a migration has changed the result of a prepared statement",
+            Error("0A000", "RevalidateCachedQuery"), Temporary);
+
+        yield return Case("0A000: PostgreSQL does not support the statement", Error("0A000", "transformStmt"), Other);
+        yield return Case("23514: check violation", Error("23514"), Other);
+        yield return Case("42P01: the table does not exist", Error("42P01"), Other);
+        yield return Case("22003: a number is out of range", Error("22003"), Other);
+        yield return Case("an exception of a handler", new InvalidOperationException("thrown by the test"), Other);
+    }
+
+    [TestCaseSource(nameof(Errors))]
+    public void Should_follow_the_table(Exception error, object expected) =>
+        Assert.That(Classify(error), Is.EqualTo(expected));
+
+    [TestCaseSource(nameof(WrappedErrors))]
+    public void Should_look_through_the_exceptions_of_ef_core(Exception error, object expected) => Assert.That(
+        Classify(new InvalidOperationException("", new DbUpdateException("", error))), Is.EqualTo(expected));
+
+    static Kind Classify(Exception error) => new(PostgresErrors.IsUnavailable(error), PostgresErrors.IsConflict(error),
+        PostgresErrors.IsLockTimeout(error), PostgresErrors.MayBeOneUnits(error));
+
+    static PostgresException Error(string state, string? routine = null) =>
+        new("thrown by the test", "ERROR", "ERROR", state, routine: routine);
+
+    /// <summary>One row of the table.</summary>
+    sealed record Kind(bool IsUnavailable = false, bool IsConflict = false, bool IsLockTimeout = false,
+        bool MayBeOneUnits = true);
 }

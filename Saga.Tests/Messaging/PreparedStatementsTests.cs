@@ -1,10 +1,11 @@
 using MassTransit;
 using Messaging.Postgres;
-using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
 using Service.Defaults;
 
 namespace Saga.Tests.Messaging;
@@ -13,22 +14,22 @@ namespace Saga.Tests.Messaging;
 public sealed class When_statements_are_prepared() : MessagingFixture(grouped: true)
 {
     [Test]
-    public async Task Should_keep_those_that_come_again_and_no_others()
+    public async Task Should_prepare_only_recurring_statements()
     {
-        var replica = await StartReplicaAsync(consumes: false);
+        var replica = await StartReplicaAsync(withConsumers: false);
         await InScopeAsync(replica, async (db, scope) =>
         {
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
-            var warm = scope.GetRequiredService<RecentContexts<TestDbContext>>();
+            var contexts = scope.GetRequiredService<RecentContexts<TestDbContext>>();
             await CommitAsync("first");
-            var kept = await warm.Use(PreparedAsync);
-            unit.Add(new NpgsqlBatchCommand("select 'what a handler has added'"));
+            var prepared = await contexts.Use(ReadPreparedStatementsAsync);
+            unit.Add(new NpgsqlBatchCommand("select 'added by a handler'"));
             await CommitAsync("second");
             await CommitAsync("third");
 
-            Assert.That(kept, Has.Exactly(1).Contains("insert into \"OutboxMessage\""));
-            Assert.That(kept, Has.Exactly(1).Contains("insert into \"Tallies\""));
-            Assert.That(await warm.Use(PreparedAsync), Is.EquivalentTo(kept));
+            Assert.That(prepared, Has.Exactly(1).Contains("insert into \"OutboxMessage\""));
+            Assert.That(prepared, Has.Exactly(1).Contains("insert into \"Tallies\""));
+            Assert.That(await contexts.Use(ReadPreparedStatementsAsync), Is.EquivalentTo(prepared));
             Assert.That(await QueryAsync(x => x.Tallies.CountAsync(t => t.CurrentState == "Prepared")), Is.EqualTo(3));
 
             async Task CommitAsync(string name)
@@ -41,27 +42,33 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
     }
 
     [Test]
-    public async Task Should_find_rows_by_their_keys_when_few_have_become_many()
+    public async Task Should_use_the_index_after_a_small_table_has_grown()
     {
-        var replica = await StartReplicaAsync(consumes: false);
+        var replica = await StartReplicaAsync(withConsumers: false);
         await InScopeAsync(replica, async (db, scope) =>
         {
-            var warm = scope.GetRequiredService<RecentContexts<TestDbContext>>();
+            var contexts = scope.GetRequiredService<RecentContexts<TestDbContext>>();
             foreach (var setting in ConnectionSettings.IndexPlans)
-                await warm.Use(x => x.Database.ExecuteSqlAsync($"select set_config({setting.Split('=')[0]}, {setting.Split('=')[1]}, false)"));
+            {
+                var (name, value) = (setting.Split('=')[0], setting.Split('=')[1]);
+                await contexts.Use(x => x.Database.ExecuteSqlAsync($"select set_config({name}, {value}, false)"));
+            }
+
             var tally = new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Counting" };
             db.Add(tally);
             await CommitAsync();
-            await CountAsync(10); // from the sixth time on a plan is kept
-            await db.Database.ExecuteSqlRawAsync(
-                """insert into "Tallies" ("CorrelationId", "CurrentState", "Name", "Count") select gen_random_uuid(), 'Counting', '', 0 from generate_series(1, 20000)""");
-            var before = await warm.Use(ReadsAsync);
+            await CountAsync(10); // PostgreSQL caches a generic plan from the sixth execution
+            await db.Database.ExecuteSqlRawAsync("""
+                insert into "Tallies" ("CorrelationId", "CurrentState", "Name", "Count")
+                select gen_random_uuid(), 'Counting', '', 0 from generate_series(1, 20000)
+                """);
+            var before = await contexts.Use(CountScansAsync);
             await CountAsync(10);
-            var after = await warm.Use(ReadsAsync);
+            var after = await contexts.Use(CountScansAsync);
 
             Assert.That(tally.Count, Is.EqualTo(20));
-            Assert.That(after.ByKey, Is.EqualTo(before.ByKey + 10));
-            Assert.That(after.Whole, Is.EqualTo(before.Whole));
+            Assert.That(after.IndexScans, Is.EqualTo(before.IndexScans + 10));
+            Assert.That(after.TableScans, Is.EqualTo(before.TableScans));
 
             async Task CountAsync(int times)
             {
@@ -76,15 +83,16 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         });
     }
 
-    static Task<List<string>> PreparedAsync(TestDbContext db) =>
+    static Task<List<string>> ReadPreparedStatementsAsync(TestDbContext db) =>
         db.Database.SqlQueryRaw<string>("""select statement as "Value" from pg_prepared_statements""").ToListAsync();
 
-    /// <summary>How often the table was read, as PostgreSQL counts it.</summary>
-    static async Task<(long ByKey, long Whole)> ReadsAsync(TestDbContext db)
+    /// <summary>Returns how often PostgreSQL has read the table Tallies by an index and as a whole.</summary>
+    static async Task<(long IndexScans, long TableScans)> CountScansAsync(TestDbContext db)
     {
         await db.Database.ExecuteSqlRawAsync("select pg_stat_force_next_flush()");
-        var reads = await db.Database.SqlQueryRaw<long>(
-            """select unnest(array[idx_scan, seq_scan]) as "Value" from pg_stat_user_tables where relname = 'Tallies'""").ToListAsync();
-        return (reads[0], reads[1]);
+        var scans = await db.Database.SqlQueryRaw<long>("""
+            select unnest(array[idx_scan, seq_scan]) as "Value" from pg_stat_user_tables where relname = 'Tallies'
+            """).ToListAsync();
+        return (scans[0], scans[1]);
     }
 }

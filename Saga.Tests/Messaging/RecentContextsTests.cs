@@ -1,97 +1,105 @@
-using MassTransit;
-using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
 
 namespace Saga.Tests.Messaging;
 
 [TestFixture, Category("Integration")]
-public sealed class When_connections_are_kept_warm() : MessagingFixture(grouped: true)
+public sealed class When_recent_connections_are_reused() : MessagingFixture(grouped: true)
 {
     [Test]
-    public async Task Should_use_the_one_that_was_used_last()
+    public async Task Should_reuse_the_most_recently_used_connection()
     {
-        var warm = await StartAsync();
-        var first = await warm.Use(PidAsync);
-        var (together, alone) = (new TaskCompletionSource(), new TaskCompletionSource());
-        var other = warm.Use(async db =>
+        var contexts = await StartAsync();
+        var first = await contexts.Use(PidAsync);
+        var (started, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var concurrent = contexts.Use(async db =>
         {
             var pid = await PidAsync(db);
-            together.SetResult();
-            await alone.Task;
+            started.SetResult();
+            await release.Task;
             return pid;
         });
-        await together.Task;
-        var second = await warm.Use(PidAsync);
-        alone.SetResult();
+        await started.Task;
+        var second = await contexts.Use(PidAsync);
+        release.SetResult();
 
-        Assert.That(await other, Is.EqualTo(first));
-        Assert.That(second, Is.Not.EqualTo(first), "two at once have one each");
+        Assert.That(await concurrent, Is.EqualTo(first));
+        Assert.That(second, Is.Not.EqualTo(first), "concurrent users have separate connections");
         for (var i = 0; i < 5; i++)
-            Assert.That(await warm.Use(PidAsync), Is.EqualTo(first), "of two that rest, the one that was used last");
+            Assert.That(await contexts.Use(PidAsync), Is.EqualTo(first), "the one that was returned last");
     }
 
     [Test]
-    public async Task Should_have_forgotten_what_the_last_one_tracked()
+    public async Task Should_track_no_entities_of_the_previous_use()
     {
-        var warm = await StartAsync();
-        await warm.Use(db =>
+        var contexts = await StartAsync();
+        await contexts.Use(db =>
         {
             db.Add(new Tally { CorrelationId = Guid.NewGuid() });
             return Task.FromResult(true);
         });
-        Assert.That(await warm.Use(db => Task.FromResult(db.ChangeTracker.Entries().Count())), Is.Zero);
+        Assert.That(await contexts.Use(db => Task.FromResult(db.ChangeTracker.Entries().Count())), Is.Zero);
     }
 
     [Test]
-    public async Task Should_open_others_when_one_is_lost()
+    public async Task Should_replace_all_idle_connections_when_one_is_lost()
     {
-        var warm = await StartAsync();
-        var lost = await Task.WhenAll(warm.Use(AfterAWhileAsync), warm.Use(AfterAWhileAsync), warm.Use(AfterAWhileAsync));
+        var contexts = await StartAsync();
+        var lost = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => contexts.Use(PidAfterPauseAsync)));
         Assert.That(lost, Is.Unique);
-        await QueryAsync(db => db.Database.ExecuteSqlAsync($"select pg_terminate_backend(pid) from unnest({lost}) as pid"));
+        await QueryAsync(db =>
+            db.Database.ExecuteSqlAsync($"select pg_terminate_backend(pid) from unnest({lost}) as pid"));
 
-        Assert.That(() => warm.Use(PidAsync), Throws.InvalidOperationException.With.InnerException.InstanceOf<PostgresException>(), "nobody knows it before it is used");
+        Assert.That(() => contexts.Use(PidAsync),
+            Throws.InvalidOperationException.With.InnerException.InstanceOf<PostgresException>(),
+            "the loss is found only when the connection is used");
         for (var i = 0; i < lost.Length; i++)
-            Assert.That(lost, Has.None.EqualTo(await warm.Use(PidAsync)), "one failure is enough to know it of all");
+            Assert.That(lost, Has.None.EqualTo(await contexts.Use(PidAsync)), "one loss discards all idle connections");
     }
 
     [Test]
-    public async Task Should_not_use_one_again_whose_work_has_failed()
+    public async Task Should_not_reuse_a_context_whose_work_has_failed()
     {
-        var warm = await StartAsync();
-        await warm.Use(PidAsync);
+        var contexts = await StartAsync();
+        await contexts.Use(PidAsync);
         DbContext? failed = null;
-        Assert.That(() => warm.Use<int>(db =>
+        Assert.That(() => contexts.Use<int>(db =>
         {
             failed = db;
             throw new InvalidOperationException("the work has failed");
         }), Throws.InvalidOperationException);
-        Assert.That(await warm.Use(Task.FromResult<DbContext>), Is.Not.SameAs(failed));
+        Assert.That(await contexts.Use(Task.FromResult<DbContext>), Is.Not.SameAs(failed));
     }
 
     [Test]
-    public async Task Should_close_them_at_the_end()
+    public async Task Should_close_all_connections_when_disposed()
     {
-        var warm = await StartAsync();
-        var db = await warm.Use(Task.FromResult<TestDbContext>);
+        var contexts = await StartAsync();
+        var db = await contexts.Use(Task.FromResult<TestDbContext>);
         var connection = db.Database.GetDbConnection();
-        warm.Dispose();
+        contexts.Dispose();
         Assert.That(connection.State, Is.EqualTo(System.Data.ConnectionState.Closed));
-        db = await warm.Use(Task.FromResult<TestDbContext>);
-        Assert.That(() => db.Set<Tally>().CountAsync(), Throws.TypeOf<ObjectDisposedException>(), "who comes late leaves nothing open");
+        db = await contexts.Use(Task.FromResult<TestDbContext>);
+        Assert.That(() => db.Set<Tally>().CountAsync(), Throws.TypeOf<ObjectDisposedException>(),
+            "a context that is returned after that is disposed too");
     }
 
-    async Task<RecentContexts<TestDbContext>> StartAsync() =>
-        ActivatorUtilities.CreateInstance<RecentContexts<TestDbContext>>((await StartReplicaAsync(consumes: false)).Services);
+    async Task<RecentContexts<TestDbContext>> StartAsync()
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        return ActivatorUtilities.CreateInstance<RecentContexts<TestDbContext>>(replica.Services);
+    }
 
-    static async Task<int> AfterAWhileAsync(TestDbContext db)
+    static async Task<int> PidAfterPauseAsync(TestDbContext db)
     {
         await db.Database.ExecuteSqlAsync($"select pg_sleep(0.3)");
         return await PidAsync(db);
     }
 
-    static Task<int> PidAsync(TestDbContext db) => db.Database.SqlQuery<int>($"""select pg_backend_pid() as "Value" """).SingleAsync();
+    static Task<int> PidAsync(TestDbContext db) =>
+        db.Database.SqlQuery<int>($"""select pg_backend_pid() as "Value" """).SingleAsync();
 }

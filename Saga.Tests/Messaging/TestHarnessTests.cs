@@ -3,22 +3,24 @@ using MassTransit.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Saga.Servers;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
 
 namespace Saga.Tests.Messaging;
 
-/// <summary>MassTransit's harness on its in-memory transport, over a real database.</summary>
+/// <summary>MassTransit's test harness, with its in-memory transport and a real database.</summary>
 [TestFixture, Category("Integration")]
 public sealed class When_a_test_harness_is_used
 {
     readonly string _name = TestServers.NewName("harness");
 
     [Test]
-    public async Task Should_consume_publish_and_keep_sagas()
+    public async Task Should_consume_publish_and_store_sagas()
     {
         var servers = await TestServers.GetAsync();
         var database = await servers.Postgres.CreateDatabaseAsync(_name);
         await using var provider = new ServiceCollection()
-            .AddSingleton(new Arrivals())
+            .AddSingleton(new ReceivedPongs())
             .AddDbContext<TestDbContext>(o => o.UseNpgsql(database))
             .AddMassTransitTestHarness(TextWriter.Null, x =>
             {
@@ -29,12 +31,13 @@ public sealed class When_a_test_harness_is_used
                 });
                 x.AddConsumer<PingConsumer>();
                 x.AddConsumer<PongConsumer>();
-                x.AddSagaStateMachine<TallyMachine, Tally>().EntityFrameworkRepository(r =>
+                x.AddSagaStateMachine<TallyStateMachine, Tally>().EntityFrameworkRepository(r =>
                 {
                     r.ExistingDbContext<TestDbContext>();
                     r.UsePostgres();
                 });
-                x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseEntityFrameworkOutbox<TestDbContext>(context));
+                x.AddConfigureEndpointsCallback((context, _, endpoint) =>
+                    endpoint.UseEntityFrameworkOutbox<TestDbContext>(context));
             })
             .BuildServiceProvider(validateScopes: true);
         await using (var scope = provider.CreateAsyncScope())
@@ -48,17 +51,18 @@ public sealed class When_a_test_harness_is_used
         }
 
         var id = Guid.NewGuid();
-        await harness.Bus.Publish(new Count(id, "harness"));
+        await harness.Bus.Publish(new IncrementTally(id, "harness"));
 
         Assert.That(await harness.Consumed.Any<Ping>());
         Assert.That(await harness.Consumed.Any<Pong>());
         await Wait.UntilAsync(async () =>
         {
             await using var scope = provider.CreateAsyncScope();
-            return await scope.ServiceProvider.GetRequiredService<TestDbContext>().Tallies.AnyAsync(x => x.CorrelationId == id);
-        }, TimeSpan.FromSeconds(20), () => "the saga");
+            var db = scope.ServiceProvider.GetRequiredService<TestDbContext>();
+            return await db.Tallies.AnyAsync(x => x.CorrelationId == id);
+        }, TimeSpan.FromSeconds(20), () => "the saga to be stored");
     }
 
     [OneTimeTearDown]
-    public async Task DropAsync() => await (await TestServers.GetAsync()).Postgres.DropDatabaseAsync(_name);
+    public async Task DropDatabaseAsync() => await (await TestServers.GetAsync()).Postgres.DropDatabaseAsync(_name);
 }

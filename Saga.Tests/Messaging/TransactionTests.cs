@@ -3,16 +3,17 @@ using Messaging.Postgres;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
-using Saga.Servers;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
 
 namespace Saga.Tests.Messaging;
 
-/// <summary>What is sent is what was committed, whatever the caller does with its transaction.</summary>
+/// <summary>Exactly the committed messages are sent, however the caller uses its transaction.</summary>
 [TestFixture(false), TestFixture(true), Category("Integration")]
-public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixture(grouped)
+public sealed class When_a_transaction_fails_or_repeats(bool grouped) : MessagingFixture(grouped)
 {
     [Test]
-    public async Task Should_send_what_a_repeated_transaction_commits()
+    public async Task Should_send_the_messages_of_a_repeated_transaction()
     {
         var replica = await StartReplicaAsync();
         var name = Unique("repeated");
@@ -26,12 +27,12 @@ public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixtu
             await transaction.CommitAsync();
             db.ChangeTracker.AcceptAllChanges();
         });
-        await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
+        await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
     }
 
     [Test]
-    public async Task Should_send_what_a_repeated_unit_of_work_commits()
+    public async Task Should_send_the_messages_of_a_repeated_unit_of_work()
     {
         var replica = await StartReplicaAsync();
         var name = Unique("unit");
@@ -45,12 +46,12 @@ public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixtu
             tally.CurrentState = "short";
             await unit.CommitAsync(default);
         });
-        await ArrivesAsync(name);
-        await OutboxIsEmptyAsync();
+        await WaitForPongAsync(name);
+        await WaitForEmptyOutboxAsync();
     }
 
     [Test]
-    public async Task Should_not_send_what_a_savepoint_took_back()
+    public async Task Should_not_send_messages_after_a_rollback_to_a_savepoint()
     {
         var replica = await StartReplicaAsync();
         var (before, after) = (Unique("before"), Unique("after"));
@@ -66,13 +67,13 @@ public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixtu
             await transaction.RollbackToSavepointAsync("here");
             await transaction.CommitAsync();
         });
-        await ArrivesAsync(before);
-        await OutboxIsEmptyAsync();
-        Assert.That(Arrivals.Of(after), Is.Empty);
+        await WaitForPongAsync(before);
+        await WaitForEmptyOutboxAsync();
+        Assert.That(Received.Named(after), Is.Empty);
     }
 
     [Test]
-    public async Task Should_not_send_nor_pretend_when_a_statement_had_failed()
+    public async Task Should_fail_the_commit_and_send_nothing_after_a_failed_statement()
     {
         var replica = await StartReplicaAsync();
         var (name, later) = (Unique("aborted"), Unique("later"));
@@ -90,25 +91,27 @@ public sealed class When_a_transaction_goes_wrong(bool grouped) : MessagingFixtu
             await publisher.Publish(new Pong(later));
             await db.SaveChangesAsync();
         });
-        await ArrivesAsync(later);
-        await OutboxIsEmptyAsync();
-        Assert.That(Arrivals.Of(name), Is.Empty);
+        await WaitForPongAsync(later);
+        await WaitForEmptyOutboxAsync();
+        Assert.That(Received.Named(name), Is.Empty);
     }
 
     [Test]
-    public async Task Should_keep_what_an_outer_filter_did_in_the_scope()
+    public async Task Should_commit_the_changes_of_an_outer_filter()
     {
-        await StartReplicaAsync(consumes: false, more: x =>
+        await StartReplicaAsync(withConsumers: false, configure: x =>
         {
             x.AddConsumer<PingConsumer>();
-            x.AddConfigureEndpointsCallback((context, _, endpoint) => endpoint.UseConsumeFilter<SigningFilter>(context));
+            x.AddConfigureEndpointsCallback((context, _, endpoint) =>
+                endpoint.UseConsumeFilter<SigningFilter>(context));
         });
         var name = Unique("signed");
 
-        await (await StartReplicaAsync(consumes: false)).Services.GetRequiredService<IBus>().Publish(new Ping(name));
+        var sender = await StartReplicaAsync(withConsumers: false);
+        await sender.Services.GetRequiredService<IBus>().Publish(new Ping(name));
 
-        await Wait.UntilAsync(async () => await EffectsAsync(name) == 1, Patience, () => "the effect");
-        Assert.That(await EffectsAsync($"signed {name}"), Is.EqualTo(1));
+        await WaitUntilAsync(async () => await CountEffectsAsync(name) == 1, "the effect");
+        Assert.That(await CountEffectsAsync($"signed {name}"), Is.EqualTo(1));
     }
 
     sealed class SigningFilter(TestDbContext db) : IFilter<ConsumeContext<Ping>>

@@ -1,6 +1,6 @@
 using Orders;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Orders;
 
 [TestFixture, Category("Unit")]
 public sealed class When_open_orders_are_counted
@@ -15,7 +15,7 @@ public sealed class When_open_orders_are_counted
     public void SetUp() => _orders = new OpenOrderCounter(Limit, Full);
 
     [Test]
-    public void Should_admit_as_many_as_may_be_open_and_refuse_the_next()
+    public void Should_admit_calls_up_to_the_limit_and_reject_the_next()
     {
         Admit(Limit);
         Assert.That(_orders.Admit(Guid.NewGuid(), out var rejection), Is.Null);
@@ -24,56 +24,56 @@ public sealed class When_open_orders_are_counted
 
     [TestCase(true, 0)]
     [TestCase(false, Limit)]
-    public void Should_count_a_call_that_has_ended_only_if_it_has_made_its_order(bool committed, int room)
+    public void Should_count_an_ended_call_only_if_its_order_is_committed(bool committed, int expected)
     {
         Admit(Limit).ForEach(x => End(x, committed));
-        AssertRoom(room);
+        AssertFree(expected);
     }
 
     [Test]
-    public void Should_leave_to_the_database_what_was_made_before_the_look()
+    public void Should_count_orders_committed_before_the_snapshot_in_the_database_only()
     {
         Admit(3).ForEach(x => End(x, committed: true));
         var snapshot = _orders.BeginSnapshot();
         Assert.That((snapshot.InFlight.Length, snapshot.Admitted, snapshot.Committed), Is.EqualTo((0, 3, 3)));
 
-        _orders.EndSnapshot(snapshot, open: 1, Limit, Full); // two have ended
+        _orders.EndSnapshot(snapshot, open: 1, Limit, Full); // two of three are finished
 
-        AssertRoom(Limit - 1);
+        AssertFree(Limit - 1);
     }
 
     [Test]
-    public void Should_count_once_what_is_in_flight_during_the_look_whether_it_commits_then_or_not()
+    public void Should_count_an_order_in_flight_during_the_snapshot_once()
     {
         var calls = Admit(2);
         var snapshot = _orders.BeginSnapshot();
         Assert.That(snapshot.InFlight, Has.Length.EqualTo(2));
         End(calls[0], committed: true);
 
-        _orders.EndSnapshot(snapshot, open: 0, Limit, Full); // the database does not count what was in flight
+        _orders.EndSnapshot(snapshot, open: 0, Limit, Full); // the database does not count orders in flight
 
-        AssertRoom(Limit - 2);
+        AssertFree(Limit - 2);
         End(calls[1], committed: false);
-        AssertRoom(Limit - 1);
+        AssertFree(Limit - 1);
     }
 
     [Test]
-    public void Should_count_what_is_admitted_during_the_look()
+    public void Should_count_orders_admitted_during_the_snapshot()
     {
         var snapshot = _orders.BeginSnapshot();
         var call = Admit(1)[0];
         _orders.EndSnapshot(snapshot, open: 1, Limit, Full);
-        AssertRoom(Limit - 2);
+        AssertFree(Limit - 2);
         End(call, committed: true);
-        AssertRoom(Limit - 2);
+        AssertFree(Limit - 2);
     }
 
     [Test]
-    public void Should_take_the_limit_and_the_rejection_of_the_last_look()
+    public void Should_apply_the_limit_and_the_rejection_of_the_last_snapshot()
     {
         var (less, none) = (new Rejection("less", TimeSpan.Zero), new Rejection("none", TimeSpan.Zero));
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 1, 2, less);
-        AssertRoom(1);
+        AssertFree(1);
         Admit(1);
         Assert.That(_orders.FindRejection(), Is.SameAs(less));
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, 0, none);
@@ -81,7 +81,7 @@ public sealed class When_open_orders_are_counted
     }
 
     [Test]
-    public void Should_count_calls_that_are_refused_from_one_look_to_the_next()
+    public void Should_count_rejected_calls_between_snapshots()
     {
         Admit(Limit);
         _orders.FindRejection();
@@ -95,24 +95,27 @@ public sealed class When_open_orders_are_counted
     }
 
     [Test]
-    public void Should_want_a_look_when_calls_are_refused_or_many_orders_were_made()
+    public void Should_request_a_snapshot_after_rejections_or_many_commits()
     {
         Assert.That(_orders.IsSnapshotDue, Is.False);
         var calls = Admit(Limit);
-        Assert.That(_orders.IsSnapshotDue, Is.False, "in flight");
+        Assert.That(_orders.IsSnapshotDue, Is.False, "orders in flight");
         _orders.FindRejection();
-        Assert.That(_orders.IsSnapshotDue, Is.True, "refused");
+        Assert.That(_orders.IsSnapshotDue, Is.True, "a rejected call");
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, Limit, Full);
         Assert.That(_orders.IsSnapshotDue, Is.False);
         End(calls[0], committed: true);
-        Assert.That(_orders.IsSnapshotDue, Is.True, "an eighth of the limit, and one at least");
+        Assert.That(_orders.IsSnapshotDue, Is.True, "an eighth of the limit is committed, and at least one");
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, 0, Full);
         _orders.FindRejection();
-        Assert.That(_orders.IsSnapshotDue, Is.False, "refused for another reason than what is open");
+        Assert.That(_orders.IsSnapshotDue, Is.False, "a call rejected for another reason than open orders");
     }
 
     List<OpenOrderCounter.Call> Admit(int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => _orders.Admit(Guid.NewGuid(), out var rejection) ?? throw new AssertionException($"refused: {rejection!.Message}"))];
+    [
+        .. Enumerable.Range(0, count).Select(_ => _orders.Admit(Guid.NewGuid(), out var rejection)
+            ?? throw new AssertionException($"rejected: {rejection!.Message}")),
+    ];
 
     static void End(OpenOrderCounter.Call call, bool committed)
     {
@@ -121,17 +124,18 @@ public sealed class When_open_orders_are_counted
                 call.Committed();
     }
 
-    void AssertRoom(int expected)
+    /// <summary>Asserts how many more calls are admitted, and ends them.</summary>
+    void AssertFree(int expected)
     {
-        var room = 0;
+        var free = 0;
         List<OpenOrderCounter.Call> calls = [];
         while (_orders.Admit(Guid.NewGuid(), out _) is { } call)
         {
             calls.Add(call);
-            room++;
+            free++;
         }
 
         calls.ForEach(x => x.Dispose());
-        Assert.That(room, Is.EqualTo(expected));
+        Assert.That(free, Is.EqualTo(expected));
     }
 }

@@ -6,11 +6,11 @@ using MassTransit.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Orders;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Orders;
 
-/// <summary>Every cell of the saga's table: state × event → next state and what is sent.</summary>
+/// <summary>Every cell of the transition table of the saga: state × event → next state and sent message.</summary>
 [TestFixture, Category("Unit")]
-public sealed class When_an_event_meets_a_state
+public sealed class When_the_saga_handles_an_event
 {
     const string Fault = "fault";
     static readonly Guid Token = Guid.NewGuid();
@@ -23,10 +23,8 @@ public sealed class When_an_event_meets_a_state
     {
         _provider = new ServiceCollection()
             .AddSingleton(TimeProvider.System)
-            .AddMassTransitTestHarness(TextWriter.Null, x =>
-            {
-                x.AddSagaStateMachine<OrderStateMachine, OrderState>().InMemoryRepository();
-            })
+            .AddMassTransitTestHarness(TextWriter.Null,
+                x => x.AddSagaStateMachine<OrderStateMachine, OrderState>().InMemoryRepository())
             .BuildServiceProvider(validateScopes: true);
         _bus = (await _provider.StartTestHarness()).Bus;
         _bus.ConnectConsumeObserver(_recorder);
@@ -40,24 +38,34 @@ public sealed class When_an_event_meets_a_state
     static IEnumerable<TestCaseData> Cells()
     {
         string[] states = ["Initial", "Reserving", "Cancelling", "Confirmed", "Rejected", "Cancelled"];
+        (string Next, Type? Sent)[] terminal = [("Confirmed", null), ("Rejected", null), ("Cancelled", null)];
         var table = new Dictionary<Type, (string Next, Type? Sent)[]>
         {
-            //                                 Initial                              Reserving                             Cancelling                           Confirmed           Rejected           Cancelled
-            [typeof(OrderSubmitted)] = [("Reserving", typeof(ReserveFunds)), ("Reserving", null), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
-            [typeof(CancellationRequested)] = [("Cancelling", typeof(ReleaseFunds)), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
-            [typeof(FundsReserved)] = [(Fault, null), ("Confirmed", typeof(OrderConfirmed)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
-            [typeof(ReservationRejected)] = [(Fault, null), ("Rejected", typeof(OrderRejected)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
-            [typeof(ReservationTimedOut)] = [(Fault, null), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
-            [typeof(FundsReleased)] = [(Fault, null), (Fault, null), ("Cancelled", typeof(OrderCancelled)), ("Confirmed", null), ("Rejected", null), ("Cancelled", null)],
+            // The cells are in the order of the states; terminal states ignore all events.
+            [typeof(OrderSubmitted)] =
+                [("Reserving", typeof(ReserveFunds)), ("Reserving", null), ("Cancelling", null), .. terminal],
+            [typeof(CancellationRequested)] =
+            [
+                ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null),
+                .. terminal,
+            ],
+            [typeof(FundsReserved)] =
+                [(Fault, null), ("Confirmed", typeof(OrderConfirmed)), ("Cancelling", null), .. terminal],
+            [typeof(ReservationRejected)] =
+                [(Fault, null), ("Rejected", typeof(OrderRejected)), ("Cancelling", null), .. terminal],
+            [typeof(ReservationTimedOut)] =
+                [(Fault, null), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), .. terminal],
+            [typeof(FundsReleased)] =
+                [(Fault, null), (Fault, null), ("Cancelled", typeof(OrderCancelled)), .. terminal],
         };
         foreach (var (@event, cells) in table)
-            for (var i = 0; i < states.Length; i++)
-                yield return new TestCaseData(states[i], @event, cells[i].Next, cells[i].Sent)
-                    .SetName($"{states[i]}, {@event.Name}: {cells[i].Next}{(cells[i].Sent is { } sent ? $" and {sent.Name}" : "")}");
+            foreach (var (state, (next, sent)) in states.Zip(cells))
+                yield return new TestCaseData(state, @event, next, sent)
+                    .SetName($"{state}, {@event.Name}: {next}{(sent == null ? "" : $" and {sent.Name}")}");
     }
 
     [TestCaseSource(nameof(Cells))]
-    public async Task Should_follow_the_table(string state, Type @event, string next, Type? sent)
+    public async Task Should_follow_the_transition_table(string state, Type @event, string next, Type? sent)
     {
         var order = Given(state);
 
@@ -65,13 +73,13 @@ public sealed class When_an_event_meets_a_state
 
         Assert.That(error, next == Fault ? Is.Not.Null : Is.Null);
         Assert.That(order.CurrentState, Is.EqualTo(next == Fault ? state : next));
-        Assert.That(SentAbout(order.CorrelationId), Is.EqualTo(sent == null ? [] : new[] { sent }));
+        Assert.That(SentFor(order.CorrelationId), Is.EqualTo(sent == null ? [] : new[] { sent }));
     }
 
     [TestCase(typeof(CancellationRequested), OrderReason.CancelledByClient)]
     [TestCase(typeof(ReservationTimedOut), OrderReason.TimedOut)]
     [TestCase(typeof(ReservationRejected), OrderReason.InsufficientFunds)]
-    public async Task Should_say_why_a_reserving_order_is_given_up(Type @event, OrderReason reason)
+    public async Task Should_store_the_reason_why_a_reserving_order_ends(Type @event, OrderReason reason)
     {
         var order = Given("Reserving");
         await RaiseAsync(order.CorrelationId, @event, Token);
@@ -79,7 +87,7 @@ public sealed class When_an_event_meets_a_state
     }
 
     [Test]
-    public async Task Should_go_forward_in_time_on_a_replica_whose_clock_is_behind()
+    public async Task Should_increase_the_update_time_on_a_replica_whose_clock_is_behind()
     {
         var order = Given("Reserving");
         var ahead = order.UpdateTime = DateTime.UtcNow.AddMinutes(5);
@@ -88,7 +96,7 @@ public sealed class When_an_event_meets_a_state
     }
 
     [Test]
-    public async Task Should_do_nothing_at_a_timeout_of_an_older_schedule()
+    public async Task Should_ignore_a_timeout_with_an_older_token()
     {
         var order = Given("Reserving");
 
@@ -96,11 +104,11 @@ public sealed class When_an_event_meets_a_state
 
         Assert.That(error, Is.Null);
         Assert.That(order.CurrentState, Is.EqualTo("Reserving"));
-        Assert.That(SentAbout(order.CorrelationId), Is.Empty);
+        Assert.That(SentFor(order.CorrelationId), Is.Empty);
     }
 
     [Test]
-    public async Task Should_schedule_a_timeout_when_submitted_and_drop_it_when_reserved()
+    public async Task Should_schedule_a_timeout_when_submitted_and_cancel_it_when_reserved()
     {
         var order = Given("Initial");
         await RaiseAsync(order.CorrelationId, typeof(OrderSubmitted), Token);
@@ -110,8 +118,10 @@ public sealed class When_an_event_meets_a_state
     }
 
     [Test]
-    public async Task Should_fault_when_the_order_does_not_exist([Values(typeof(OrderSubmitted), typeof(CancellationRequested),
-        typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(ReservationTimedOut))] Type @event)
+    public async Task Should_fault_when_the_order_does_not_exist(
+        [Values(typeof(OrderSubmitted), typeof(CancellationRequested), typeof(FundsReserved),
+            typeof(ReservationRejected), typeof(FundsReleased), typeof(ReservationTimedOut))]
+        Type @event)
     {
         var error = await RaiseAsync(Guid.NewGuid(), @event, Token);
         Assert.That(error, Is.Not.Null);
@@ -157,13 +167,14 @@ public sealed class When_an_event_meets_a_state
         return await consumed.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
-    Type[] SentAbout(Guid orderId) =>
+    Type[] SentFor(Guid orderId) =>
     [
-        .. _recorder.Sent.Where(x => x is ReserveFunds or ReleaseFunds or OrderConfirmed or OrderRejected or OrderCancelled)
+        .. _recorder.Sent
+            .Where(x => x is ReserveFunds or ReleaseFunds or OrderConfirmed or OrderRejected or OrderCancelled)
             .Where(x => (Guid?)x.GetType().GetProperty("OrderId")?.GetValue(x) == orderId).Select(x => x.GetType()),
     ];
 
-    /// <summary>Remembers what is sent and published, and how each expected message was consumed.</summary>
+    /// <summary>Records the sent and published messages, and the outcome of each expected message.</summary>
     sealed class Recorder : IConsumeObserver, ISendObserver, IPublishObserver
     {
         readonly ConcurrentDictionary<Guid, TaskCompletionSource<Exception?>> _expected = new();
@@ -177,7 +188,8 @@ public sealed class When_an_event_meets_a_state
 
         public Task PostConsume<T>(ConsumeContext<T> context) where T : class => End(context, null);
 
-        public Task ConsumeFault<T>(ConsumeContext<T> context, Exception exception) where T : class => End(context, exception);
+        public Task ConsumeFault<T>(ConsumeContext<T> context, Exception exception) where T : class =>
+            End(context, exception);
 
         Task End(ConsumeContext context, Exception? exception)
         {
@@ -186,19 +198,20 @@ public sealed class When_an_event_meets_a_state
             return Task.CompletedTask;
         }
 
-        public Task PreSend<T>(SendContext<T> context) where T : class => Keep(context.Message);
+        public Task PreSend<T>(SendContext<T> context) where T : class => Record(context.Message);
 
         public Task PostSend<T>(SendContext<T> context) where T : class => Task.CompletedTask;
 
         public Task SendFault<T>(SendContext<T> context, Exception exception) where T : class => Task.CompletedTask;
 
-        public Task PrePublish<T>(PublishContext<T> context) where T : class => Keep(context.Message);
+        public Task PrePublish<T>(PublishContext<T> context) where T : class => Record(context.Message);
 
         public Task PostPublish<T>(PublishContext<T> context) where T : class => Task.CompletedTask;
 
-        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class => Task.CompletedTask;
+        public Task PublishFault<T>(PublishContext<T> context, Exception exception) where T : class =>
+            Task.CompletedTask;
 
-        Task Keep(object message)
+        Task Record(object message)
         {
             Sent.Enqueue(message);
             return Task.CompletedTask;

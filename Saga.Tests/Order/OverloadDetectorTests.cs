@@ -1,57 +1,68 @@
 using Orders;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Orders;
 
 [TestFixture, Category("Unit")]
-public sealed class When_a_queue_is_looked_at
+public sealed class When_a_queue_is_checked_for_overload
 {
-    const int Length = 400;
+    const int QueueLimit = 400;
 
     readonly Clock _clock = new();
-    OverloadDetector _queue = null!;
+    OverloadDetector _detector = null!;
 
     [SetUp]
-    public void SetUp() => _queue = new OverloadDetector(Length, TimeSpan.FromSeconds(1), _clock);
+    public void SetUp() => _detector = new OverloadDetector(QueueLimit, TimeSpan.FromSeconds(1), _clock);
 
     [Test]
-    public void Should_stand_once_it_has_been_long_for_five_seconds() =>
-        Assert.That(Looks(6, _ => Length, ends: true, refuses: false), Is.EqualTo(new[] { false, false, false, false, false, true }));
+    public void Should_report_overload_after_five_seconds_at_the_limit() =>
+        Assert.That(Evaluate(6, _ => QueueLimit, anyFinished: true, anyRejected: false),
+            Is.EqualTo(new[] { false, false, false, false, false, true }));
 
     [Test]
-    public void Should_not_start_again_after_a_dip_to_half() =>
-        Assert.That(Looks(6, i => i == 3 ? Length / 2 : Length, ends: true, refuses: false), Is.EqualTo(new[] { false, false, false, false, false, true }));
+    public void Should_keep_its_start_during_a_dip_to_half_of_the_limit() =>
+        Assert.That(Evaluate(6, i => i == 3 ? QueueLimit / 2 : QueueLimit, anyFinished: true, anyRejected: false),
+            Is.EqualTo(new[] { false, false, false, false, false, true }));
 
     [Test]
-    public void Should_not_stand_once_it_is_shorter() =>
-        Assert.That(Looks(20, i => i == 0 ? Length : Length - 1, ends: true, refuses: false), Has.None.True);
+    public void Should_report_no_overload_below_the_limit() =>
+        Assert.That(Evaluate(20, i => i == 0 ? QueueLimit : QueueLimit - 1, anyFinished: true, anyRejected: false),
+            Has.None.True);
 
     [Test]
-    public void Should_take_a_burst_for_a_burst() =>
-        Assert.That(Looks(20, i => i % 5 == 4 ? Length / 2 - 1 : 3 * Length, ends: true, refuses: false), Has.None.True);
+    public void Should_report_no_overload_for_bursts() =>
+        Assert.That(
+            Evaluate(20, i => i % 5 == 4 ? QueueLimit / 2 - 1 : 3 * QueueLimit, anyFinished: true, anyRejected: false),
+            Has.None.True);
 
     [Test]
-    public void Should_take_an_outage_for_an_outage()
+    public void Should_report_no_overload_during_an_outage()
     {
-        Assert.That(Looks(20, _ => 3 * Length, ends: false, refuses: true), Has.None.True);
-        Looks(6, _ => 3 * Length, ends: true, refuses: true);
-        Assert.That(Looks(3, _ => 3 * Length, ends: false, refuses: true), Is.EqualTo(new[] { true, false, false }), "after two seconds");
+        Assert.That(Evaluate(20, _ => 3 * QueueLimit, anyFinished: false, anyRejected: true), Has.None.True);
+        Evaluate(6, _ => 3 * QueueLimit, anyFinished: true, anyRejected: true);
+        Assert.That(Evaluate(3, _ => 3 * QueueLimit, anyFinished: false, anyRejected: true),
+            Is.EqualTo(new[] { true, false, false }), "no order has finished for two seconds");
     }
 
     [Test]
-    public void Should_stand_until_nobody_is_sent_away()
+    public void Should_report_overload_until_no_call_is_rejected()
     {
-        Looks(6, _ => Length, ends: true, refuses: true);
-        Assert.That(Looks(20, _ => Length / 4, ends: true, refuses: true), Has.All.True, "short because it is kept short");
-        Assert.That(Looks(2, _ => Length / 4, ends: true, refuses: false), Is.EqualTo(new[] { false, false }));
+        Evaluate(6, _ => QueueLimit, anyFinished: true, anyRejected: true);
+        Assert.That(Evaluate(20, _ => QueueLimit / 4, anyFinished: true, anyRejected: true), Has.All.True,
+            "the queue is short because calls are rejected");
+        Assert.That(Evaluate(2, _ => QueueLimit / 4, anyFinished: true, anyRejected: false),
+            Is.EqualTo(new[] { false, false }));
     }
 
-    /// <summary>A look a second.</summary>
-    bool[] Looks(int count, Func<int, int> open, bool ends, bool refuses) => [.. Enumerable.Range(0, count).Select(i =>
-    {
-        var stands = _queue.IsOverloaded(open(i), ends, refuses);
-        _clock.Seconds++;
-        return stands;
-    })];
+    /// <summary>Evaluates one snapshot per second.</summary>
+    bool[] Evaluate(int count, Func<int, int> open, bool anyFinished, bool anyRejected) =>
+    [
+        .. Enumerable.Range(0, count).Select(i =>
+        {
+            var isOverloaded = _detector.IsOverloaded(open(i), anyFinished, anyRejected);
+            _clock.Seconds++;
+            return isOverloaded;
+        }),
+    ];
 
     sealed class Clock : TimeProvider
     {

@@ -2,78 +2,82 @@ using System.Text;
 using Messaging.RabbitMq;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
-using Service.Defaults;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.RabbitMq;
 
 [TestFixture, Category("Unit")]
-public sealed class When_a_delivery_is_started
+public sealed class When_a_delivery_is_handled_concurrently
 {
     [Test]
-    public async Task Should_go_on_to_the_next_and_leave_the_first_what_it_holds()
+    public async Task Should_return_at_once_and_copy_the_body_of_each_delivery()
     {
-        var slow = new Slow();
-        var consumer = new ConcurrentConsumer(slow, limit: 2);
+        var inner = new BlockedConsumer();
+        var consumer = new ConcurrentConsumer(inner, limit: 2);
         var memory = new byte[1];
         foreach (var letter in "ab")
         {
-            memory[0] = (byte)letter; // as the client does when a delivery is handled
+            memory[0] = (byte)letter; // the client reuses its memory for the next delivery
             await Deliver(consumer, memory);
         }
 
-        slow.GoOn.Release(2);
-        await slow.Ended;
-        await slow.Ended;
-        Assert.That(slow.Read, Is.EquivalentTo(new[] { "a", "b" }));
+        inner.Continue.Release(2);
+        await inner.WaitForEndAsync();
+        await inner.WaitForEndAsync();
+        Assert.That(inner.Read, Is.EquivalentTo(new[] { "a", "b" }));
     }
 
     [Test]
-    public async Task Should_wait_where_there_is_no_room_until_there_is_or_the_channel_ends()
+    public async Task Should_wait_at_the_limit_until_a_delivery_ends_or_the_channel_closes()
     {
-        var slow = new Slow();
-        var consumer = new ConcurrentConsumer(slow, limit: 1);
+        var inner = new BlockedConsumer();
+        var consumer = new ConcurrentConsumer(inner, limit: 1);
         using var channel = new CancellationTokenSource();
         await Deliver(consumer, [1]);
         var second = Deliver(consumer, [2]);
         var third = Deliver(consumer, [3], channel.Token);
         Assert.That((second.IsCompleted, third.IsCompleted), Is.EqualTo((false, false)));
 
-        slow.GoOn.Release();
+        inner.Continue.Release();
         await second;
         await channel.CancelAsync();
         Assert.That(() => third, Throws.InstanceOf<OperationCanceledException>());
     }
 
     static Task Deliver(IAsyncBasicConsumer consumer, byte[] body, CancellationToken cancellationToken = default) =>
-        consumer.HandleBasicDeliverAsync("tag", 1, false, "exchange", "", new BasicProperties(), body, cancellationToken);
+        consumer.HandleBasicDeliverAsync(
+            "tag", 1, false, "exchange", "", new BasicProperties(), body, cancellationToken);
 
-    /// <summary>Reads a message when it is told to go on.</summary>
-    sealed class Slow : IAsyncBasicConsumer
+    /// <summary>Reads one message for each release of <see cref="Continue" />.</summary>
+    sealed class BlockedConsumer : IAsyncBasicConsumer
     {
         readonly SemaphoreSlim _ended = new(0);
 
-        public SemaphoreSlim GoOn { get; } = new(0);
+        public SemaphoreSlim Continue { get; } = new(0);
 
-        public Task Ended => _ended.WaitAsync(TimeSpan.FromSeconds(10));
+        public Task WaitForEndAsync() => _ended.WaitAsync(TimeSpan.FromSeconds(10));
 
         public List<string> Read { get; } = [];
 
         public IChannel? Channel => null;
 
-        public async Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey,
-            IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
+        public async Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered,
+            string exchange, string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
+            CancellationToken cancellationToken = default)
         {
-            await GoOn.WaitAsync(cancellationToken);
+            await Continue.WaitAsync(cancellationToken);
             lock (Read)
                 Read.Add(Encoding.ASCII.GetString(body.Span));
             _ended.Release();
         }
 
-        public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+            Task.CompletedTask;
 
-        public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+            Task.CompletedTask;
 
-        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
+            Task.CompletedTask;
 
         public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) => Task.CompletedTask;
     }

@@ -2,57 +2,60 @@ using MassTransit;
 using Messaging.RabbitMq;
 using Microsoft.Extensions.DependencyInjection;
 using Saga.Servers;
-using Service.Defaults;
+using Saga.Tests.Support;
 
-namespace Saga.Tests.Messaging;
+namespace Saga.Tests.RabbitMq;
 
 [TestFixture, Category("Integration")]
-public sealed class When_messages_are_handled_side_by_side() : MessagingFixture(grouped: true)
+public sealed class When_messages_are_handled_concurrently() : MessagingFixture(grouped: true)
 {
     const int Limit = 7;
 
     [Test]
-    public async Task Should_handle_as_many_at_once_as_the_limit_says()
+    public async Task Should_handle_as_many_concurrently_as_the_limit_allows()
     {
-        var desk = new Desk();
-        var replica = await StartReplicaAsync(consumes: false, more: x =>
+        var gate = new Gate();
+        var replica = await StartReplicaAsync(withConsumers: false, configure: x =>
         {
-            x.AddSingleton(desk);
+            x.AddSingleton(gate);
             x.AddConsumer<TicketConsumer>();
-            x.AddConfigureEndpointsCallback((_, _, endpoint) => ConcurrentDeliveries.Use((IRabbitMqReceiveEndpointConfigurator)endpoint, Limit));
+            x.AddConfigureEndpointsCallback((_, _, endpoint) =>
+                ConcurrentDeliveries.Use((IRabbitMqReceiveEndpointConfigurator)endpoint, Limit));
         });
 
         var names = Enumerable.Range(0, 40).Select(i => $"{i} {new string((char)('a' + i % 26), 50 * i)}").ToList();
         await Task.WhenAll(names.Select(x => replica.Services.GetRequiredService<IBus>().Publish(new Ticket(x))));
-        await Wait.UntilAsync(() => Task.FromResult(desk.AtOnce == Limit), Patience, () => $"{Limit} at once, not {desk.AtOnce}");
-        desk.Open();
-        await Wait.UntilAsync(() => Task.FromResult(desk.Done.Count == names.Count), Patience, () => $"{names.Count} handled, not {desk.Done.Count}");
+        await Wait.UntilAsync(() => Task.FromResult(gate.Current == Limit), MaxWait,
+            () => $"{Limit} concurrent messages, not {gate.Current}");
+        gate.Open();
+        await Wait.UntilAsync(() => Task.FromResult(gate.Handled.Count == names.Count), MaxWait,
+            () => $"{names.Count} handled messages, not {gate.Handled.Count}");
 
-        Assert.That(desk.Done, Is.EquivalentTo(names));
-        Assert.That(desk.MaxAtOnce, Is.EqualTo(Limit));
+        Assert.That(gate.Handled, Is.EquivalentTo(names));
+        Assert.That(gate.Max, Is.EqualTo(Limit));
     }
 
     public sealed record Ticket(string Name);
 
-    /// <summary>Keeps all that come until it opens.</summary>
-    public sealed class Desk
+    /// <summary>Blocks all messages until it opens, and counts the concurrent ones.</summary>
+    public sealed class Gate
     {
         readonly Lock _lock = new();
         readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        readonly List<string> _done = [];
-        int _atOnce;
-        int _mostAtOnce;
+        readonly List<string> _handled = [];
+        int _current;
+        int _max;
 
-        public int AtOnce => Volatile.Read(ref _atOnce);
+        public int Current => Volatile.Read(ref _current);
 
-        public int MaxAtOnce => Volatile.Read(ref _mostAtOnce);
+        public int Max => Volatile.Read(ref _max);
 
-        public IReadOnlyList<string> Done
+        public IReadOnlyList<string> Handled
         {
             get
             {
                 lock (_lock)
-                    return [.. _done];
+                    return [.. _handled];
             }
         }
 
@@ -61,19 +64,19 @@ public sealed class When_messages_are_handled_side_by_side() : MessagingFixture(
         public async Task Handle(string name)
         {
             lock (_lock)
-                _mostAtOnce = Math.Max(_mostAtOnce, ++_atOnce);
+                _max = Math.Max(_max, ++_current);
             await _open.Task;
             await Task.Yield();
             lock (_lock)
             {
-                _atOnce--;
-                _done.Add(name);
+                _current--;
+                _handled.Add(name);
             }
         }
     }
 
-    public sealed class TicketConsumer(Desk desk) : IConsumer<Ticket>
+    public sealed class TicketConsumer(Gate gate) : IConsumer<Ticket>
     {
-        public Task Consume(ConsumeContext<Ticket> context) => desk.Handle(context.Message.Name);
+        public Task Consume(ConsumeContext<Ticket> context) => gate.Handle(context.Message.Name);
     }
 }

@@ -6,72 +6,85 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging;
-using Saga.Tests.Messaging;
+using Saga.Tests.Support;
 using Service.Defaults;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.RabbitMq;
 
 [TestFixture, Category("Unit")]
-public sealed class When_a_service_is_asked_whether_it_is_ready
+public sealed class When_readiness_is_checked
 {
     [Test]
-    public async Task Should_not_be_before_what_it_sends_by_is_there()
+    public async Task Should_be_unready_until_the_transport_is_prepared_and_the_bus_has_started()
     {
-        var there = new TaskCompletionSource();
+        var prepared = new TaskCompletionSource();
         var hasStarted = false;
-        using var bus = new TransportReadiness(_ => there.Task, () => hasStarted, () => false);
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Unhealthy));
-        await bus.StartAsync(default);
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Unhealthy));
-        there.SetResult();
-        Assert.That(async () => await bus.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(0.1)), Throws.TypeOf<TimeoutException>());
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Unhealthy));
+        using var readiness = new TransportReadiness(_ => prepared.Task, () => hasStarted, () => false);
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Unhealthy));
+        await readiness.StartAsync(default);
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Unhealthy));
+        prepared.SetResult();
+        Assert.That(async () => await readiness.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(0.1)),
+            Throws.TypeOf<TimeoutException>());
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Unhealthy));
 
         hasStarted = true;
 
-        await bus.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(5));
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Healthy));
+        await readiness.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(5));
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Healthy));
     }
 
     [Test]
-    public async Task Should_be_ready_without_a_broker()
+    public async Task Should_be_degraded_while_the_broker_is_unreachable()
     {
-        var isAway = false;
-        using var bus = new TransportReadiness(token => Task.Delay(Timeout.Infinite, token), () => false, () => isAway);
-        await bus.StartAsync(default);
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Unhealthy));
+        var isUnreachable = false;
+        using var readiness = new TransportReadiness(
+            token => Task.Delay(Timeout.Infinite, token), () => false, () => isUnreachable);
+        await readiness.StartAsync(default);
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Unhealthy));
 
-        isAway = true;
+        isUnreachable = true;
 
-        Assert.That(await StatusAsync(bus), Is.EqualTo(HealthStatus.Degraded));
-        await bus.StopAsync(default);
+        Assert.That(await StatusAsync(readiness), Is.EqualTo(HealthStatus.Degraded));
+        await readiness.StopAsync(default);
     }
 
     [Test]
-    public async Task Should_not_be_before_it_has_called_itself_or_could_not()
+    public async Task Should_be_unready_until_the_warm_up_calls_have_ended_or_failed()
     {
         using var log = new CapturedLog();
         using var logs = LoggerFactory.Create(x => x.SetMinimumLevel(LogLevel.Trace).AddProvider(log));
-        using var closed = new TcpListener(IPAddress.Loopback, 0); // has a port, which nobody else takes, and does not listen
+        using var closed = new TcpListener(IPAddress.Loopback, 0); // reserves a port without listening
         closed.Server.Bind(closed.LocalEndpoint);
-        var settings = new Dictionary<string, string?> { ["Kestrel:Endpoints:Grpc:Url"] = $"http://{closed.Server.LocalEndPoint}" };
+        var settings = new Dictionary<string, string?>
+        {
+            ["Kestrel:Endpoints:Grpc:Url"] = $"http://{closed.Server.LocalEndPoint}",
+        };
         var lifetime = new ApplicationLifetime(logs.CreateLogger<ApplicationLifetime>());
-        using var first = new WarmUpCalls(new ConfigurationBuilder().AddInMemoryCollection(settings).Build(), lifetime, logs.CreateLogger<WarmUpCalls>(),
-            [(service, options) => new Health.HealthClient(service).CheckAsync(new HealthCheckRequest(), options).ResponseAsync]);
-        await first.StartAsync(default);
-        Assert.That(async () => await first.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(0.1)), Throws.TypeOf<TimeoutException>());
-        Assert.That(await StatusAsync(first), Is.EqualTo(HealthStatus.Unhealthy));
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
+        using var warmUp = new WarmUpCalls(configuration, lifetime, logs.CreateLogger<WarmUpCalls>(),
+        [
+            (service, options) =>
+                new Health.HealthClient(service).CheckAsync(new HealthCheckRequest(), options).ResponseAsync,
+        ]);
+        await warmUp.StartAsync(default);
+        Assert.That(async () => await warmUp.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(0.1)),
+            Throws.TypeOf<TimeoutException>());
+        Assert.That(await StatusAsync(warmUp), Is.EqualTo(HealthStatus.Unhealthy));
 
         lifetime.NotifyStarted();
 
-        await first.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.That(await StatusAsync(first), Is.EqualTo(HealthStatus.Healthy));
+        await warmUp.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.That(await StatusAsync(warmUp), Is.EqualTo(HealthStatus.Healthy));
         Assert.That(log.Contains(LogLevel.Warning, "could not call itself"), string.Join('\n', log.Last(10)));
     }
 
     static async Task<HealthStatus> StatusAsync(IHealthCheck check)
     {
-        var context = new HealthCheckContext { Registration = new HealthCheckRegistration("check", check, HealthStatus.Unhealthy, []) };
+        var context = new HealthCheckContext
+        {
+            Registration = new HealthCheckRegistration("check", check, HealthStatus.Unhealthy, []),
+        };
         return (await check.CheckHealthAsync(context)).Status;
     }
 }

@@ -1,13 +1,15 @@
 using Saga.Simulation;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Simulation;
 
 [TestFixture, Category("Unit")]
-public sealed class When_rules_meet_their_models
+public sealed class When_rules_are_checked_against_models
 {
     [Test]
-    public void Should_hold_give_back_and_spend_as_the_model_does() => Assert.That(() => Models.Funds(20_000), Throws.Nothing);
+    public void Should_decide_about_funds_as_the_model_does() =>
+        Assert.That(() => Models.Funds(20_000), Throws.Nothing);
 
     [Test]
-    public void Should_step_as_the_model_does() => Assert.That(() => Models.Saga(20_000), Throws.Nothing);
+    public void Should_run_the_saga_as_the_model_does() =>
+        Assert.That(() => Models.Saga(20_000), Throws.Nothing);
 }

@@ -3,30 +3,32 @@ using Saga.Simulation;
 namespace Saga.Tests.Simulation;
 
 /// <summary>
-/// The real state machine, rules and order of steps in worlds full of faults. Replay a seed with its whole history:
+/// The production state machine, rules and order of steps in simulated worlds with many faults. To replay a seed with
+/// its whole history:
 /// dotnet run -c Release --project tools/Saga.Cli -- simulate --seed N
 /// </summary>
 [TestFixture, Category("Simulation")]
 public sealed class When_a_world_is_simulated
 {
     [Test]
-    public void Should_violate_nothing_in_10000_seeds()
+    public void Should_violate_no_invariant_in_10000_seeds()
     {
         var (found, steps) = SimulateCommand.Run(1, 10_000);
         Assert.That(found.Select(x => $"seed {x.Seed}: {x.Violations[0]}"), Is.Empty);
-        Assert.That(steps, Is.GreaterThan(5_000_000)); // much happens
+        Assert.That(steps, Is.GreaterThan(5_000_000));
     }
 
     [Test]
-    public void Should_end_orders_in_every_way()
+    public void Should_reach_every_final_status()
     {
-        var ends = Enumerable.Range(1, 50).SelectMany(x => World.Run(x).Outcomes).GroupBy(x => x.Key).ToDictionary(x => x.Key, x => x.Sum(y => y.Value));
+        var ends = Enumerable.Range(1, 50).SelectMany(x => World.Run(x).Outcomes)
+            .GroupBy(x => x.Key).ToDictionary(x => x.Key, x => x.Sum(y => y.Value));
         Assert.That(ends.Keys, Is.EquivalentTo(new[] { "Confirmed", "Rejected", "Cancelled" }));
         Assert.That(ends.Values, Has.All.GreaterThan(100));
     }
 
     [Test]
-    public void Should_be_the_same_world_again_by_the_same_seed([Values(1, 7, 4711)] int seed)
+    public void Should_repeat_the_same_history_for_the_same_seed([Values(1, 7, 4711)] int seed)
     {
         var (once, again) = (History(seed), History(seed));
         Assert.That(again, Is.EqualTo(once));
@@ -40,7 +42,7 @@ public sealed class When_a_world_is_simulated
     }
 
     [Test]
-    public void Should_find_every_mutant_and_most_of_them_by_simulation()
+    public void Should_detect_every_mutant_and_most_of_them_by_simulation()
     {
         var findings = MutantHunt.Run();
         Assert.That(findings.Where(x => !x.IsFound).Select(x => x.Mutant), Is.Empty);

@@ -1,11 +1,11 @@
-namespace Saga.Tests;
+namespace Saga.Tests.Support;
 
-/// <summary>The folder that the tests were built in.</summary>
+/// <summary>The repository that the tests were built from.</summary>
 static class Repository
 {
     public static string Root { get; } = Find(new DirectoryInfo(AppContext.BaseDirectory));
 
     static string Find(DirectoryInfo? folder) => folder == null
-        ? throw new InvalidOperationException("OrderSaga.sln is in no folder above the tests")
+        ? throw new InvalidOperationException("no folder above the tests contains OrderSaga.sln")
         : File.Exists(Path.Combine(folder.FullName, "OrderSaga.sln")) ? folder.FullName : Find(folder.Parent);
 }

@@ -1,8 +1,10 @@
 using Saga.Servers;
 
-namespace Saga.Tests;
+namespace Saga.Tests.Support;
 
-/// <summary>The servers of all tests that need some; started by the first of them, stopped after the last test.</summary>
+/// <summary>
+/// PostgreSQL and RabbitMQ for all tests: started by the first test that needs them, stopped after the last test.
+/// </summary>
 [SetUpFixture]
 public sealed class TestServers
 {
@@ -17,8 +19,9 @@ public sealed class TestServers
 
     public static Task<IServers> GetAsync() => Servers.Value;
 
-    /// <summary>A name that no other test of this run has.</summary>
-    public static string NewName(string prefix) => $"{prefix}_{Environment.ProcessId}_{Interlocked.Increment(ref _names)}";
+    /// <summary>Returns a name that no other test uses.</summary>
+    public static string NewName(string prefix) =>
+        $"{prefix}_{Environment.ProcessId}_{Interlocked.Increment(ref _names)}";
 
     [OneTimeTearDown]
     public async Task StopAsync()

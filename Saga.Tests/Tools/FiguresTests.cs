@@ -1,23 +1,24 @@
 using System.Diagnostics;
 using Saga.Load;
 
-namespace Saga.Tests.Unit;
+namespace Saga.Tests.Tools;
 
 [TestFixture, Category("Unit")]
-public sealed class When_runs_are_measured
+public sealed class When_load_results_are_summarized
 {
     [TestCase(new[] { 3.0, 1, 2 }, 2)]
     [TestCase(new[] { 4.0, 1, 2, 3 }, 2.5)]
-    public void Should_give_the_median_with_the_least_and_the_most(double[] rates, double median)
+    public void Should_report_the_median_with_minimum_and_maximum(double[] rates, double median)
     {
         var all = MedianFigures.Of([.. rates.Select(Of)]);
         Assert.That(all.OrdersPerSecond, Is.EqualTo(median));
         Assert.That(all.Spread!["orders_per_second"], Is.EqualTo(new[] { rates.Min(), rates.Max() }));
-        Assert.That((all.Repeat, all.Errors, all.RejectedCalls, all.Outcomes["CONFIRMED"]), Is.EqualTo((rates.Length, rates.Length, 2 * rates.Length, 9 * rates.Length)));
+        Assert.That((all.Repeat, all.Errors, all.RejectedCalls, all.Outcomes["CONFIRMED"]),
+            Is.EqualTo((rates.Length, rates.Length, 2 * rates.Length, 9 * rates.Length)));
     }
 
     [Test]
-    public void Should_give_percentiles_in_milliseconds()
+    public void Should_report_percentiles_in_milliseconds()
     {
         var latency = Latency.From(Enumerable.Range(1, 1000).Select(x => x * Stopwatch.Frequency / 1000));
         Assert.That(latency.P50, Is.EqualTo(500).Within(0.1).Percent);
@@ -26,7 +27,7 @@ public sealed class When_runs_are_measured
     }
 
     [Test]
-    public async Task Should_compare_what_files_have_in_common_and_say_why_one_cannot_be_read()
+    public async Task Should_compare_the_common_values_of_files_and_fail_on_unreadable_files()
     {
         var folder = Directory.CreateTempSubdirectory();
         try

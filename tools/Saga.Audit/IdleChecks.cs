@@ -6,7 +6,7 @@ namespace Saga.Audit;
 sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, BrokerQueues? broker,
     AuditFindings findings)
 {
-    const string OpenOrders = """
+    const string OrdersThatAreOpen = """
         select order_id, current_state from orders
         where current_state not in ('Confirmed', 'Rejected', 'Cancelled') limit 1000
         """;
@@ -33,7 +33,7 @@ sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, Brok
     async Task<List<string>> FindPendingAsync(CancellationToken cancellationToken)
     {
         var pending = new List<string>();
-        await foreach (var r in orders.QueryAsync(OpenOrders, cancellationToken))
+        await foreach (var r in orders.QueryAsync(OrdersThatAreOpen, cancellationToken))
             pending.Add($"I6: order {r.GetGuid(0)} is still {r.GetString(1)}");
         foreach (var (name, database) in new[] { ("Order", orders), ("Account", accounts) })
             await foreach (var r in database.QueryAsync(UnsentMessages, cancellationToken))

@@ -71,7 +71,8 @@ public static class PostgresErrors
             {
                 case NpgsqlException:
                     return cause is PostgresException rejected && !IsServerError(rejected);
-                case SocketException or TimeoutException: // Npgsql does not wrap a name that cannot be resolved
+                // Npgsql does not wrap the error of a name that cannot be resolved.
+                case SocketException or TimeoutException or EndOfStreamException:
                     return false;
             }
 

@@ -1,0 +1,67 @@
+using Npgsql;
+using Orders.V1;
+using Saga.Servers;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_an_order_is_watched : SystemFixture
+{
+    [TearDown]
+    public async Task AuditEachAsync() => await AuditAsync();
+
+    [Test]
+    public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(resumeAfter: 2),
+        Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
+
+    [Test]
+    public async Task Should_listen_again_for_a_watcher_after_a_time_without_watchers()
+    {
+        OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
+        Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
+        await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
+        await using var now = database.CreateCommand("select now()");
+        await using var unlistened = database.CreateCommand("""
+            select exists (select from pg_stat_activity where datname = current_database()
+                and query = 'unlisten order_changed' and query_start > $1)
+            """);
+        unlistened.Parameters.Add(new() { Value = await now.ExecuteScalarAsync() });
+        await Wait.UntilAsync(async () => (bool)(await unlistened.ExecuteScalarAsync())!, MaxWait,
+            () => "the service to stop listening");
+        Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
+    }
+
+    /// <summary>
+    /// Returns the statuses that a watcher receives. Account is paused when the order is placed, and resumes after the
+    /// given number of statuses.
+    /// </summary>
+    async Task<List<OrderStatus>> WatchAsync(int resumeAfter)
+    {
+        var account = await OpenAccountAsync(100);
+        SendToAccounts(Signal.Stop);
+        var seen = new List<OrderStatus>();
+        try
+        {
+            var request = new WatchOrderRequest { OrderId = await PlaceOrderAsync(account, 10) };
+            using var watch = Orders.WatchOrder(request, deadline: DateTime.UtcNow + MaxWait);
+            while (await watch.ResponseStream.MoveNext(default))
+            {
+                seen.Add(watch.ResponseStream.Current.Status);
+                if (seen.Count == resumeAfter)
+                    SendToAccounts(Signal.Continue);
+            }
+        }
+        finally
+        {
+            SendToAccounts(Signal.Continue);
+        }
+
+        return seen;
+    }
+
+    void SendToAccounts(Signal signal)
+    {
+        foreach (var replica in System.Accounts)
+            replica.Send(signal);
+    }
+}

@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using Messaging.Postgres;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Saga.Tests.Support;
+using Saga.Tests.Support.Model;
+
+namespace Saga.Tests.Messaging;
+
+[TestFixture, Category("Integration")]
+public sealed class When_a_row_has_changed_since_it_was_read() : MessagingFixture(grouped: true)
+{
+    [Test]
+    public async Task Should_fail_only_the_unit_that_updates_the_row()
+    {
+        using var attempts = new AttemptCounter(Name);
+        var replica = await StartReplicaAsync(withConsumers: false);
+        var ids = Enumerable.Range(0, 40).Select(_ => Guid.NewGuid()).ToArray();
+        await InScopeAsync(replica, (db, _) =>
+        {
+            db.AddRange(ids.Select(x =>
+                new Tally { CorrelationId = x, CurrentState = "Counting", Name = "it's \"quoted\"" }));
+            return db.SaveChangesAsync();
+        });
+        var (loaded, changed) = (new CountdownEvent(ids.Length), new TaskCompletionSource());
+        var (ended, again) = (new CountdownEvent(ids.Length), new TaskCompletionSource());
+
+        var running = ids.Select((id, i) => InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            var tally = await db.Tallies.SingleAsync(x => x.CorrelationId == id);
+            loaded.Signal();
+            await changed.Task;
+            tally.Count = i;
+            try
+            {
+                await unit.CommitAsync(default);
+            }
+            finally
+            {
+                ended.Signal();
+            }
+
+            await again.Task;
+            (tally.Count, tally.ReminderToken) = (tally.Count + 1000, id);
+            await unit.CommitAsync(default); // needs the row version of the first commit
+        }).ContinueWith(x => x.Exception?.InnerException, TaskScheduler.Default)).ToList();
+        await WaitUntilAsync(() => loaded.IsSet, "all rows to be loaded");
+        await QueryAsync(db => db.Tallies.Where(x => x.CorrelationId == ids[7])
+            .ExecuteUpdateAsync(x => x.SetProperty(t => t.Count, -1)));
+        changed.SetResult();
+        await WaitUntilAsync(() => ended.IsSet, "all first commits to end");
+        var firstAttempts = attempts.Count;
+        again.SetResult();
+        var failures = await Task.WhenAll(running);
+
+        Assert.That(failures[7], Is.InstanceOf<DbUpdateConcurrencyException>());
+        Assert.That(failures.Where((_, i) => i != 7), Has.All.Null);
+        Assert.That(firstAttempts, Is.InRange(1, 6), "the stale row is found without bisecting the group");
+        var tallies = await QueryAsync(db =>
+            db.Tallies.Where(x => ids.Contains(x.CorrelationId)).ToDictionaryAsync(x => x.CorrelationId));
+        Assert.That(ids.Select(x => tallies[x].Count), Is.EqualTo(ids.Select((_, i) => i == 7 ? -1 : i + 1000)));
+        Assert.That(ids.Select(x => tallies[x].ReminderToken),
+            Is.EqualTo(ids.Select((x, i) => i == 7 ? null : (Guid?)x)));
+        Assert.That(tallies.Values.Select(x => x.Name), Has.All.EqualTo("it's \"quoted\""));
+    }
+
+    /// <summary>Counts the group commits that are attempted in one database, by Npgsql's traces.</summary>
+    sealed class AttemptCounter : IDisposable
+    {
+        readonly ActivityListener _listener;
+        int _count;
+
+        public AttemptCounter(string database)
+        {
+            _listener = new ActivityListener
+            {
+                ShouldListenTo = source => source.Name == "Npgsql",
+                Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+                ActivityStopped = command =>
+                {
+                    if ((string?)command.GetTagItem("db.namespace") == database
+                        && command.GetTagItem("db.query.text") is string text
+                        && text.Contains("pg_current_xact_id()", StringComparison.Ordinal))
+                        Interlocked.Increment(ref _count);
+                },
+            };
+            ActivitySource.AddActivityListener(_listener);
+        }
+
+        public int Count => Volatile.Read(ref _count);
+
+        public void Dispose() => _listener.Dispose();
+    }
+}
