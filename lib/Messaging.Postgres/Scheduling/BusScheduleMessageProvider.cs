@@ -1,7 +1,6 @@
 using MassTransit;
-using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
-using Messaging.Postgres.Inbox;
+using Messaging.Postgres.Commits;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 
@@ -13,17 +12,15 @@ namespace Messaging.Postgres.Scheduling;
 /// the consumer's unit of work schedules and unschedules.
 /// </summary>
 sealed class BusScheduleMessageProvider<TDbContext>(ISendEndpointProvider endpoints, TDbContext db,
-    OutboxStore<TDbContext> store,
-    Bind<IBus, IScopedConsumeContextProvider> consume)
+    OutboxStore<TDbContext> store, UnitOfWork<TDbContext> unit)
     : OutboxScheduleMessageProvider(endpoints)
     where TDbContext : DbContext
 {
     public override async Task CancelScheduledSend(Guid tokenId, CancellationToken cancellationToken)
     {
-        if (consume.Value.HasContext
-            && consume.Value.GetContext().TryGetPayload<IOutboxConsumeContext>(out var consumed))
+        if (unit.Consumed != null)
         {
-            consumed.Unschedule(tokenId);
+            unit.Unschedule(tokenId);
             return;
         }
 
