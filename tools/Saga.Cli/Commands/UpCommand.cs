@@ -80,6 +80,7 @@ sealed class UpCommand(bool smoke)
         table.AddRow("Account, gRPC", account.GrpcAddress.Authority);
         table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
         table.AddRow("RabbitMQ management", $"{rabbit.Management}  user {rabbit.User}, password {rabbit.Password}");
+        table.AddRow("RabbitMQ", rabbit.Amqp(system.VirtualHost).EscapeMarkup());
         table.AddRow("Order's database", servers.Postgres.Admin(system.OrderDatabase).EscapeMarkup());
         table.AddRow("Account's database", servers.Postgres.Admin(system.AccountDatabase).EscapeMarkup());
         table.AddRow("Logs", servers.Folder.Path);
