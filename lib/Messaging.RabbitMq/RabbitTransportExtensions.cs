@@ -15,6 +15,7 @@ public static class RabbitTransportExtensions
     public static IServiceCollection AddRabbitTransport<TDbContext>(this IServiceCollection services)
         where TDbContext : DbContext =>
         services.AddReceiveObserver<FaultAlarm>()
+            .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
             .AddSingleton<BusTransport<TDbContext>>()
             .AddSingleton<RabbitTransport<TDbContext>>()

@@ -5,7 +5,7 @@ namespace Messaging.Postgres;
 
 /// <summary>The payload that marks a message as one of a warm-up.</summary>
 /// <param name="given">Adds the entities that the handler needs, or null.</param>
-sealed class WarmUpContext<TDbContext>(Action<TDbContext>? given) where TDbContext : DbContext
+sealed class WarmUpContext<TDbContext>(Action<TDbContext>? given) : IWarmUp where TDbContext : DbContext
 {
     /// <summary>Whether the handler has run up to its commit, and nothing is stored.</summary>
     public bool IsRolledBack { get; private set; }

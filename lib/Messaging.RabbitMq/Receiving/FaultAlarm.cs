@@ -1,4 +1,5 @@
 using MassTransit;
+using Messaging.Postgres;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client.Exceptions;
 
@@ -17,6 +18,8 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
     public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception)
         where T : class
     {
+        if (context.TryGetPayload<IWarmUp>(out _))
+            return Task.CompletedTask; // it is in no queue
         var queue = context.ReceiveContext.InputAddress.AbsolutePath;
         LogFault(exception, typeof(T).Name, context.MessageId, context.Message, queue);
         return Task.CompletedTask;

@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.Middleware;
 using Messaging.Postgres;
 using Messaging.RabbitMq;
 using Microsoft.AspNetCore.Builder;
@@ -108,6 +109,12 @@ public static class MessagingExtensions
             rabbit.SetQuorumQueue();
             rabbit.SetQueueArgument("x-delivery-limit", MaxDeliveries);
         }
+
+        endpoint.ConfigureDeadLetter(x =>
+        {
+            x.UseFilter(context.GetRequiredService<SkippedMessageAlarm>());
+            x.UseFilter(new DeadLetterTransportFilter());
+        });
 
         // An unavailable database is not the message's fault, so the message waits for it without a limit in practice.
         endpoint.UseMessageRetry(r =>

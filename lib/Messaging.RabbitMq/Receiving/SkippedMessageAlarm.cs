@@ -1,0 +1,36 @@
+using System.Text.Json;
+using MassTransit;
+using Microsoft.Extensions.Logging;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>Logs every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.</summary>
+sealed partial class SkippedMessageAlarm(ILogger<SkippedMessageAlarm> log) : IFilter<ReceiveContext>
+{
+    public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
+    {
+        LogSkipped(TypeOf(context), context.GetMessageId(), context.InputAddress.AbsolutePath.Split('/')[^1]);
+        return next.Send(context);
+    }
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("skippedMessageAlarm");
+
+    /// <summary>The message type in MassTransit's envelope; a body without an envelope has none.</summary>
+    static string TypeOf(ReceiveContext context)
+    {
+        try
+        {
+            using var envelope = JsonDocument.Parse(context.GetBody());
+            return envelope.RootElement.TryGetProperty("messageType", out var types)
+                ? string.Join(", ", types.EnumerateArray().Select(x => x.GetString())) : "unknown";
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return "unknown";
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Message {MessageId} of type {MessageType} is not handled by any "
+        + "consumer of {Queue}, and is moved to {Queue}_skipped. Check which service sends it")]
+    partial void LogSkipped(string messageType, Guid? messageId, string queue);
+}
