@@ -18,6 +18,10 @@ sealed class OrderGrpcService(
     IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
 {
+    // A page with orders of 100 items can be too large for clients, whose default limit is 4 MB: then it is shorter.
+    const int MaxPageBytes = 3_500_000;
+    const int BytesPerElement = 8; // tag and length
+
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var newOrder = NewOrder.Read(request);
@@ -104,13 +108,19 @@ sealed class OrderGrpcService(
         // One more row than the page shows whether there is another page.
         var page = await query.OrderByDescending(x => x.CorrelationId).Take(size + 1)
             .ToListAsync(context.CancellationToken);
-        return new ListOrdersResponse
+        var response = new ListOrdersResponse();
+        var bytes = 0;
+        foreach (var order in page.Take(size).Select(x => x.ToProto()))
         {
-            Orders = { page.Take(size).Select(x => x.ToProto()) },
-            NextPageToken = page.Count > size
-                ? new PageToken(page[size - 1].CorrelationId.ToString()).ToString(filter)
-                : "",
-        };
+            bytes += order.CalculateSize() + BytesPerElement;
+            if (bytes > MaxPageBytes)
+                break;
+            response.Orders.Add(order);
+        }
+
+        if (page.Count > response.Orders.Count)
+            response.NextPageToken = new PageToken(response.Orders[^1].OrderId).ToString(filter);
+        return response;
     }
 
     public override async Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
@@ -119,6 +129,8 @@ sealed class OrderGrpcService(
         await using var transaction = await db.Database.BeginTransactionAsync(context.CancellationToken);
         var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {orderId} for update")
             .SingleOrDefaultAsync(context.CancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+        if (order.CurrentState == nameof(OrderStateMachine.Cancelled))
+            return order.ToProto(); // a repeated call
         if (OrderMapping.ToStatus(order.CurrentState).IsTerminal())
             throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{orderId}",
                 $"order {orderId} is {order.CurrentState.ToUpperInvariant()} and can no longer be cancelled");

@@ -113,7 +113,7 @@ public sealed class When_an_order_is_cancelled : SystemFixture
     }
 
     [Test]
-    public async Task Should_not_cancel_a_cancelled_order_again()
+    public async Task Should_return_a_cancelled_order_that_is_cancelled_again()
     {
         var account = await OpenAccountAsync(100);
         System.Accounts[0].Send(Signal.Stop);
@@ -122,8 +122,8 @@ public sealed class When_an_order_is_cancelled : SystemFixture
         System.Accounts[0].Send(Signal.Continue);
         await WaitForEndAsync(id);
 
-        Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync,
-            Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.FailedPrecondition));
+        var again = await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+        Assert.That((again.Status, again.Reason), Is.EqualTo((OrderStatus.Cancelled, OrderReason.CancelledByClient)));
     }
 
     [Test]
