@@ -8,5 +8,5 @@ static class AccountApiExtensions
 {
     /// <summary>Maps <see cref="AccountGrpcService" />, which also serves HTTP/JSON.</summary>
     public static void MapAccountApi(this WebApplication app) =>
-        app.MapGrpcService<AccountGrpcService>().RejectUnknownFields();
+        app.MapGrpcService<AccountGrpcService>().ValidateJson();
 }

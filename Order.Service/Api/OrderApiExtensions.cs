@@ -8,5 +8,5 @@ static class OrderApiExtensions
 {
     /// <summary>Maps <see cref="OrderGrpcService" />, which also serves HTTP/JSON.</summary>
     public static void MapOrderApi(this WebApplication app) =>
-        app.MapGrpcService<OrderGrpcService>().RejectUnknownFields();
+        app.MapGrpcService<OrderGrpcService>().ValidateJson();
 }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -12,12 +13,25 @@ public static class ApiExtensions
     /// <summary>The tag of the health checks that decide whether a service is ready.</summary>
     internal const string Ready = "ready";
 
+    /// <summary>A client can watch many orders on one connection, and still make other calls on it.</summary>
+    const int MaxStreamsPerConnection = 1000;
+
+    // A client that is gone without closing its connection is noticed, and its streams end, after both.
+    static readonly TimeSpan KeepAlivePingDelay = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+
     /// <summary>Adds gRPC with JSON transcoding, error details and reflection, and health checks.</summary>
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
     {
         ArgumentNullException.ThrowIfNull(builder);
+        builder.WebHost.ConfigureKestrel(o =>
+        {
+            o.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
+            o.Limits.Http2.KeepAlivePingDelay = KeepAlivePingDelay;
+            o.Limits.Http2.KeepAlivePingTimeout = KeepAlivePingTimeout;
+        });
         builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
-            .AddJsonTranscoding(o => o.TypeRegistry = UnknownFieldFilter.ErrorTypes);
+            .AddJsonTranscoding(o => o.TypeRegistry = JsonRequestFilter.ErrorTypes);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);

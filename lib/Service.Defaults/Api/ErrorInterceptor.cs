@@ -1,3 +1,4 @@
+using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Messaging.Postgres;
@@ -20,9 +21,16 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         {
             return await continuation(request, context);
         }
-        catch (Exception e) when (e is not RpcException)
+        catch (RpcException e)
         {
-            throw ToRpcException(e, context);
+            AddRetryAfter(e, context);
+            throw;
+        }
+        catch (Exception e)
+        {
+            var error = ToRpcException(e, context);
+            AddRetryAfter(error, context);
+            throw error;
         }
     }
 
@@ -35,16 +43,32 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         {
             await continuation(request, responseStream, context);
         }
-        catch (Exception e) when (e is not RpcException)
+        catch (RpcException e)
         {
-            throw ToRpcException(e, context);
+            AddRetryAfter(e, context);
+            throw;
         }
+        catch (Exception e)
+        {
+            var error = ToRpcException(e, context);
+            AddRetryAfter(error, context);
+            throw error;
+        }
+    }
+
+    /// <summary>HTTP/JSON clients and proxies read the delay of <c>RetryInfo</c> from the header Retry-After.</summary>
+    static void AddRetryAfter(RpcException error, ServerCallContext context)
+    {
+        var http = context.GetHttpContext();
+        var isGrpc = http.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
+        if (!isGrpc && !http.Response.HasStarted && error.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
+            http.Response.Headers.RetryAfter = $"{Math.Ceiling(retry.RetryDelay.ToTimeSpan().TotalSeconds):F0}";
     }
 
     RpcException ToRpcException(Exception e, ServerCallContext context)
     {
         if (context.CancellationToken.IsCancellationRequested)
-            return new RpcException(new Status(StatusCode.Cancelled, "the client cancelled the call"));
+            return new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "the client cancelled the call"));
         if (e is OperationCanceledException)
             return RpcErrors.Unavailable($"the service is stopping; {OutcomeUnknown}", RetryDelay);
         if (PostgresErrors.IsConflict(e))
@@ -62,7 +86,8 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         }
 
         LogFailed(e, context.Method);
-        return new RpcException(new Status(StatusCode.Internal, "the request failed; see the log of the service"));
+        return new RpcException(new Grpc.Core
+            .Status(StatusCode.Internal, "the request failed; see the log of the service"));
     }
 
     [LoggerMessage(Level = LogLevel.Warning,

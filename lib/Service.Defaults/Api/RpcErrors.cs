@@ -19,6 +19,12 @@ public static class RpcErrors
         return Error(Code.InvalidArgument, text, violations);
     }
 
+    /// <inheritdoc cref="InvalidArgument(BadRequest)" />
+    public static RpcException InvalidArgument(string field, string description) => InvalidArgument(new BadRequest
+    {
+        FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = description } },
+    });
+
     /// <summary>The resource does not exist.</summary>
     public static RpcException NotFound(string type, Guid id) =>
         Error(Code.NotFound, $"{type} {id} does not exist", new ResourceInfo

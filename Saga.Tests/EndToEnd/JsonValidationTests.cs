@@ -1,0 +1,151 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Orders.V1;
+using Saga.Services;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_a_json_request_is_invalid : SystemFixture
+{
+    const string RequestId = "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e";
+
+    [TestCase($"request_id={RequestId}", "request_id")]
+    [TestCase($"requestId={RequestId}", "requestId")]
+    [TestCase("x=1", "x")]
+    public async Task Should_reject_an_order_with_query_parameters(string query, string field)
+    {
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Orders[0], $"/v1/orders?{query}", Order(account));
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { field }));
+        Assert.That((await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account })).Orders, Is.Empty);
+    }
+
+    [Test]
+    public async Task Should_reject_a_deposit_with_query_parameters()
+    {
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Accounts[0],
+            $"/v1/accounts/{account}:deposit?request_id={RequestId}",
+            """{ "amount": { "currency_code": "EUR", "units": 5 } }""");
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "request_id" }));
+        await WaitForBalancesAsync(account, available: 100, held: 0, captured: 0);
+    }
+
+    [TestCase("/v1/orders?acount_id=1", "acount_id")]
+    [TestCase("/v1/orders?status=FOO", "status")]
+    [TestCase("/v1/orders?status=PENDING&status=CONFIRMED", "status")]
+    [TestCase("/v1/orders?account_id=A&accountId=A", "accountId")]
+    [TestCase("/v1/orders?page_size=abc", "page_size")]
+    [TestCase("/v1/orders?page_size=99999999999", "page_size")]
+    [TestCase($"/v1/orders/{RequestId}?foo=1", "foo")]
+    [TestCase($"/v1/orders/{RequestId}?order_id={RequestId}", "order_id")]
+    [TestCase($"/v1/orders/{RequestId}:watch?x=1", "x")]
+    public async Task Should_name_the_query_parameter(string path, string field)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.GetAsync(path);
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { field }));
+    }
+
+    [TestCase("?account_id=")]
+    [TestCase("?accountId=")]
+    public async Task Should_accept_both_spellings_of_a_query_parameter(string query)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.GetAsync($"/v1/orders{query}{RequestId}&page_size=2&status=PENDING");
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
+    public async Task Should_reject_a_body_that_contradicts_the_path()
+    {
+        var (account, other) = (await OpenAccountAsync(100), await OpenAccountAsync(100));
+        using var response = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
+            $$"""{ "account_id": "{{other}}", "amount": { "currency_code": "EUR", "units": 7 } }""");
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "account_id" }));
+        await WaitForBalancesAsync(account, available: 100, held: 0, captured: 0);
+        await WaitForBalancesAsync(other, available: 100, held: 0, captured: 0);
+    }
+
+    [Test]
+    public async Task Should_accept_a_body_that_repeats_the_path()
+    {
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
+            $$"""{ "account_id": "{{account}}", "amount": { "currency_code": "EUR", "units": 7 } }""");
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        await WaitForBalancesAsync(account, available: 107, held: 0, captured: 0);
+    }
+
+    [TestCase("""{ "account_id": "A", "accountId": "A", "items": [] }""", "accountId")]
+    [TestCase("""{ "account_id": "A", "account_id": "A", "items": [] }""", "account_id")]
+    [TestCase("""{ "account_id": 1, "items": [] }""", "account_id")]
+    [TestCase("""{ "account_id": "A", "items": {} }""", "items")]
+    [TestCase("""{ "account_id": "A", "items": [ { "quantity": "two" } ] }""", "items[0].quantity")]
+    [TestCase("""{ "account_id": "A", "items": [ { "quantity": 1 }, { "quantity": 1.5 } ] }""", "items[1].quantity")]
+    [TestCase("""{ "account_id": "A", "items": [ { "unit_price": 5 } ] }""", "items[0].unit_price")]
+    [TestCase("""{ "account_id": "A", "items": [ { "unit_price": { "unit": 5 } } ] }""", "items[0].unit_price.unit")]
+    [TestCase("[]", "request")]
+    [TestCase("{ nothing", "request")]
+    [TestCase("", "request")]
+    public async Task Should_name_the_field_of_the_body(string json, string field)
+    {
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", json);
+        var (fields, text) = (await FieldsAsync(response), await response.Content.ReadAsStringAsync());
+        Assert.That(fields, Is.EqualTo(new[] { field }));
+        Assert.That(text, Does.Not.Contain("System.").And.Not.Contain("Google."),
+            "a client must not see the names of .NET types");
+    }
+
+    [TestCase("""{ "account_id": "ACCOUNT", "items": [ { "sku": "book", "quantity": "2", "unit_price": { "currency_code": "EUR", "units": "5" } } ] }""")]
+    [TestCase("""{ "account_id": "ACCOUNT", "request_id": null, "items": [ { "sku": "book", "quantity": 2, "unit_price": { "currencyCode": "EUR", "units": 5 } } ] }""")]
+    public async Task Should_accept_every_json_form_of_protobuf(string json)
+    {
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", json.Replace("ACCOUNT", account));
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), await response.Content.ReadAsStringAsync());
+        var id = (await response.Content.ReadFromJsonAsync<JsonElement>()).GetProperty("orderId").GetString()!;
+        Assert.That((await WaitForEndAsync(id)).Total.Units, Is.EqualTo(10));
+    }
+
+    [TestCase("application/json; charset=\"utf-8\"", HttpStatusCode.OK)]
+    [TestCase("application/json; charset=UTF-8", HttpStatusCode.OK)]
+    [TestCase("application/json; charset=utf-16", HttpStatusCode.UnsupportedMediaType)]
+    [TestCase("application/json; charset=klingon", HttpStatusCode.UnsupportedMediaType)]
+    public async Task Should_honour_or_reject_the_charset(string contentType, HttpStatusCode expected)
+    {
+        var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Order(await OpenAccountAsync(100))));
+        content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.PostAsync("/v1/orders", content);
+        Assert.That(response.StatusCode, Is.EqualTo(expected), await response.Content.ReadAsStringAsync());
+    }
+
+    static string Order(string account) => $$"""
+        {
+          "account_id": "{{account}}",
+          "items": [{ "sku": "book", "quantity": 1, "unit_price": { "currency_code": "EUR", "units": 1 } }]
+        }
+        """;
+
+    static async Task<HttpResponseMessage> PostAsync(ServiceReplica replica, string path, string json)
+    {
+        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        return await http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"));
+    }
+
+    /// <summary>The fields that a response with INVALID_ARGUMENT names.</summary>
+    static async Task<string[]> FieldsAsync(HttpResponseMessage response)
+    {
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest), text);
+        var error = JsonDocument.Parse(text).RootElement;
+        Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
+        return [.. error.GetProperty("details").EnumerateArray()
+            .SelectMany(x => x.GetProperty("fieldViolations").EnumerateArray())
+            .Select(x => x.GetProperty("field").GetString()!)];
+    }
+}

@@ -1,0 +1,146 @@
+using System.Text.Json;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Service.Defaults;
+
+/// <summary>Compares query parameters and JSON bodies with the fields of a request message, and names every bad field.</summary>
+static class JsonRequestValidator
+{
+    const int MaxDepth = 32;
+
+    /// <summary>Checks the query parameters.</summary>
+    /// <param name="query">The parameters.</param>
+    /// <param name="type">The request message.</param>
+    /// <param name="hasBody">Whether the body is the request, so that no parameter is allowed.</param>
+    /// <param name="path">The fields that the path sets.</param>
+    /// <param name="violations">Collects the bad parameters.</param>
+    public static void ReadQuery(IQueryCollection query, MessageDescriptor type, bool hasBody,
+        RouteValueDictionary path,
+        FieldViolations violations)
+    {
+        var seen = new HashSet<FieldDescriptor>();
+        foreach (var (name, values) in query)
+        {
+            var field = Find(type, name);
+            if (field == null)
+                violations.Add(name, "is not a parameter of this method");
+            else if (hasBody)
+                violations.Add(name, "must be in the body, not in the query");
+            else if (IsInPath(field, path))
+                violations.Add(name, "must be in the path, not in the query");
+            else if (!seen.Add(field) || (values.Count > 1 && !field.IsRepeated))
+                violations.Add(name, "is given more than once");
+            else if (values.Any(x => !IsValid(field, JsonSerializer.SerializeToElement(x))))
+                violations.Add(name, Expectation(field));
+        }
+    }
+
+    /// <summary>Reads the body.</summary>
+    /// <param name="json">The body: UTF-8 (RFC 8259).</param>
+    /// <param name="type">The request message.</param>
+    /// <param name="path">The fields that the path sets; the body must not contradict them.</param>
+    /// <param name="violations">Collects the bad fields; without any, the returned message is valid.</param>
+    public static IMessage ReadBody(ReadOnlyMemory<byte> json, MessageDescriptor type, RouteValueDictionary path,
+        FieldViolations violations)
+    {
+        var message = (IMessage)Activator.CreateInstance(type.ClrType)!;
+        try
+        {
+            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth });
+            CheckMessage(document.RootElement, type, "", violations);
+            if (violations.Count == 0)
+                message = JsonParser.Default.Parse(document.RootElement.GetRawText(), type);
+        }
+        catch (JsonException e)
+        {
+            violations.Add("request",
+                $"must be a JSON object: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} is not valid");
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            violations.Add("request", "must be a JSON object with the fields of the request");
+        }
+
+        foreach (var field in type.Fields.InDeclarationOrder())
+            if (path.TryGetValue(field.Name, out var inPath)
+                && field.Accessor.GetValue(message) is string { Length: > 0 } inBody
+                && inBody != inPath?.ToString())
+                violations.Add(field.Name, "differs between path and body");
+        return message;
+    }
+
+    static void CheckMessage(JsonElement json, MessageDescriptor type, string prefix, FieldViolations violations)
+    {
+        if (json.ValueKind != JsonValueKind.Object)
+        {
+            violations.Add(prefix == "" ? "request" : prefix.TrimEnd('.'), "must be an object");
+            return;
+        }
+
+        var seen = new HashSet<FieldDescriptor>();
+        foreach (var property in json.EnumerateObject())
+        {
+            var name = prefix + property.Name;
+            if (Find(type, property.Name) is not { } field)
+                violations.Add(name, "is not a field of the request");
+            else if (!seen.Add(field))
+                violations.Add(name, "is given more than once");
+            else if (property.Value.ValueKind != JsonValueKind.Null) // null stands for the default value
+                CheckField(property.Value, field, prefix + field.Name, violations);
+        }
+    }
+
+    static void CheckField(JsonElement json, FieldDescriptor field, string name, FieldViolations violations)
+    {
+        if (!field.IsRepeated || field.IsMap)
+            CheckValue(json, field, name, violations);
+        else if (json.ValueKind != JsonValueKind.Array)
+            violations.Add(name, "must be an array");
+        else
+            foreach (var (element, i) in json.EnumerateArray().Select((x, i) => (x, i)))
+                CheckValue(element, field, $"{name}[{i}]", violations);
+    }
+
+    static void CheckValue(JsonElement json, FieldDescriptor field, string name, FieldViolations violations)
+    {
+        if (field.FieldType == FieldType.Message && !IsWellKnown(field.MessageType))
+            CheckMessage(json, field.MessageType, name + ".", violations);
+        else if (!IsValid(field, json))
+            violations.Add(name, Expectation(field));
+    }
+
+    /// <summary>Whether protobuf's own parser accepts a value for the field alone.</summary>
+    static bool IsValid(FieldDescriptor field, JsonElement value)
+    {
+        try
+        {
+            var json = field.IsRepeated ? $"[{value.GetRawText()}]" : value.GetRawText();
+            JsonParser.Default.Parse($"{{\"{field.JsonName}\":{json}}}", field.ContainingType);
+            return true;
+        }
+        catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException)
+        {
+            return false;
+        }
+    }
+
+    static string Expectation(FieldDescriptor field) => field.FieldType switch
+    {
+        FieldType.Int32 or FieldType.Int64 or FieldType.UInt32 or FieldType.UInt64 => "must be an integer in its range",
+        FieldType.Enum => $"must be one of {string.Join(", ", field.EnumType.Values.Select(x => x.Name))}",
+        FieldType.Bool => "must be true or false",
+        FieldType.String => "must be a string",
+        _ => "has the wrong type",
+    };
+
+    static bool IsInPath(FieldDescriptor field, RouteValueDictionary path) => path.ContainsKey(field.Name);
+
+    static bool IsWellKnown(MessageDescriptor type) =>
+        type.FullName.StartsWith("google.protobuf.", StringComparison.Ordinal);
+
+    static FieldDescriptor? Find(MessageDescriptor type, string name) =>
+        type.Fields.InDeclarationOrder().FirstOrDefault(x => x.Name == name || x.JsonName == name);
+}
