@@ -3,7 +3,7 @@ using Contracts;
 namespace Accounts;
 
 /// <summary>
-/// The decision about the funds of one order. The row is kept for ever, because the inbox detects duplicate messages
+/// The decision about the funds of one order. The row is never deleted, because the inbox detects duplicate messages
 /// only within its window.
 /// </summary>
 public sealed class Reservation

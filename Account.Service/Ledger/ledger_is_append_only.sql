@@ -1,5 +1,5 @@
 -- Rejects every change of a ledger entry, even by the service itself.
--- Databases that exist already get a change to this file only through a new migration.
+-- To change an existing database, add a migration that drops the function and its trigger and runs this file again.
 create function refuse_ledger_change() returns trigger language plpgsql as $$
 begin
     raise exception 'ledger entries are never changed or deleted';

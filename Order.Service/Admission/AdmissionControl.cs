@@ -50,7 +50,7 @@ sealed partial class AdmissionControl(
         {
             try
             {
-                await TakeSnapshotAsync(stoppingToken);
+                await UpdateCountAsync(stoppingToken);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
@@ -70,7 +70,7 @@ sealed partial class AdmissionControl(
     }
 
     /// <summary>Counts the open orders of all replicas, and sets the limit until the next snapshot.</summary>
-    async Task TakeSnapshotAsync(CancellationToken cancellationToken)
+    async Task UpdateCountAsync(CancellationToken cancellationToken)
     {
         if (HasElapsed(UnsentAgeInterval, _unsentAgeRead))
         {
@@ -84,13 +84,13 @@ sealed partial class AdmissionControl(
         var previousTotal = _lastTotal;
         _lastTotal = open + snapshot.InFlight.Length;
 
-        // Orders that other replicas admit can hide finished ones. The total then grows: the queue is not sustained.
+        // Orders that other replicas admit can hide finished ones, but then the total grows: no sustained queue.
         var anyFinished = _lastTotal < previousTotal + snapshot.Admitted;
         var limit = _overload.IsOverloaded(_lastTotal - stuck, anyFinished, anyRejected: snapshot.Rejected > 0)
             ? (int)Math.Min(_options.MaxOpenOrders, _options.MaxStandingOrders + stuck)
             : _options.MaxOpenOrders;
         if (_unsentAge > _options.MaxUnsentAge)
-            _orders.EndSnapshot(snapshot, open, limit: 0, BrokerBehind(_unsentAge, _options.RetryDelay));
+            _orders.EndSnapshot(snapshot, open, limit: 0, OutboxBacklog(_unsentAge, _options.RetryDelay));
         else
             _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay));
 
@@ -115,8 +115,8 @@ sealed partial class AdmissionControl(
     static Rejection TooManyOrders(int limit, TimeSpan retryDelay) =>
         new($"{limit} orders are under way, which is the limit; retry later", retryDelay);
 
-    static Rejection BrokerBehind(TimeSpan unsentAge, TimeSpan retryDelay) =>
-        new($"messages have waited for the broker for {unsentAge:c}; retry later", retryDelay);
+    static Rejection OutboxBacklog(TimeSpan unsentAge, TimeSpan retryDelay) =>
+        new($"the oldest unsent message has waited for {unsentAge:c}; retry later", retryDelay);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "CreateOrder calls are rejected, and their clients retry later: "
         + "{Open} orders are open, the limit is {Limit}, and the oldest unsent message has waited for {UnsentAge}")]

@@ -30,7 +30,7 @@ sealed class AdmissionQueries(NpgsqlDataSource database)
 
     /// <summary>
     /// Returns the time for which the oldest outbox message has waited for the broker, or zero if none waits. Messages
-    /// that the broker has already rejected do not count: they do not delay others.
+    /// that the broker has already refused do not count: they do not delay others.
     /// </summary>
     public async Task<TimeSpan> FindUnsentAgeAsync(CancellationToken cancellationToken)
     {

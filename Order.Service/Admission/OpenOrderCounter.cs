@@ -55,9 +55,9 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     }
 
     /// <summary>
-    /// Call this before counting the open orders in the database, without those in flight. The database then counts
-    /// every order committed before, and this counter every order in flight, committed or not. Only orders that are
-    /// both admitted and committed during the snapshot count twice, until the next snapshot.
+    /// Call this before counting the open orders in the database, without those in flight. The database counts orders
+    /// committed before the snapshot; this counter counts orders in flight, committed or not. An order that is admitted
+    /// and committed during the snapshot is counted twice until the next one.
     /// </summary>
     public Snapshot BeginSnapshot()
     {

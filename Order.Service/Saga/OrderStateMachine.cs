@@ -8,7 +8,7 @@ namespace Orders;
 
 /// <summary>
 /// The life of an order, as a table of states and events. Every pair is listed on purpose: late and repeated events are
-/// ignored by name, and any other pair is a fault, which moves the message to the error queue and raises an alarm.
+/// ignored by name. Any other pair is a fault, which moves the message to the error queue and logs a critical error.
 /// </summary>
 public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 {

@@ -1,7 +1,7 @@
 -- Notifies OrderWatcher of every committed update of orders, in commit order. A commit can update many orders.
 -- A notification has at most 60 lines, which keeps it below PostgreSQL's limit of 8,000 bytes.
 -- Each line is: order id | state | reason, or empty | update time in UTC.
--- Databases that exist already get a change to this file only through a new migration.
+-- To change an existing database, add a migration that drops the function and its trigger and runs this file again.
 create function notify_orders_changed() returns trigger language plpgsql as $$
 declare
     lines text;

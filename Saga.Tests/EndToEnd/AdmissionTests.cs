@@ -89,7 +89,7 @@ public sealed class When_too_many_orders_are_open : SystemFixture
 
             return rejection != null;
         }, MaxWait, () => "calls to be rejected");
-        Assert.That(rejection!.Status.Detail, Does.Contain("waited for the broker"));
+        Assert.That(rejection!.Status.Detail, Does.Contain("the oldest unsent message"));
 
         await ExecuteAsync(System.OrderDatabase,
             "update outbox_message set attempts = 1 where destination_address = 'exchange:nowhere'");

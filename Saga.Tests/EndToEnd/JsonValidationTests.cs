@@ -100,8 +100,19 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
             "a client must not see the names of .NET types");
     }
 
-    [TestCase("""{ "account_id": "ACCOUNT", "items": [ { "sku": "book", "quantity": "2", "unit_price": { "currency_code": "EUR", "units": "5" } } ] }""")]
-    [TestCase("""{ "account_id": "ACCOUNT", "request_id": null, "items": [ { "sku": "book", "quantity": 2, "unit_price": { "currencyCode": "EUR", "units": 5 } } ] }""")]
+    [TestCase("""
+        {
+          "account_id": "ACCOUNT",
+          "items": [{ "sku": "book", "quantity": "2", "unit_price": { "currency_code": "EUR", "units": "5" } }]
+        }
+        """)]
+    [TestCase("""
+        {
+          "account_id": "ACCOUNT",
+          "request_id": null,
+          "items": [{ "sku": "book", "quantity": 2, "unit_price": { "currencyCode": "EUR", "units": 5 } }]
+        }
+        """)]
     public async Task Should_accept_every_json_form_of_protobuf(string json)
     {
         var account = await OpenAccountAsync(100);

@@ -7,9 +7,9 @@ namespace Saga.Tests.EndToEnd;
 public sealed class When_the_system_is_overloaded : SystemFixture
 {
     const int MaxOpen = 1000; // more than any machine completes between two snapshots
-    const int MaxStanding = 10;
+    const int MaxOpenInOverload = 10;
     const int Burst = 100;
-    const int Clients = 200; // more concurrent calls than MaxStanding, however fast orders complete
+    const int Clients = 200; // more concurrent calls than MaxOpenInOverload, however fast orders complete
     static readonly TimeSpan LongerThanBurst = TimeSpan.FromSeconds(7);
 
     protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
@@ -17,7 +17,7 @@ public sealed class When_the_system_is_overloaded : SystemFixture
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
-        ["Admission__MaxStandingOrders"] = $"{MaxStanding}",
+        ["Admission__MaxStandingOrders"] = $"{MaxOpenInOverload}",
         ["Admission__RetryDelay"] = "00:00:00.1",
     };
 
@@ -79,5 +79,5 @@ public sealed class When_the_system_is_overloaded : SystemFixture
     async Task BurstAsync(string account) => await AssertConfirmedAsync(await PlaceOrdersAsync(Burst, account));
 
     static bool IsCapped(string rejection) =>
-        rejection.StartsWith($"{MaxStanding} orders are under way", StringComparison.Ordinal);
+        rejection.StartsWith($"{MaxOpenInOverload} orders are under way", StringComparison.Ordinal);
 }

@@ -9,7 +9,7 @@ namespace Saga.Tests.Messaging;
 [TestFixture, Category("Unit")]
 public sealed class When_a_database_error_is_classified
 {
-    static readonly Kind ServerError = new(IsUnavailable: true, MayBeOneUnits: false);
+    static readonly Kind ServerError = new(IsUnavailable: true, MayConcernOneUnit: false);
     static readonly Kind LockTimeout = new(IsUnavailable: true, IsLockTimeout: true);
     static readonly Kind Conflict = new(IsConflict: true);
     static readonly Kind Temporary = new(IsUnavailable: true);
@@ -67,12 +67,12 @@ public sealed class When_a_database_error_is_classified
         Classify(new InvalidOperationException("", new DbUpdateException("", error))), Is.EqualTo(expected));
 
     static Kind Classify(Exception error) => new(PostgresErrors.IsUnavailable(error), PostgresErrors.IsConflict(error),
-        PostgresErrors.IsLockTimeout(error), PostgresErrors.MayBeOneUnits(error));
+        PostgresErrors.IsLockTimeout(error), PostgresErrors.MayConcernOneUnit(error));
 
     static PostgresException Error(string state, string? routine = null) =>
         new("thrown by the test", "ERROR", "ERROR", state, routine: routine);
 
     /// <summary>One row of the table.</summary>
     sealed record Kind(bool IsUnavailable = false, bool IsConflict = false, bool IsLockTimeout = false,
-        bool MayBeOneUnits = true);
+        bool MayConcernOneUnit = true);
 }

@@ -59,7 +59,7 @@ public sealed class When_the_broker_is_unreachable
             .PrepareAsync(factory);
         Assert.That(() => prepared.IsCompleted || log.Contains(LogLevel.Warning, "ACCESS_REFUSED"),
             Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
-        Assert.That(prepared.IsCompleted, Is.False, "a refused login would end MassTransit's endpoints for good");
+        Assert.That(prepared.IsCompleted, Is.False, "a refused login would stop MassTransit's endpoints permanently");
 
         await rabbit.CreateUserAsync(user, user, "/");
         try

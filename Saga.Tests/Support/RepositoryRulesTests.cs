@@ -60,9 +60,9 @@ public sealed partial class When_the_repository_is_checked
         Assert.That(library.Packages, Has.None.Contains("RabbitMQ").IgnoreCase);
     }
 
-    /// <summary>Names of earlier versions; docs/glossary.md has the terms that replace them.</summary>
+    /// <summary>Names of earlier versions. docs/glossary.md defines the current terms.</summary>
     [GeneratedRegex(@"Rehears|HandOver|StandingQueue|\bOpenOrders\b|SetWrites|ISetStep|WarmContexts|NewInstances"
-        + "|LocalConsumeContext|FundsDesk|AskAsync|Refusal")]
+        + @"|LocalConsumeContext|FundsDesk|AskAsync|Refusal|[Rr]elay|\bLanes?\b|Suspect|\bScenes?\b")]
     private static partial Regex RetiredNames();
 
     static IEnumerable<string> References(Func<(Project From, Project To), bool> condition) =>

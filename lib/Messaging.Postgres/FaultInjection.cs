@@ -1,8 +1,8 @@
 namespace Messaging.Postgres;
 
 /// <summary>
-/// The seam by which a fault test kills a process between two steps, or gives it a wrong clock. Only an assembly that
-/// tests load into the process sets it: no setting and no environment variable of a service does.
+/// Lets fault tests kill the process between two steps, or skew its clock. Only a test assembly that is loaded into the
+/// process can enable it: the services have no setting for it.
 /// </summary>
 static class FaultInjection
 {
@@ -14,14 +14,14 @@ static class FaultInjection
     /// <summary>The process's clock.</summary>
     public static TimeProvider Clock { get; set; } = TimeProvider.System;
 
-    /// <summary>Reports that the process has reached a place between two steps.</summary>
+    /// <summary>Reports that the process has reached a fault point.</summary>
     public static void Reach(string faultPoint)
     {
         if (Reached != null && _suspended == 0)
             Reached(faultPoint);
     }
 
-    /// <summary>Ignores fault points until the returned object is disposed: a warm-up is no traffic.</summary>
+    /// <summary>Ignores fault points until the returned object is disposed: warm-ups do not count.</summary>
     public static IDisposable Suspend()
     {
         Interlocked.Increment(ref _suspended);
@@ -34,13 +34,13 @@ static class FaultInjection
     }
 }
 
-/// <summary>The places where <see cref="FaultInjection" /> can strike.</summary>
+/// <summary>The points at which <see cref="FaultInjection" /> can kill the process.</summary>
 static class FaultPoint
 {
     public const string BeforeCommit = "before-commit";
     public const string AfterCommit = "after-commit";
     public const string AfterSend = "after-send";
-    public const string InRelay = "in-relay";
+    public const string InDispatch = "in-dispatch";
     public const string InRecovery = "in-recovery";
     public const string InScheduler = "in-scheduler";
 }

@@ -9,8 +9,8 @@ namespace Messaging.RabbitMq;
 public static class RabbitTransportExtensions
 {
     /// <summary>
-    /// Sends the outbox's messages by a <see cref="RabbitTransport{TDbContext}" />, and raises an alarm when a message
-    /// is moved to an error queue. Call it before <c>AddEntityFrameworkOutbox</c>.
+    /// Sends the outbox's messages by a <see cref="RabbitTransport{TDbContext}" />, and logs a critical error when a
+    /// message is moved to an error queue. Call it before <c>AddEntityFrameworkOutbox</c>.
     /// </summary>
     public static IServiceCollection AddRabbitTransport<TDbContext>(this IServiceCollection services)
         where TDbContext : DbContext =>
@@ -26,8 +26,7 @@ public static class RabbitTransportExtensions
     /// <param name="sendsTo">The addresses that the service sends messages to.</param>
     /// <param name="publishes">The types of the messages that the service publishes.</param>
     internal static IServiceCollection AddTransportReadiness<TDbContext>(this IServiceCollection services,
-        Uri[] sendsTo,
-        Type[] publishes)
+        Uri[] sendsTo, Type[] publishes)
         where TDbContext : DbContext =>
         services.AddSingleton(x => new TransportReadiness(
                 token => x.GetRequiredService<RabbitTransport<TDbContext>>().Prepare(sendsTo, publishes, token),

@@ -1,8 +1,8 @@
 namespace Saga.Simulation;
 
 /// <summary>
-/// A guarantee that is switched off in the simulated servers, to prove that the checks detect its absence. The shipped
-/// services have no such switch.
+/// A guarantee that is switched off in the simulated servers, to prove that the checks detect its absence. The
+/// production services have no such switch.
 /// </summary>
 public enum Mutant
 {
@@ -36,7 +36,7 @@ public enum Mutant
     StaleTimeoutsAccepted,
 
     /// <summary>The messages of an RPC are deleted from the outbox before the broker confirms them.</summary>
-    RelayDeletesBeforeConfirm,
+    RpcMessagesDeletedBeforeConfirm,
 
     /// <summary>A retry after a conflict reuses the entity of the failed attempt.</summary>
     RetryInsideTransaction,

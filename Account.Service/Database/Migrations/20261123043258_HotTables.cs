@@ -10,8 +10,9 @@ namespace Accounts.Migrations
         /// <inheritdoc />
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            // accounts: changed again and again, no indexed column among it; half of each page is for the next versions, in place.
-            // reservations: changed once, in place likewise. outbox_message and inbox_state: as in Order's database.
+            // accounts: updated often, never in an indexed column. Half-empty pages allow heap-only (HOT) updates.
+            // reservations: updated once, also as a HOT update.
+            // outbox_message and inbox_state: as in Order's database.
             migrationBuilder.Sql("""
                 alter table accounts set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
                 alter table reservations set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);

@@ -16,16 +16,18 @@ namespace Orders.Migrations
                 column: "create_time",
                 filter: "current_state in ('Initial', 'Reserving', 'Cancelling')");
 
-            // outbox_message: rows come and go within a second, and whoever looks for one passes the dead ones, too.
-            // inbox_state: grows all day, and is then deleted as fast as it grows; its indexes are read at each vacuum.
-            // orders: one or two changes each; the statistics keep up with the table, and so do the plans.
+            // outbox_message: rows live for about a second, and every scan also reads the dead ones. Vacuum often.
+            // inbox_state: grows for one duplicate detection window. Then rows are deleted at the rate of inserts. A vacuum
+            // reads the whole indexes, so its threshold grows with the table.
+            // orders: one or two updates each. Frequent ANALYZE keeps the statistics and the plans current.
             migrationBuilder.Sql("""
                 alter table outbox_message set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
                 alter table inbox_state set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
                 alter table orders set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
                 """);
 
-            // Orders change many in a statement: a notification for up to 60 of them, which stays below its 8,000 bytes.
+            // One statement can update many orders. Each notification has at most 60 of them, to stay below PostgreSQL's
+            // limit of 8,000 bytes.
             migrationBuilder.Sql("""
                 drop function notify_order_changed cascade;
                 create function notify_orders_changed() returns trigger language plpgsql as $$

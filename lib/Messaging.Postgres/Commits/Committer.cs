@@ -31,8 +31,8 @@ namespace Messaging.Postgres.Commits;
 /// the inbox contains a message                      that unit fails as a duplicate; the others are committed
 /// a row has changed since it was read               that unit fails with a conflict; the others are committed
 /// a lock is not acquired in time                    the rows are quarantined, and their units are tried again there
-/// the server or the connection is lost              all units fail; nobody knows whether they are committed
-/// the handlers know the decision already            all units fail, and are retried alone in quarantine
+/// the server or the connection is lost              all units fail; the outcome is unknown
+/// any other, after the handlers were resumed        all units fail, and each is retried alone in quarantine
 /// anything else                                     the group is halved until the unit with the error is alone
 /// </code>
 /// </remarks>
@@ -89,9 +89,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         return decision.Results[0].Value!;
     }
 
-    /// <summary>
-    /// Adds a unit to the queue that it belongs to, and starts to commit from that queue unless somebody does.
-    /// </summary>
+    /// <summary>Adds a unit to its commit queue, and starts the queue's commit loop if it is not running.</summary>
     public void Enqueue(GroupMember<TDbContext> member)
     {
         CommitQueue<TDbContext> queue;
@@ -105,8 +103,8 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
             queue.IsDraining = true;
         }
 
-        // Synchronously up to the first database call, which saves a thread switch. In quarantine that would delay the
-        // caller, who may be committing the other units.
+        // The loop runs synchronously up to its first database call, which saves a thread switch. In quarantine, that
+        // would delay the caller, which may be committing the other units.
         TaskStarter.StartWithoutCallerContext(queue == _main ? () => Drain(queue) : () => Task.Run(() => Drain(queue)));
     }
 
@@ -114,7 +112,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     {
         for (List<GroupMember<TDbContext>> ended = []; ;)
         {
-            var group = TakeGroup(queue);
+            var group = DequeueGroup(queue);
             // When no group waits for this thread, it can run one member's continuation itself.
             for (var i = ended.Count - 1; i >= 0; i--)
                 ended[i].Complete(inline: i == 0 && group.Count == 0);
@@ -137,20 +135,22 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         }
     }
 
-    /// <summary>The waiting units that fit together: the same batch step, no message and no row twice.</summary>
-    List<GroupMember<TDbContext>> TakeGroup(CommitQueue<TDbContext> queue)
+    /// <summary>
+    /// Removes the next group from a queue: units with the same batch step, and no message or row twice.
+    /// </summary>
+    List<GroupMember<TDbContext>> DequeueGroup(CommitQueue<TDbContext> queue)
     {
         lock (_lock)
         {
             var group = new List<GroupMember<TDbContext>>();
             var step = (queue.Waiting.First?.Value as BatchStepMember<TDbContext>)?.Step;
-            var taken = new HashSet<object>();
+            var keys = new HashSet<object>();
             for (var node = queue.Waiting.First; node != null && group.Count < MaxGroupSize;)
             {
                 var (member, next) = (node.Value, node.Next);
-                if ((member as BatchStepMember<TDbContext>)?.Step == step && !member.Keys.Any(taken.Contains))
+                if ((member as BatchStepMember<TDbContext>)?.Step == step && !member.Keys.Any(keys.Contains))
                 {
-                    taken.UnionWith(member.Keys);
+                    keys.UnionWith(member.Keys);
                     group.Add(member);
                     queue.Waiting.Remove(node);
                 }
@@ -163,7 +163,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         }
     }
 
-    /// <summary>Commits a group, and decides what becomes of its units when that fails. Never throws.</summary>
+    /// <summary>Commits a group; on failure, fails, retries or quarantines its units. Never throws.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group, CommitQueue<TDbContext> queue)
     {
         var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, group);
@@ -176,7 +176,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
             var open = group.FindAll(x => !x.HasEnded);
             if (open.Count == 0)
                 LogFailedAfterCommit(e);
-            else if (!PostgresErrors.MayBeOneUnits(e))
+            else if (!PostgresErrors.MayConcernOneUnit(e))
                 open.ForEach(x => x.Fail(e));
             else if (commit.HasResumedHandlers)
             {

@@ -25,10 +25,10 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public InboxState? Consumed { get; set; }
 
     /// <summary>
-    /// Whether the unit may commit with others: not with an isolation level that others may not share, nor with an
-    /// execution strategy that repeats transactions.
+    /// Whether the unit can commit with others. True with group commits, read committed isolation and no retrying
+    /// execution strategy.
     /// </summary>
-    public bool Groups => options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted }
+    public bool CanGroup => options is { GroupCommits: true, IsolationLevel: IsolationLevel.ReadCommitted }
         && !db.Database.CreateExecutionStrategy().RetriesOnFailure;
 
     /// <summary>The unit's place in the group of its batch step, or null if it has run none.</summary>
@@ -82,7 +82,9 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
 
     public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
 
-    /// <summary>Removes what this unit has scheduled with a token, and deletes what earlier units have.</summary>
+    /// <summary>
+    /// Removes this unit's scheduled messages with the token. Messages of earlier units are deleted by the commit.
+    /// </summary>
     public void Unschedule(Guid tokenId)
     {
         lock (_messages)
@@ -118,10 +120,10 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
             throw new InvalidOperationException(
                 "An ambient transaction is open, but the unit of work has its own, which it may share with others");
 
-        TakeTrackedMessages();
+        DetachTrackedMessages();
         try
         {
-            if (Groups)
+            if (CanGroup)
                 await committer.Commit(this, cancellationToken).ConfigureAwait(false);
             else await db.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
             {
@@ -155,7 +157,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         Abandon();
     }
 
-    /// <summary>Leaves the group, which must not wait for a handler that has failed.</summary>
+    /// <summary>Leaves the group, so that the group does not wait for a failed handler.</summary>
     public void Abandon()
     {
         StepMember?.HandlerFailed();
@@ -166,8 +168,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     /// <summary>A unit that is never committed must not keep its group waiting.</summary>
     public void Dispose() => Abandon();
 
-    /// <summary>New rows are written in the batch of the commit, which costs less than SaveChanges.</summary>
-    void TakeTrackedMessages()
+    /// <summary>Moves new rows from the DbContext to the commit's batch, which costs less than SaveChanges.</summary>
+    void DetachTrackedMessages()
     {
         var detects = db.ChangeTracker.AutoDetectChangesEnabled;
         db.ChangeTracker.AutoDetectChangesEnabled = false; // new rows are found without scanning all tracked entities

@@ -1,12 +1,11 @@
 namespace Messaging.Postgres.Commits;
 
 /// <summary>
-/// The state of a unit of work. A unit moves forward one step at a time, and back to <see cref="Open" /> whenever it is
-/// not committed:
+/// The state of a unit of work. A unit moves forward, and back to <see cref="Open" /> whenever it is not committed:
 /// <code>
 /// Open → Committing → Committed                           without a batch step
 /// Open → Deciding → Decided → Committing → Committed      with one
-/// Deciding → Committing                                   its handler ignores the failed step; the commit fails
+/// Deciding → Committing                                   the handler swallowed the step's error; the commit fails
 /// Committed, or any state of a unit that failed → Open    the scope can be used again
 /// </code>
 /// </summary>
@@ -18,7 +17,7 @@ enum UnitOfWorkState
     /// <summary>The handler waits for the decision of its batch step.</summary>
     Deciding,
 
-    /// <summary>The handler knows the decision, and its group waits until the handler completes.</summary>
+    /// <summary>The handler has received the decision, and its group waits until the handler completes.</summary>
     Decided,
 
     /// <summary>The handler has completed; the unit waits for its commit.</summary>

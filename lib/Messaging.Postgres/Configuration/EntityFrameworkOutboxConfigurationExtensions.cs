@@ -9,7 +9,8 @@ namespace MassTransit;
 
 /// <summary>
 /// Registers the transactional outbox and inbox, with the same calls as MassTransit's own Entity Framework package
-/// (https://masstransit.io/documentation/patterns/transactional-outbox). Each message costs one commit.
+/// (https://masstransit.io/documentation/patterns/transactional-outbox). Each message costs one commit, or with
+/// <see cref="IEntityFrameworkOutboxConfigurator.GroupCommits" /> a share of one.
 /// </summary>
 public static class EntityFrameworkOutboxConfigurationExtensions
 {
@@ -44,9 +45,9 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Gives messages ids that PostgreSQL sorts by time, so that the indexes of inboxes grow at their end.
-    /// MassTransit's own ids are inserted anywhere in the index. An id that is set in the pipe of a send or publish is
-    /// kept; an id that a message initializer sets (<c>__MessageId</c>) is kept only if an outbox captures the message.
+    /// Gives messages ids that PostgreSQL sorts by time, so that inserts go to the end of the inbox index. PostgreSQL
+    /// does not sort MassTransit's own ids by time. An id that is set in the pipe of a send or publish is kept; an id
+    /// that a message initializer sets (<c>__MessageId</c>) is kept only if an outbox captures the message.
     /// </summary>
     public static void UseSequentialMessageIds(this IBusFactoryConfigurator configurator)
     {

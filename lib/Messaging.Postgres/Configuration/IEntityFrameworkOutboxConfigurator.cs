@@ -35,8 +35,8 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     TimeSpan QueryTimeout { set; }
 
     /// <summary>
-    /// How long only the process that committed a message may send it, before any replica may. A lease that is too
-    /// short causes duplicates, which inboxes drop, and never a loss. Default: five seconds.
+    /// The time during which only the committing process may send a message; after that, any replica may. A lease that
+    /// is too short causes duplicates, which inboxes drop, and never a loss. Default: five seconds.
     /// </summary>
     TimeSpan DeliveryLease { set; }
 
@@ -61,7 +61,7 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// parsed once and mostly planned once. A plan that was made for an empty table is kept until the table's
     /// statistics change, so let connections plan by keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c> and
     /// <c>enable_mergejoin</c> off), or plan every time (<c>plan_cache_mode=force_custom_plan</c>). Does not work with
-    /// a pooler that gives each transaction another connection. Default: false.
+    /// a transaction-mode connection pooler such as PgBouncer. Default: false.
     /// </summary>
     bool PrepareStatements { set; }
 

@@ -19,13 +19,20 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     IsolationLevel IsolationLevel { set; }
 
     /// <summary>
-    /// Keeps inserted instances in memory for the first message that follows, in units of work that commit with others
-    /// (<see cref="IEntityFrameworkOutboxConfigurator.GroupCommits" />). If another process has changed the instance
-    /// meanwhile, or the step fails or changes nothing, the message fails with a
-    /// <see cref="DbUpdateConcurrencyException" />, and a retry loads the instance: the endpoint must retry. Requires
-    /// optimistic concurrency, a mapped version, no related entities, shadow properties or custom query, and a database
-    /// that stores values unchanged: no shortened values, no triggers that change them. Default: false.
+    /// Keeps inserted instances in memory for the next message, which then needs no query. Applies to units of work
+    /// that commit with others (<see cref="IEntityFrameworkOutboxConfigurator.GroupCommits" />). If another process has
+    /// changed the instance, or if the step fails or changes nothing, the message fails with a
+    /// <see cref="DbUpdateConcurrencyException" />, and a retry loads the instance. Default: false.
     /// </summary>
+    /// <remarks>
+    /// Requirements:
+    /// <list type="bullet">
+    /// <item>The endpoint retries.</item>
+    /// <item>The saga has optimistic concurrency and a mapped version.</item>
+    /// <item>It has no related entities, no shadow properties and no custom query.</item>
+    /// <item>Column types and triggers do not change stored values.</item>
+    /// </list>
+    /// </remarks>
     bool KeepRecentSagas { set; }
 
     /// <summary>The statements of pessimistic loads. Default: <see cref="PostgresLockStatementProvider" />.</summary>

@@ -7,7 +7,7 @@ namespace Messaging.Postgres;
 /// <summary>The one place that classifies the errors of PostgreSQL and of the connection to it.</summary>
 /// <remarks>
 /// <code>
-/// error                                                IsUnavailable  IsConflict  IsLockTimeout  MayBeOneUnits
+/// error                                                IsUnavailable  IsConflict  IsLockTimeout  MayConcernOneUnit
 /// server, connection or login (SQLSTATE 08, 28, 3D,          yes          –             –             –
 ///   53, 57, 58, 25006), timeout, name not resolved
 /// lock_timeout (55P03)                                       yes          –            yes           yes
@@ -61,10 +61,10 @@ public static class PostgresErrors
         .FirstOrDefault(x => x.SqlState == PostgresErrorCodes.UniqueViolation)?.ConstraintName;
 
     /// <summary>
-    /// Whether one unit of a group may be the only reason of a failure, so that the others can be committed without it:
-    /// the database has rejected a statement, or a value could not be sent. A lost connection says nothing about units.
+    /// Whether a single unit of a group may have caused the failure, so that the others can be committed without it:
+    /// the database has rejected a statement, or a value could not be sent. A lost connection concerns the whole group.
     /// </summary>
-    internal static bool MayBeOneUnits(Exception error)
+    internal static bool MayConcernOneUnit(Exception error)
     {
         foreach (var cause in Causes(error))
             switch (cause)

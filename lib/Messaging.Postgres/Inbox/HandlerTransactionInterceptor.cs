@@ -48,8 +48,7 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
 
     /// <inheritdoc cref="NonQueryExecuting" />
     public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command,
-        CommandEventData eventData,
-        InterceptionResult<int> result, CancellationToken cancellationToken = default)
+        CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
         if (NeedsTransaction(eventData.Context))
             command.Transaction = await Begin(eventData.Context, cancellationToken).ConfigureAwait(false);
@@ -67,8 +66,8 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
 
     /// <inheritdoc cref="ReaderExecuting" />
     public async ValueTask<InterceptionResult<DbDataReader>> ReaderExecutingAsync(DbCommand command,
-        CommandEventData eventData,
-        InterceptionResult<DbDataReader> result, CancellationToken cancellationToken = default)
+        CommandEventData eventData, InterceptionResult<DbDataReader> result,
+        CancellationToken cancellationToken = default)
     {
         if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
             command.Transaction = await Begin(eventData.Context, cancellationToken).ConfigureAwait(false);

@@ -26,8 +26,8 @@ interface IReceiveAttempt
     Task HandleAndCommit();
 
     /// <summary>
-    /// Rolls back, and checks whether the message was consumed nevertheless: by a concurrent delivery, or by a commit
-    /// whose response was lost. False if that cannot be found out.
+    /// Rolls back, then checks the inbox: a concurrent delivery, or a commit whose response was lost, may have consumed
+    /// the message. False if the inbox cannot be read.
     /// </summary>
     Task<bool> WasConsumed();
 

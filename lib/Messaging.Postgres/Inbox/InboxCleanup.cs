@@ -41,6 +41,6 @@ sealed partial class InboxCleanup<TDbContext>(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Old rows of the inbox could not be deleted; the next attempt follows")]
+        "Old rows of the inbox could not be deleted; retrying in one second")]
     partial void LogFailed(Exception error);
 }

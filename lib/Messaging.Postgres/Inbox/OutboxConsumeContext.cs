@@ -40,9 +40,8 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
     readonly WarmUpContext<TDbContext>? _warmUp;
 
     public OutboxConsumeContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume,
-        IServiceProvider provider,
-        UnitOfWork<TDbContext> unit, Committer<TDbContext> committer, OutboxStore<TDbContext> store,
-        MessageDispatcher<TDbContext> dispatcher, OutboxOptions<TDbContext> options,
+        IServiceProvider provider, UnitOfWork<TDbContext> unit, Committer<TDbContext> committer,
+        OutboxStore<TDbContext> store, MessageDispatcher<TDbContext> dispatcher, OutboxOptions<TDbContext> options,
         HandlerTransactionInterceptor handlerTransactions, IPipe<OutboxConsumeContext<TMessage>> next, Guid messageId)
         : base(context, consume, provider)
     {
@@ -82,7 +81,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
-    public Task HandleAndCommit() => _unit.Groups ? HandleWithoutTransaction() : HandleInTransaction();
+    public Task HandleAndCommit() => _unit.CanGroup ? HandleWithoutTransaction() : HandleInTransaction();
 
     /// <summary>The unit commits with others, unless the handler changes the database itself.</summary>
     async Task HandleWithoutTransaction()
@@ -111,7 +110,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
         return DbContext.Database.CreateExecutionStrategy().ExecuteAsync(async () =>
         {
             if (attempts++ > 0)
-                // Not before the first attempt: changes that outer filters made in the scope belong to it.
+                // Only from the second attempt: keep changes that outer filters made before the first one.
                 _unit.Clear();
             await using var transaction = await DbContext.Database
                 .BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
@@ -123,7 +122,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
     async Task Handle()
     {
         if (_warmUp != null)
-            await _warmUp.InsertGiven(_unit.DbContext, CancellationToken).ConfigureAwait(false);
+            await _warmUp.InsertSeed(_unit.DbContext, CancellationToken).ConfigureAwait(false);
         await _next.Send(this).ConfigureAwait(false); // the handler, then SetConsumed
     }
 
@@ -151,7 +150,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
         }
         catch (Exception e)
         {
-            // The failure that led here is the one to report; an unavailable database is its cause, or no worse.
+            // The caller reports the original failure. The inbox query probably failed for the same reason.
             LogContext.Debug?.Log(e, "The inbox could not be searched for message {MessageId}", _messageId);
             return false;
         }

@@ -47,7 +47,7 @@ sealed partial class MessageDispatcher<TDbContext>(
         try
         {
             await TrySend(message, _stopping.Token).ConfigureAwait(false);
-            FaultInjection.Reach(FaultPoint.InRelay);
+            FaultInjection.Reach(FaultPoint.InDispatch);
         }
         finally
         {
@@ -98,7 +98,7 @@ sealed partial class MessageDispatcher<TDbContext>(
         if (error == null || cancellationToken.IsCancellationRequested)
             return;
 
-        // An unavailable broker says nothing about the message: only a refusal counts as an attempt.
+        // Count an attempt only if the broker refused the message, not if it was unavailable.
         var attempts = message.Attempts + (transport.IsAvailable && error is not ConnectionException ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(MaxPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
@@ -141,7 +141,7 @@ sealed partial class MessageDispatcher<TDbContext>(
             }
             catch
             {
-                // If the rows are never deleted, their messages are sent again and the inboxes drop them.
+                // Otherwise recovery would send these messages again. That is harmless: inboxes drop duplicates.
                 ids.ForEach(_confirmed.Enqueue);
                 throw;
             }
@@ -154,7 +154,7 @@ sealed partial class MessageDispatcher<TDbContext>(
     static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
 
     /// <summary>
-    /// The error, if its stack trace helps: an absent broker and a refused message affect thousands alike.
+    /// Omits expected errors, whose stack traces do not help: one outage can affect thousands of messages.
     /// </summary>
     static Exception? Unexpected(Exception error) =>
         error is MassTransitException or OperationCanceledException ? null : error;

@@ -36,6 +36,6 @@ sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dis
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The rows of sent messages could not be deleted from the outbox; the next attempt follows")]
+        "The rows of sent messages could not be deleted from the outbox; retrying in 200 ms")]
     partial void LogDeleteFailed(Exception error);
 }

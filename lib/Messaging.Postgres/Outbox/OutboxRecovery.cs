@@ -16,7 +16,7 @@ sealed partial class OutboxRecovery<TDbContext>(
     where TDbContext : DbContext
 {
     /// <summary>
-    /// Reads the database's clock before anything is sent or scheduled: this machine's may be minutes off.
+    /// Reads the database's clock before anything is sent or scheduled: this machine's clock may be minutes wrong.
     /// </summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -33,8 +33,8 @@ sealed partial class OutboxRecovery<TDbContext>(
     }
 
     /// <summary>
-    /// Messages that were refused before are sent one by one, beside the others: a broker may close the channel on such
-    /// a message, and every message on that channel fails with it.
+    /// Messages that were refused before are sent one by one, separately from the others: the broker may close the
+    /// channel because of such a message, and every other message on the channel fails with it.
     /// </summary>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => options.Deliver
         ? Task.WhenAll(Poll(retries: false, options.QueryMessageLimit, stoppingToken),
@@ -57,7 +57,7 @@ sealed partial class OutboxRecovery<TDbContext>(
             }
             catch (Exception e)
             {
-                LogFailed(e);
+                LogFailed(e, options.QueryDelay);
             }
 
             await Task.Delay(options.QueryDelay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -65,10 +65,10 @@ sealed partial class OutboxRecovery<TDbContext>(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The database's clock cannot be read yet; until it can, this machine's clock is used")]
+        "The database's clock cannot be read; this machine's clock is used until it can")]
     partial void LogNoClock(Exception error);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The outbox cannot be searched for due messages; the next attempt follows")]
-    partial void LogFailed(Exception error);
+        "The outbox cannot be searched for due messages; retrying in {Pause}")]
+    partial void LogFailed(Exception error, TimeSpan pause);
 }

@@ -9,7 +9,7 @@ namespace Messaging.Postgres.Outbox;
 
 /// <summary>
 /// Posts new outbox rows to the dispatcher as soon as they are durable: after a SaveChanges with its own transaction,
-/// or after the commit of the caller's transaction. Recovery sends whatever this misses.
+/// or after the commit of the caller's transaction. Recovery sends any message that is missed here.
 /// </summary>
 sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbContext> dispatcher,
     HandlerTransactionInterceptor handlerTransactions)
@@ -68,8 +68,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
     }
 
     public async ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction,
-        TransactionEventData eventData,
-        InterceptionResult result, CancellationToken cancellationToken = default)
+        TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
     {
         if (HasBatch(eventData))
             await using (var probe = Probe(transaction))
@@ -107,8 +106,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
         CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
     /// <summary>
-    /// PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a silent rollback. Another
-    /// statement before the COMMIT fails in such a transaction, and with it the caller's commit.
+    /// PostgreSQL silently rolls back when a failed transaction is committed. This extra statement makes such a commit
+    /// fail instead.
     /// </summary>
     static DbCommand Probe(DbTransaction transaction)
     {

@@ -19,7 +19,7 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     where TMessage : class
 {
     readonly ConsumeContext<TMessage> _consume = consume;
-    TSaga? _fromMemory;
+    TSaga? _cached;
 
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         contexts.CreateSagaConsumeContext(db, _consume, instance, SagaConsumeContextMode.Add);
@@ -67,11 +67,11 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
             await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
 
         // In a unit that can commit with others, the load shares a query, unless the context tracks instances already.
-        if (loader?.Fits(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null
+        if (loader?.CanShareLoads(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null
             || db.ChangeTracker.Entries<TSaga>().Any())
             return await Query(correlationId, cancellationToken).ConfigureAwait(false);
-        _fromMemory = options.RecentSagas?.Take(correlationId);
-        var instance = _fromMemory ?? await loader.Load(correlationId).WaitAsync(cancellationToken)
+        _cached = options.RecentSagas?.Remove(correlationId);
+        var instance = _cached ?? await loader.Load(correlationId).WaitAsync(cancellationToken)
             .ConfigureAwait(false);
         if (instance != null)
             db.Attach(instance);
@@ -79,23 +79,22 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
     }
 
     /// <summary>
-    /// Accepts a step on an instance from memory only if the step has changed the instance: that change is saved only
-    /// if the stored version is still the same. A step that has failed or changed nothing may have seen a stale
-    /// instance.
+    /// Runs a step. A cached instance may be stale, and the version check detects that only if the step changes the
+    /// instance. So a step that fails on a cached instance, or does not change it, is retried on the stored instance.
     /// </summary>
     /// <exception cref="StaleSagaException">The message has to be retried.</exception>
-    public async Task ConfirmFromMemory(Func<Task> step)
+    public async Task RunStep(Func<Task> step)
     {
         try
         {
             await step().ConfigureAwait(false);
         }
-        catch (Exception e) when (_fromMemory != null && !CancellationToken.IsCancellationRequested)
+        catch (Exception e) when (_cached != null && !CancellationToken.IsCancellationRequested)
         {
             throw new StaleSagaException($"has failed ({e.Message})");
         }
 
-        if (_fromMemory != null && db.Entry(_fromMemory).State is EntityState.Unchanged or EntityState.Detached)
+        if (_cached != null && db.Entry(_cached).State is EntityState.Unchanged or EntityState.Detached)
             throw new StaleSagaException("has changed nothing");
     }
 

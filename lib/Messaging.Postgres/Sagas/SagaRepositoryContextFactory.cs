@@ -38,15 +38,13 @@ sealed class SagaRepositoryContextFactory<TSaga>(
         {
             var isInUnit = context.TryGetPayload<IOutboxConsumeContext>(out var unit)
                 && ReferenceEquals(unit.DbContext, db);
-            var repository = new SagaRepositoryContext<TSaga, DbContext,
-                T>(db, options, isInUnit ? loader : null, context,
-                consumeContexts);
+            var repository = new SagaRepositoryContext<TSaga, DbContext, T>(
+                db, options, isInUnit ? loader : null, context, consumeContexts);
             if (isInUnit)
-                await repository.ConfirmFromMemory(() => step(repository)).ConfigureAwait(false);
+                await repository.RunStep(() => step(repository)).ConfigureAwait(false);
             else
                 await db.Database.CreateExecutionStrategy()
-                    .ExecuteAsync(() => InTransaction(db, context.CancellationToken,
-                    async () =>
+                    .ExecuteAsync(() => InTransaction(db, context.CancellationToken, async () =>
                     {
                         await step(repository).ConfigureAwait(false);
                         return await db.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);

@@ -1,4 +1,4 @@
 namespace Messaging.Postgres;
 
-/// <summary>The payload that marks a message as one of a warm-up, for observers that must ignore such messages.</summary>
+/// <summary>Marks a message as one of a warm-up, for observers that must ignore such messages.</summary>
 interface IWarmUp;

@@ -9,28 +9,27 @@ namespace Messaging.Postgres;
 
 /// <summary>
 /// Runs a service's handlers before the service accepts traffic, so that the first messages and calls do not wait for
-/// what .NET compiles, builds and caches once. Every handler runs up to its commit, which is rolled back: nothing is
-/// stored or sent.
+/// JIT compilation and cold caches. Handlers run up to their commits, which are rolled back: nothing is stored or sent.
 /// </summary>
 public sealed class WarmUp<TDbContext>(IServiceProvider services)
     where TDbContext : DbContext
 {
     /// <summary>Lets a consumer or saga handle a message, with the filters and retries of its endpoint.</summary>
     /// <param name="message">The message.</param>
-    /// <param name="given">
+    /// <param name="seed">
     /// Adds the entities that the handler needs, or null. With entities, the handler runs in its own transaction.
     /// </param>
     /// <param name="cancellationToken">Cancels the handler.</param>
     /// <exception cref="InvalidOperationException">
     /// The endpoint has no outbox, or the message was committed.
     /// </exception>
-    /// <exception cref="Exception">The handler has thrown this.</exception>
-    public async Task Consume<THandler,
-        TMessage>(TMessage message, Action<TDbContext>? given, CancellationToken cancellationToken)
+    /// <exception cref="Exception">The handler failed.</exception>
+    public async Task Consume<THandler, TMessage>(
+        TMessage message, Action<TDbContext>? seed, CancellationToken cancellationToken)
         where THandler : class
         where TMessage : class
     {
-        var warmUp = new WarmUpContext<TDbContext>(given);
+        var warmUp = new WarmUpContext<TDbContext>(seed);
         var envelope = new
         {
             MessageId = NewId.NextGuid(),

@@ -4,22 +4,23 @@ using Npgsql;
 namespace Messaging.Postgres;
 
 /// <summary>The payload that marks a message as one of a warm-up.</summary>
-/// <param name="given">Adds the entities that the handler needs, or null.</param>
-sealed class WarmUpContext<TDbContext>(Action<TDbContext>? given) : IWarmUp where TDbContext : DbContext
+/// <param name="seed">Adds the entities that the handler needs, or null.</param>
+sealed class WarmUpContext<TDbContext>(Action<TDbContext>? seed) : IWarmUp where TDbContext : DbContext
 {
     /// <summary>Whether the handler has run up to its commit, and nothing is stored.</summary>
     public bool IsRolledBack { get; private set; }
 
     /// <summary>
-    /// Inserts the given entities, in the handler's transaction or in one that is rolled back when the handler ends.
+    /// Inserts the entities that the handler needs, in the handler's transaction or in one that is rolled back when the
+    /// handler ends.
     /// </summary>
-    public async Task InsertGiven(TDbContext db, CancellationToken cancellationToken)
+    public async Task InsertSeed(TDbContext db, CancellationToken cancellationToken)
     {
-        if (given == null)
+        if (seed == null)
             return;
         if (db.Database.CurrentTransaction == null)
             await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-        given(db);
+        seed(db);
         await db.SaveChangesAsync(cancellationToken).ConfigureAwait(false);
         db.ChangeTracker.Clear();
     }

@@ -23,9 +23,9 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
     /// accepts a connection of this user or the service stops.
     /// </summary>
     /// <remarks>
-    /// MassTransit retries a failed connection after 3 to 30 seconds, which cannot be configured, and its endpoints end
-    /// for good on an exception that they do not know, such as a refused login while a password is being changed. So
-    /// failures are handled here, and retried four times a second.
+    /// MassTransit retries a failed connection after 3 to 30 seconds, which cannot be configured. Its endpoints stop
+    /// permanently on unexpected exceptions, such as a refused login while a password is being changed. So failures are
+    /// handled here, and retried four times a second.
     /// </remarks>
     public async Task PrepareAsync(ConnectionFactory factory)
     {

@@ -4,15 +4,15 @@ using RabbitMQ.Client;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// A socket that reports every lost connection to RabbitMQ.Client, whose version 7.2.2 can wait forever otherwise.
+/// A socket that reports every lost connection to RabbitMQ.Client. Otherwise version 7.2.2 can wait without a limit.
 /// </summary>
 /// <remarks>
 /// <list type="bullet">
 /// <item>A failed write closes the socket instead of throwing, so that the reader reports the loss. In 7.2.2 a failed
 /// write ends the only task that writes, and publishers and consumers wait for that task (rabbitmq-dotnet-client issue
 /// 1930, fixed after 7.2.2).</item>
-/// <item>Nothing is read before something was written. The client misses a loss that its reader sees before it waits
-/// for the broker's first frame.</item>
+/// <item>Reads start only after the first write, because the client ignores a loss that is reported before it awaits
+/// the broker's first frame.</item>
 /// <item>A broker that sends nothing for too long is treated as lost, also before heartbeats are negotiated.</item>
 /// </list>
 /// </remarks>

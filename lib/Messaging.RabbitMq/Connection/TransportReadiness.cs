@@ -5,8 +5,8 @@ namespace Messaging.RabbitMq;
 
 /// <summary>
 /// Keeps a starting service unready until the bus has started and the exchanges and queues that the service sends to
-/// are declared. While the broker cannot be reached, the service is Degraded instead: what it does is committed, and
-/// its messages are sent later.
+/// are declared. While the broker cannot be reached, the service is Degraded: it commits its work and sends the
+/// messages later.
 /// </summary>
 /// <param name="prepare">Declares what the service sends to; waits for the broker.</param>
 /// <param name="hasStarted">Whether the bus has started.</param>

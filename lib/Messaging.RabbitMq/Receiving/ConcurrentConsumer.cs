@@ -25,8 +25,7 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
             try
             {
                 await consumer.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey,
-                    properties,
-                    copy, cancellationToken).ConfigureAwait(false);
+                    properties, copy, cancellationToken).ConfigureAwait(false);
             }
             finally
             {

@@ -35,12 +35,11 @@ sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
         public Channel(ChannelContext context, int limit)
             : base(context, CancellationToken.None) => (_context, _limit) = (context, limit);
 
-        Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive, IDictionary<string,
-            object> arguments,
-            IAsyncBasicConsumer consumer, string consumerTag, CancellationToken cancellationToken) =>
+        Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive,
+            IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag,
+            CancellationToken cancellationToken) =>
             _context.BasicConsume(queue, noAck, exclusive, arguments, new ConcurrentConsumer(consumer, _limit),
-                consumerTag,
-                cancellationToken);
+                consumerTag, cancellationToken);
 
         // Avoids the base class, which creates a linked token for each acknowledgement.
         ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) =>

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Messaging.RabbitMq;
 
-/// <summary>Logs every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.</summary>
+/// <summary>
+/// Logs every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.
+/// </summary>
 sealed partial class SkippedMessageAlarm(ILogger<SkippedMessageAlarm> log) : IFilter<ReceiveContext>
 {
     public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
@@ -30,7 +32,7 @@ sealed partial class SkippedMessageAlarm(ILogger<SkippedMessageAlarm> log) : IFi
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Message {MessageId} of type {MessageType} is not handled by any "
-        + "consumer of {Queue}, and is moved to {Queue}_skipped. Check which service sends it")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Message {MessageId} of type {MessageType} is not handled by "
+        + "any consumer of {Queue}, and is moved to {Queue}_skipped. Check which service sends it")]
     partial void LogSkipped(string messageType, Guid? messageId, string queue);
 }

@@ -35,7 +35,7 @@ sealed class ConfirmedChannel
         channel.BasicNacksAsync += (_, nack) =>
             Confirm(nack.DeliveryTag, nack.Multiple, new MassTransitException("The broker has refused the message"));
         channel.BasicReturnAsync += (_, returned) => Return(returned);
-        channel.ChannelShutdownAsync += (_, reason) => Lose(new OperationInterruptedException(reason));
+        channel.ChannelShutdownAsync += (_, reason) => FailAll(new OperationInterruptedException(reason));
     }
 
     public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen && _connection.IsOpen;
@@ -86,14 +86,14 @@ sealed class ConfirmedChannel
                 if (TryCount(message))
                     try
                     {
-                        // A publish that the broker blocks delays the end of the channel and of the connection, so the
-                        // token ends it when the channel is lost.
+                        // A blocked publish would delay closing the channel and the connection, so it is cancelled when
+                        // the channel is lost.
                         await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory,
                             message.Properties, message.Body, _ended.Token).ConfigureAwait(false);
                     }
                     catch (Exception e)
                     {
-                        await Lose(e).ConfigureAwait(false); // the count may differ from the broker's from here on
+                        await FailAll(e).ConfigureAwait(false); // the count may differ from the broker's from here on
                     }
 
             // A full fence: a message that was enqueued while the flag was set is seen by the check below.
@@ -155,10 +155,10 @@ sealed class ConfirmedChannel
     }
 
     /// <summary>
-    /// Fails all unconfirmed messages. Also called while the channel shuts down, and the connection waits for that. So
-    /// the channel is not disposed here: the client would wait forever for its own lock.
+    /// Fails all unconfirmed messages, and every later one. Also called during the channel's shutdown, where disposing
+    /// the channel would deadlock in the client.
     /// </summary>
-    Task Lose(Exception cause)
+    Task FailAll(Exception cause)
     {
         lock (_lock)
         {

@@ -31,15 +31,13 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
                 .ConfigureAwait(false);
             foreach (var x in topology.Exchanges)
                 await channel.ExchangeDeclareAsync(x.ExchangeName, x.ExchangeType, x.Durable, x.AutoDelete,
-                    x.ExchangeArguments!,
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
+                    x.ExchangeArguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
             foreach (var x in topology.Queues)
                 await channel.QueueDeclareAsync(x.QueueName, x.Durable, x.Exclusive, x.AutoDelete, x.QueueArguments!,
                     cancellationToken: cancellationToken).ConfigureAwait(false);
             foreach (var x in topology.ExchangeBindings)
                 await channel.ExchangeBindAsync(x.Destination.ExchangeName, x.Source.ExchangeName, x.RoutingKey,
-                    x.Arguments!,
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
+                    x.Arguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
             foreach (var x in topology.QueueBindings)
                 await channel.QueueBindAsync(x.Destination.QueueName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!,
                     cancellationToken: cancellationToken).ConfigureAwait(false);

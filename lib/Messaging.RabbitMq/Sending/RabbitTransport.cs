@@ -18,8 +18,9 @@ namespace Messaging.RabbitMq;
 /// channel.
 /// </summary>
 /// <remarks>
-/// The bus sends the other messages: those with headers or properties (while MassTransit is traced, every message has
-/// trace headers), and those that were read back from their rows. Send observers and send metrics see only these.
+/// Messages with extra headers or properties, and messages loaded from the outbox table, go through MassTransit's send
+/// pipeline instead. While MassTransit is traced, every message has trace headers. Send observers and send metrics see
+/// only the messages of the pipeline.
 /// </remarks>
 sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
     ILogger<RabbitTransport<TDbContext>> log)
@@ -170,8 +171,8 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             try
             {
                 IConnection? connection = null;
-                await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection),
-                    _connections.Stopping)
+                await _connections
+                    .Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), _connections.Stopping)
                     .ConfigureAwait(false);
                 Watch(connection!);
                 var channel = await ConfirmedChannel.OpenAsync(connection!, _connections.Stopping)

@@ -4,8 +4,7 @@ namespace Messaging.RabbitMq;
 
 /// <summary>A message on its way to the broker; its task completes when the broker has confirmed it.</summary>
 sealed class UnconfirmedMessage(CachedString exchange, bool mandatory, BasicProperties properties,
-    ReadOnlyMemory<byte> body,
-    CancellationToken cancellationToken)
+    ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
     : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     public CachedString Exchange => exchange;

@@ -35,9 +35,8 @@ public static class MessagingExtensions
     /// <param name="builder">The service.</param>
     /// <param name="configure">Adds consumers and sagas.</param>
     /// <param name="sendsTo">
-    /// The addresses that the service sends messages to. The service declares their exchanges, and those of
-    /// <paramref name="publishes" />
-    /// , before it is ready, unless the broker cannot be reached.
+    /// The addresses that the service sends messages to. Unless the broker cannot be reached, the service is ready only
+    /// after it has declared their exchanges and those of <paramref name="publishes" />.
     /// </param>
     /// <param name="publishes">The types of the messages that the service publishes.</param>
     public static void AddMessaging<TDbContext>(this WebApplicationBuilder builder,

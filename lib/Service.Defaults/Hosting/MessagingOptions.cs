@@ -16,8 +16,8 @@ public sealed class MessagingOptions
     public int Prefetch { get; set; } = 400;
 
     /// <summary>
-    /// The maximum number of messages in concurrent handlers, for each queue of each replica. Of handlers that block
-    /// their thread, only one runs at a time. Default: 200.
+    /// The maximum number of messages in concurrent handlers, for each queue of each replica. Handlers must not block:
+    /// a blocking handler delays all other messages of its queue. Default: 200.
     /// </summary>
     [Range(1, 1_000)]
     public int Concurrency { get; set; } = 200;

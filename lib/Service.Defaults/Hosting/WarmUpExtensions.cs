@@ -10,10 +10,10 @@ namespace Service.Defaults;
 /// <summary>Warms up a service, so that its first orders do not wait for the JIT compiler and empty caches.</summary>
 public static partial class WarmUpExtensions
 {
-    /// <summary>The number of runs: the service container compiles a factory only after two uses of it.</summary>
+    /// <summary>The number of runs: the container compiles the factory of a service after its second use.</summary>
     internal const int Rounds = 3;
 
-    /// <summary>The time limit of one warm-up; the service starts without it after that.</summary>
+    /// <summary>The time limit of the warm-up; after that, the service starts anyway.</summary>
     internal static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs the handlers before the service accepts calls. A failure is logged; it only costs speed.</summary>

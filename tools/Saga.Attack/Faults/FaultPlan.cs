@@ -10,7 +10,7 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
     const int RepeatedMessages = 40;
 
     static readonly string[] FaultPoints =
-        ["before-commit", "after-commit", "after-send", "in-relay", "in-recovery", "in-scheduler"];
+        ["before-commit", "after-commit", "after-send", "in-dispatch", "in-recovery", "in-scheduler"];
 
     static readonly NetworkCondition[] NetworkFaults =
         [NetworkCondition.Cut, NetworkCondition.RequestsHeld, NetworkCondition.ResponsesHeld, NetworkCondition.Slow];

@@ -19,7 +19,7 @@ sealed class ServiceFaults(OrderSystem system, TimeSpan reservationTimeout, Rand
     /// <returns>False if the replica did not reach the point in time.</returns>
     public async Task<bool> KillAtAsync(string point)
     {
-        var isInOrder = point is "in-relay" or "in-scheduler" || random.Next(2) == 0;
+        var isInOrder = point is "in-dispatch" or "in-scheduler" || random.Next(2) == 0;
         var replica = Any(isInOrder ? system.Orders : system.Accounts);
         await replica.StopAsync();
         replica.Start(FaultSettings.KillAt(point, point is "in-recovery" or "in-scheduler" ? 1 : random.Next(1, 60)));

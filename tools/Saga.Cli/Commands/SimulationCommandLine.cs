@@ -12,7 +12,7 @@ static class SimulationCommandLine
         var first = new Option<int>("--first") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
         var seeds = CliOptions.Count("--seeds", "The number of seeds.", 10_000);
         var mutant = new Option<Mutant>("--mutant") { Description = "With --seed: the guarantee to switch off." };
-        var command = new Command("simulate", "Runs the shipped rules in a simulation with faults, once for each seed.")
+        var command = new Command("simulate", "Simulates the production rules with faults, once for each seed.")
             { seed, first, seeds, mutant };
         command.SetAction(parsed => parsed.GetValue(seed) is { } one
             ? SimulateCommand.Replay(one, parsed.GetValue(mutant))

@@ -35,8 +35,7 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",
             // Both services share this machine, so each gets half of its processors. With more pool threads, queued
-            // work
-            // wakes threads that find nothing to do (docs/performance.md). The pool still replaces blocked threads.
+            // work wakes threads that find nothing to do (docs/performance.md). Blocked ones are still replaced.
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
             ["DOTNET_HillClimbing_Disable"] = "1",
         };

@@ -31,8 +31,7 @@ sealed class RecoveryCommand(double rate, int repeat, int warmup)
     {
         await using var servers = await ServerChoice.StartAsync(wellKnownPorts: false, cancellationToken);
         await using var system = await OrderSystem.StartAsync(servers,
-            new OrderSystemOptions { Suffix = $"_recovery{Environment.ProcessId}" },
-            cancellationToken);
+            new OrderSystemOptions { Suffix = $"_recovery{Environment.ProcessId}" }, cancellationToken);
         if (servers.Rabbit is not IStoppable broker)
             throw new InvalidOperationException(
                 "the broker was not started here, so it cannot be restarted: unset ORDERSAGA_RABBITMQ");

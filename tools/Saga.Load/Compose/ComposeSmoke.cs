@@ -51,9 +51,9 @@ sealed class ComposeSmoke(int orders)
         return report.Violations.Count == 0 ? 0 : 1;
     }
 
-    async Task<Dictionary<OrderStatus,
-        int>> PlaceManyAsync(ComposeStack stack, OrderService.OrderServiceClient[] clients,
-        AccountService.AccountServiceClient account, IAnsiConsole console, CancellationToken cancellationToken)
+    async Task<Dictionary<OrderStatus, int>> PlaceManyAsync(ComposeStack stack,
+        OrderService.OrderServiceClient[] clients, AccountService.AccountServiceClient account, IAnsiConsole console,
+        CancellationToken cancellationToken)
     {
         var accounts = new List<string>();
         for (var i = 0; i < Accounts; i++)

@@ -80,8 +80,7 @@ sealed record Figures
     /// <param name="after">The resources used after the run.</param>
     /// <param name="memory">The resident memory of each service.</param>
     public static Figures From(LoadOptions options, LoadRun run, TerminalTimes times, ResourceUsage before,
-        ResourceUsage after,
-        IReadOnlyDictionary<string, double> memory)
+        ResourceUsage after, IReadOnlyDictionary<string, double> memory)
     {
         var accepted = run.Placed.OfType<PlacedOrder>().ToList();
         var ended = accepted.Select(x => (Placed: x, End: times.Of(x.OrderId))).Where(x => x.End != null)

@@ -3,8 +3,8 @@ using CsCheck;
 namespace Saga.Simulation;
 
 /// <summary>
-/// Compares the shipped rules with small models, by random sequences of commands that are repeated and reordered, with
-/// old and new message ids. A failing sequence is shrunk, and the exception's message has its seed.
+/// Compares the production rules with small models, by random sequences of commands that are repeated and reordered,
+/// with old and new message ids. A failing sequence is shrunk, and the exception's message has its seed.
 /// </summary>
 public static class Models
 {

@@ -9,8 +9,9 @@ using Orders;
 namespace Saga.Simulation;
 
 /// <summary>
-/// A process of Order or Account. It runs the shipped receive steps (<see cref="Delivery" />), the shipped sender and
-/// recovery (<see cref="MessageDispatcher{TDbContext}" />) and the shipped rules on a simulated database and broker.
+/// A process of Order or Account. It runs the production receive steps (<see cref="IdempotentReceive" />), the
+/// production dispatcher and recovery (<see cref="MessageDispatcher{TDbContext}" />) and the production rules on a
+/// simulated database and broker.
 /// </summary>
 sealed class Replica
 {
@@ -29,7 +30,7 @@ sealed class Replica
         _outbox = new ReplicaOutbox(this, world, database, options, Clock);
         Dispatcher = new MessageDispatcher<DbContext>(_outbox, options, _outbox, Clock,
             NullLogger<MessageDispatcher<DbContext>>.Instance);
-        Clock.Set(() => Task.FromResult(world.Now)); // as the shipped host does before it starts
+        Clock.Set(() => Task.FromResult(world.Now)); // as the production host does before it starts
     }
 
     public SimProcess Process { get; }
@@ -37,7 +38,7 @@ sealed class Replica
     public MessageDispatcher<DbContext> Dispatcher { get; }
 
     /// <summary>
-    /// Consumes a delivery as the shipped endpoints do: a transient failure restarts it from the beginning.
+    /// Consumes a delivery as the production endpoints do: a transient failure restarts it from the beginning.
     /// </summary>
     public async Task Receive(string queue, QueuedMessage message, object tag)
     {
@@ -68,7 +69,7 @@ sealed class Replica
         await _world.Scheduler.Add(Process, $"ack {message.Content}", () => _world.Broker.Acknowledge(tag));
     }
 
-    /// <summary>CreateOrder, committed and sent as in the shipped service.</summary>
+    /// <summary>CreateOrder, committed and sent as in the production service.</summary>
     public async Task CreateOrder(ClientOrder client)
     {
         var orders = (OrderDatabase)_database;
@@ -94,7 +95,7 @@ sealed class Replica
         }
     }
 
-    /// <summary>CancelOrder, committed and sent as in the shipped service.</summary>
+    /// <summary>CancelOrder, committed and sent as in the production service.</summary>
     public async Task CancelOrder(Guid id)
     {
         var orders = (OrderDatabase)_database;
@@ -117,7 +118,7 @@ sealed class Replica
         }
     }
 
-    /// <summary>One round of the shipped recovery, which also sends the scheduled messages that are due.</summary>
+    /// <summary>One round of the production recovery, which also sends the scheduled messages that are due.</summary>
     public async Task Recover()
     {
         if (_isRecovering || _world.Mutant == Mutant.RecoveryOff)
@@ -135,7 +136,7 @@ sealed class Replica
         _isRecovering = false;
     }
 
-    /// <summary>One round of the shipped deletion of confirmed outbox rows.</summary>
+    /// <summary>One round of the production deletion of confirmed outbox rows.</summary>
     public async Task DeleteConfirmed()
     {
         if (_isDeleting)
@@ -194,7 +195,7 @@ sealed class Replica
     async Task SendCommitted(SimTransaction transaction)
     {
         var messages = transaction.Messages.Where(x => !x.IsDelayed).ToList<OutboxMessage>();
-        if (_world.Mutant == Mutant.RelayDeletesBeforeConfirm)
+        if (_world.Mutant == Mutant.RpcMessagesDeletedBeforeConfirm)
             await DeleteRows(messages);
         await Dispatcher.Dispatch(messages, default);
     }

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Saga.Simulation;
 
 /// <summary>
-/// A replica's access to the simulated outbox rows and to the simulated broker, for the shipped sender.
+/// A replica's access to the simulated outbox rows and to the simulated broker, for the production dispatcher.
 /// </summary>
 sealed class ReplicaOutbox(Replica replica, World world, SimDatabase database, OutboxOptions<DbContext> options,
     DatabaseClock<DbContext> clock)

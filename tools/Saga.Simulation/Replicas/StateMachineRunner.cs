@@ -9,7 +9,7 @@ using Orders;
 
 namespace Saga.Simulation;
 
-/// <summary>Runs the shipped state machine on a copy of a row.</summary>
+/// <summary>Runs the production state machine on a copy of a row.</summary>
 static class StateMachineRunner
 {
     public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);

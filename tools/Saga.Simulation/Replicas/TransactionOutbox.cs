@@ -4,7 +4,7 @@ using Messaging.Postgres.Outbox;
 
 namespace Saga.Simulation;
 
-/// <summary>Captures the state machine's messages in a transaction, as the shipped outbox does.</summary>
+/// <summary>Captures the state machine's messages in a transaction, as the production outbox does.</summary>
 sealed class TransactionOutbox(SimTransaction transaction, World world, Func<DateTime> clock)
     : IOutboxEndpoints, ISendEndpointProvider, IPublishEndpointProvider, ISendEndpoint, IScheduleMessageProvider
 {

@@ -27,7 +27,7 @@ sealed class AccountDatabase(World world) : SimDatabase(world)
         return copy;
     }
 
-    /// <summary>Loads copies of the rows into the shipped rules; the caller holds the account's lock.</summary>
+    /// <summary>Loads copies of the rows into the production rules; the caller holds the account's lock.</summary>
     public Funds Load(Guid orderId, Guid accountId, object command)
     {
         var account = _accounts.TryGetValue(accountId, out var row) ? Copy(row.Account) : null;

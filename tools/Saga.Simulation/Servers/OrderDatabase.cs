@@ -33,7 +33,7 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
     }
 
     /// <summary>
-    /// Updates an order if it has changed. As in the shipped database, an unchanged row cannot conflict.
+    /// Updates an order if it has changed. As in the production database, an unchanged row cannot conflict.
     /// </summary>
     /// <param name="transaction">The transaction.</param>
     /// <param name="order">The order after the change.</param>

@@ -73,7 +73,7 @@ sealed class BatchStepMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContex
             TaskStarter.Complete(inline, () => _decision.TrySetResult(_result.Value!));
     }
 
-    /// <summary>Also fails the commit, for a handler that ignores the failure of its step.</summary>
+    /// <summary>Also fails the commit, so that a handler that swallows the step's error cannot commit.</summary>
     public override void Fail(Exception error)
     {
         base.Fail(error);
@@ -82,7 +82,9 @@ sealed class BatchStepMember<TDbContext, TRequest, TResult>(UnitOfWork<TDbContex
         TaskStarter.Complete(inline: false, () => _decision.TrySetException(error));
     }
 
-    /// <summary>A handler that has failed awaits neither task: their exceptions must not count as unobserved.</summary>
+    /// <summary>
+    /// A failed handler awaits neither task. Observing the exceptions prevents UnobservedTaskException.
+    /// </summary>
     static void Observe(Task task) => task.ContinueWith(x => x.Exception, TaskContinuationOptions.ExecuteSynchronously);
 
     static TRequest[] Requests(IReadOnlyList<BatchStepMember<TDbContext>> members) =>

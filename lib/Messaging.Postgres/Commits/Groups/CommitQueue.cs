@@ -10,6 +10,6 @@ sealed class CommitQueue<TDbContext>(SemaphoreSlim concurrency) where TDbContext
 
     public LinkedList<GroupMember<TDbContext>> Waiting { get; } = [];
 
-    /// <summary>Whether a loop is committing from this queue; it ends when nobody waits.</summary>
+    /// <summary>Whether the queue's commit loop is running. The loop ends when the queue is empty.</summary>
     public bool IsDraining { get; set; }
 }

@@ -8,8 +8,8 @@ using Npgsql;
 namespace Messaging.Postgres.Commits;
 
 /// <summary>
-/// One attempt to commit units of work in one transaction. Duplicates, requests that fail alone and units whose rows
-/// have changed fall out; the others are committed without them.
+/// One attempt to commit units of work in one transaction. Duplicates, failed requests and stale units are excluded;
+/// the others are committed without them.
 /// </summary>
 sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
     RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
@@ -19,10 +19,12 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
     /// <summary>How long the handlers of a group may run after its decision; its locks are held meanwhile.</summary>
     static readonly TimeSpan MaxHandlerTime = TimeSpan.FromSeconds(10);
 
-    /// <summary>Whether handlers know their decision, so that the group cannot be decided again.</summary>
+    /// <summary>Whether handlers have received their decisions, so that the group cannot be decided again.</summary>
     public bool HasResumedHandlers { get; private set; }
 
-    /// <exception cref="Exception">The members without an outcome are not committed, or that is not known.</exception>
+    /// <exception cref="Exception">
+    /// The members without an outcome are not committed, or their outcome is unknown.
+    /// </exception>
     public async Task Run()
     {
         if (group[0] is BatchStepMember<TDbContext>)
@@ -40,7 +42,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
     /// Commits units whose handlers have completed, in one batch that is the transaction: if any statement fails,
     /// nothing is committed.
     /// </summary>
-    /// <returns>False if nothing is committed, and the slower way can find out which unit is the reason.</returns>
+    /// <returns>False if nothing is committed, and the slower way can find the failing unit.</returns>
     async Task<bool> TryInOneRoundTrip(TDbContext db)
     {
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
@@ -62,7 +64,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             {
             }
         }
-        catch (Exception e) when (PostgresErrors.MayBeOneUnits(e) && !PostgresErrors.IsLockTimeout(e)
+        catch (Exception e) when (PostgresErrors.MayConcernOneUnit(e) && !PostgresErrors.IsLockTimeout(e)
             && (group.Count == 1 || store.IsDuplicate(e) || PostgresErrors.IsStaleBulkUpdate(e)))
         {
             return false;
@@ -109,7 +111,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
             await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
             var duplicates = await store.InsertInbox(db, [.. members.Select(x => x.Unit)]).ConfigureAwait(false);
-            FallOut(members, [.. members.Where(x => x.Unit.Consumed is { } c && duplicates.Contains(c))],
+            FailAndRemove(members, [.. members.Where(x => x.Unit.Consumed is { } c && duplicates.Contains(c))],
                 new DuplicateMessageException());
 
             var merged = new MergedChanges<TDbContext>(db, members);
@@ -119,7 +121,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             }
             catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
             {
-                FallOut(members, owners, e);
+                FailAndRemove(members, owners, e);
                 continue;
             }
 
@@ -192,10 +194,10 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         merged.Accept();
     }
 
-    static void FallOut(List<GroupMember<TDbContext>> members, IReadOnlyCollection<GroupMember<TDbContext>> fallen,
-        Exception reason)
+    static void FailAndRemove(List<GroupMember<TDbContext>> members,
+        IReadOnlyCollection<GroupMember<TDbContext>> failed, Exception reason)
     {
-        foreach (var member in fallen)
+        foreach (var member in failed)
         {
             members.Remove(member);
             member.Fail(reason);

@@ -30,7 +30,10 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     /// <summary>The message and the rows that no two members of a group may have in common.</summary>
     public IReadOnlyList<object> Keys => _keys ?? Message;
 
-    /// <summary>The rows that the unit changes or locks, and may have to wait for.</summary>
+    /// <summary>
+    /// The rows whose locks the unit needs. If they are unknown, a unique object, so that the unit shares a quarantine
+    /// queue with no other unit.
+    /// </summary>
     public virtual IReadOnlyList<object> Contended => Keys.Count > 0 ? Keys : _unknown ??= [new object()];
 
     /// <summary>Whether the outcome is known.</summary>

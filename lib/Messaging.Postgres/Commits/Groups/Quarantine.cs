@@ -3,8 +3,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Messaging.Postgres.Commits;
 
 /// <summary>
-/// Rows that were locked by others, and messages whose group has failed after its decision. Their units commit from
-/// queues beside the main one, so that they delay no others, until one of them has succeeded.
+/// Rows that were locked by other transactions, and messages whose group has failed after its decision. Their units
+/// commit from separate queues, so that they do not delay other units, until one of them has succeeded.
 /// </summary>
 /// <remarks>Not thread-safe: the committer's lock guards it.</remarks>
 sealed class Quarantine<TDbContext> where TDbContext : DbContext
@@ -25,7 +25,7 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
     /// <summary>Quarantines the keys of units; keys of one unit share a queue.</summary>
     public void Add(IEnumerable<IReadOnlyList<object>> keysOfUnits)
     {
-        // Keys whose units never came back. A row that is still locked is found again.
+        // Drops keys that were never released. If a row is still locked, it is quarantined again.
         if (_queues.Count > MaxKeys)
             foreach (var (key, _) in _queues.Where(x => !x.Value.IsDraining).ToList())
                 _queues.Remove(key);

@@ -10,8 +10,8 @@ interface IOutboxRows<TDbContext> where TDbContext : DbContext
     Task ReadClock(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Claims due messages for one lease, oldest first. Replicas neither wait for each other nor claim the same row:
-    /// rows that another replica is claiming are skipped, and claimed rows are not due.
+    /// Claims due messages, oldest first, for the lease plus the time limit of a send. Replicas neither wait for each
+    /// other nor claim the same row: rows that another replica is claiming are skipped, and claimed rows are not due.
     /// </summary>
     /// <param name="retries">Claims one message that was refused before; otherwise many that were not.</param>
     /// <param name="cancellationToken">Cancels the claim.</param>

@@ -17,11 +17,11 @@ sealed class RecentSagas<TSaga>(TimeProvider time) : IRecentSagas where TSaga : 
 
     readonly ConcurrentQueue<(Guid Id, long Since)> _byAge = new();
     readonly ConcurrentDictionary<Guid, (TSaga Instance, long Since)> _sagas = new();
-    bool? _fits;
+    bool? _canKeep;
 
     public void Keep(EntityEntry inserted)
     {
-        if (inserted.Entity is not TSaga || !(_fits ??= Fits(inserted)))
+        if (inserted.Entity is not TSaga || !(_canKeep ??= CanKeep(inserted)))
             return;
         Evict();
         var copy = Copy(inserted);
@@ -31,11 +31,11 @@ sealed class RecentSagas<TSaga>(TimeProvider time) : IRecentSagas where TSaga : 
     }
 
     /// <summary>Removes and returns an instance, or returns null.</summary>
-    public TSaga? Take(Guid correlationId) =>
+    public TSaga? Remove(Guid correlationId) =>
         _sagas.TryRemove(correlationId, out var saga) && time.GetElapsedTime(saga.Since) <= MaxAge
             ? saga.Instance : null;
 
-    static bool Fits(EntityEntry inserted) =>
+    static bool CanKeep(EntityEntry inserted) =>
         inserted.Metadata.IsSelfContained() && inserted.Metadata.GetProperties().Any(x => x.IsConcurrencyToken);
 
     static TSaga Copy(EntityEntry inserted)

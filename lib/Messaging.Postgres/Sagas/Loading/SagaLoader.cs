@@ -13,13 +13,15 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
 {
     readonly Lock _lock = new();
     readonly List<(Guid Id, TaskCompletionSource<TSaga?> Found)> _waiting = [];
-    bool? _fits;
+    bool? _canShareLoads;
     bool _loading;
 
     /// <summary>
-    /// Whether instances can be loaded in one DbContext and used in another; not with a custom query.
+    /// Whether instances can be loaded in one DbContext and used in another. True if recent contexts are available, no
+    /// custom query is configured, and an instance has no related entities and no shadow properties.
     /// </summary>
-    public bool Fits(DbContext db) => _fits ??= options is { Customization: null, GetRecentContexts: not null }
+    public bool CanShareLoads(DbContext db) => _canShareLoads ??=
+        options is { Customization: null, GetRecentContexts: not null }
         && db.Model.FindEntityType(typeof(TSaga))?.IsSelfContained() == true;
 
     /// <summary>
@@ -45,7 +47,7 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
         List<Action> completions = [];
         while (true)
         {
-            var next = TakeWaiting();
+            var next = DequeueWaiting();
             // When no load waits for this thread, it can run one caller's continuation itself.
             for (var i = completions.Count - 1; i >= 0; i--)
                 TaskStarter.Complete(inline: i == 0 && next.Count == 0, completions[i]);
@@ -69,8 +71,8 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
         }
     }
 
-    /// <summary>The waiting loads, each instance once: two messages for one instance need two copies.</summary>
-    Dictionary<Guid, TaskCompletionSource<TSaga?>> TakeWaiting()
+    /// <summary>Removes the waiting loads, each instance once: two messages for one instance need two copies.</summary>
+    Dictionary<Guid, TaskCompletionSource<TSaga?>> DequeueWaiting()
     {
         lock (_lock)
         {

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Service.Defaults;
 
-/// <summary>Compares query parameters and JSON bodies with the fields of a request message, and names every bad field.</summary>
+/// <summary>
+/// Compares query parameters and JSON bodies with the fields of a request message, and names every bad field.
+/// </summary>
 static class JsonRequestValidator
 {
     const int MaxDepth = 32;

@@ -48,8 +48,7 @@ public sealed class LocalServers : IServers
             Ports.Pick(wellKnownPorts ? 15672 : 0));
         var brokerStarted = rabbit.StartAsync(cancellationToken);
         var postgres = LocalPostgres.StartAsync(folder, LocalPostgres.FindPrograms()!,
-            Ports.Pick(wellKnownPorts ? 5432 : 0),
-            cancellationToken);
+            Ports.Pick(wellKnownPorts ? 5432 : 0), cancellationToken);
         try
         {
             await Task.WhenAll(postgres, waitForBroker ? brokerStarted : Task.CompletedTask);
