@@ -24,11 +24,12 @@ Task("Help").Description("Lists the targets.").Does(() =>
 Task("Build").Description("Builds everything; warnings are errors.").Does(() => Compile("./OrderSaga.sln"));
 
 Task("Build-Run").Description("Builds what Run needs: the services and the command line, no tests.")
-    .Does(() => Compile("./tools/Saga.Cli/Run.slnf"));
+    .Does(() => Compile("./tools/Saga.Cli/Run.slnf", analyze: false)); // Lint and Build analyze
 
 Task("Publish").Description("Compiles the services ahead of time for loads, attacks and end-to-end tests.")
     .IsDependentOn("Build").Does(() =>
-    Exec("dotnet", "msbuild", "tools/Saga.Environment/services.proj", "-t:Publish", $"-p:Configuration={configuration}", "-nologo", "-v:minimal", "-m"));
+    Exec("dotnet", "msbuild", "tools/Saga.Environment/services.proj", "-t:Publish",
+        $"-p:Configuration={configuration}", "-nologo", "-v:minimal", "-m"));
 
 Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missing (requires root).").Does(() =>
 {
@@ -66,7 +67,8 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     }
 });
 
-Task("Run").Description("Starts servers and services, places three orders, runs until Ctrl-C (--smoke: stops after the orders).")
+Task("Run")
+    .Description("Starts everything, places three orders, runs until Ctrl-C (--smoke: stops after the orders).")
     .IsDependentOn("Build-Run").IsDependentOn("Servers").Does(() =>
 {
     System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh skips the build while no file is newer
@@ -75,18 +77,25 @@ Task("Run").Description("Starts servers and services, places three orders, runs 
 
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
 
-Task("Up").Description("Starts the system in Docker, waits until it is healthy, prints its addresses (--replicas=N of each service).")
+Task("Up")
+    .Description("Starts the system in Docker and prints its addresses (--replicas=N of each service).")
     .IsDependentOn("Build").Does(() => ComposeUp(Argument("replicas", "1")));
 
 Task("Down").Description("Stops the system that Up has started; keeps its data (--wipe: deletes it).").Does(() =>
     Exec("docker", "compose", "down", "--timeout", "15", HasArgument("wipe") ? "--volumes" : ""));
 
-Task("Smoke").Description("Starts the system in Docker, places three orders, then 500 while a replica of each service is killed, audits, stops.")
+Task("Smoke")
+    .Description("In Docker: places three orders, then 500 while a replica of each service is killed; audits, stops.")
     .IsDependentOn("Build").Does(() =>
 {
     // A separate project on other ports, so that a system that Up has started keeps running.
     Environment.SetEnvironmentVariable("COMPOSE_PROJECT_NAME", "ordersaga-smoke");
-    foreach (var (setting, port) in new[] { ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444), ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683) })
+    var ports = new[]
+    {
+        ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444),
+        ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683),
+    };
+    foreach (var (setting, port) in ports)
         Environment.SetEnvironmentVariable(setting, $"{port}");
     ComposeUp(Argument("replicas", "2"));
     Saga("smoke", "--orders", "500");
@@ -103,7 +112,8 @@ Task("Migrate").Description("Migrates the databases of ORDER_DATABASE and ACCOUN
     foreach (var service in new[] { "Order", "Account" })
     {
         var database = EnvironmentVariable($"{service.ToUpperInvariant()}_DATABASE")
-            ?? throw new CakeException($"{service.ToUpperInvariant()}_DATABASE is not set: set it to the connection string of {service}'s database");
+            ?? throw new CakeException($"{service.ToUpperInvariant()}_DATABASE is not set: set it to the "
+                + $"connection string of {service}'s database");
         Environment.SetEnvironmentVariable("ConnectionStrings__Database", database);
         Environment.SetEnvironmentVariable("ConnectionStrings__RabbitMq", "amqp://not.used/");
         Exec("dotnet", Program($"{service}.Service"), "--migrate");
@@ -112,13 +122,15 @@ Task("Migrate").Description("Migrates the databases of ORDER_DATABASE and ACCOUN
 
 Task("Test-Unit").Description("Tests without servers.").IsDependentOn("Build").Does(() => Test("Unit"));
 
-Task("Test-Simulation").Description("Tests of the simulation: 10,000 seeds, and every mutant.").IsDependentOn("Build").Does(() => Test("Simulation"));
+Task("Test-Simulation").Description("Tests of the simulation: 10,000 seeds, and every mutant.")
+    .IsDependentOn("Build").Does(() => Test("Simulation"));
 
-Task("Simulate").Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed.").IsDependentOn("Build").Does(() =>
-    Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds", Argument("seed", Argument("seeds", "10000"))));
+Task("Simulate").Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed.")
+    .IsDependentOn("Build").Does(() => Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds",
+        Argument("seed", Argument("seeds", "10000"))));
 
-Task("Mutants").Description("Switches each guarantee off in turn, and prints which check detects it.").IsDependentOn("Build")
-    .Does(() => Saga("mutants"));
+Task("Mutants").Description("Switches each guarantee off in turn, and prints which check detects it.")
+    .IsDependentOn("Build").Does(() => Saga("mutants"));
 
 Task("Attack").Description("Injects faults into real processes and servers under load: --minutes=M --seed=S.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("attack", "--no-build",
@@ -131,12 +143,14 @@ Task("Test-E2E").Description("Tests of both services as real processes.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("E2E"));
 
 Task("Test").Description("All tests.")
-    .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation").IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
+    .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation")
+    .IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
 
 Task("Lint").Description("Checks the line width, the format and the analyzers; changes nothing.").Does(() =>
 {
     const int maxColumns = 120;
-    var wide = GetFiles("./**/*.cs").Select(x => x.FullPath).Where(x => !x.Contains("/artifacts/") && !x.Contains("/Migrations/"))
+    var wide = GetFiles("./**/*.{cs,cake,csproj,props,proto,sh,sql}").Select(x => x.FullPath)
+        .Where(x => !x.Contains("/artifacts/") && !x.Contains("/Migrations/"))
         .SelectMany(x => System.IO.File.ReadLines(x).Select((line, i) => (Place: $"{x}:{i + 1}", line.Length)))
         .Where(x => x.Length > maxColumns).ToList();
     foreach (var (place, length) in wide)
@@ -159,12 +173,12 @@ Teardown(_ =>
 
 RunTarget(target);
 
-void Compile(string solution) => DotNetBuild(solution, new DotNetBuildSettings
+void Compile(string solution, bool analyze = true) => DotNetBuild(solution, new DotNetBuildSettings
 {
     Configuration = configuration,
     NoLogo = true,
     Verbosity = DotNetVerbosity.Minimal,
-    MSBuildSettings = new DotNetMSBuildSettings { MaxCpuCount = 0 },
+    MSBuildSettings = new DotNetMSBuildSettings { MaxCpuCount = 0 }.WithProperty("RunAnalyzers", $"{analyze}"),
 });
 
 void Test(string category)
@@ -184,14 +198,16 @@ void Test(string category)
         failed += Count("failed");
         skipped += Count("total") - Count("executed");
         failures.AddRange(trx.Where(x => (string)x.Attribute("outcome") == "Failed" && x.Attribute("testName") != null)
-            .Select(x => $"{(string)x.Attribute("testName")}: {OneLine(x.Descendants().FirstOrDefault(y => y.Name.LocalName == "Message")?.Value)}"));
+            .Select(x => $"{(string)x.Attribute("testName")}: " + OneLine(x.Descendants()
+                .FirstOrDefault(y => y.Name.LocalName == "Message")?.Value)));
     }
 
     if (code != 0)
         throw new CakeException($"{category} tests failed");
 }
 
-string OneLine(string message) => string.Join(' ', (message ?? "no message").Split((char[])null, StringSplitOptions.RemoveEmptyEntries));
+string OneLine(string message) =>
+    string.Join(' ', (message ?? "no message").Split((char[])null, StringSplitOptions.RemoveEmptyEntries));
 
 void ComposeUp(string replicas)
 {
@@ -225,7 +241,8 @@ int Start(params string[] command)
     void Forward(PosixSignalContext context)
     {
         context.Cancel = true;
-        System.Diagnostics.Process.Start("kill", $"-{(context.Signal == PosixSignal.SIGINT ? "INT" : "TERM")} {process.Id}");
+        System.Diagnostics.Process.Start("kill",
+            $"-{(context.Signal == PosixSignal.SIGINT ? "INT" : "TERM")} {process.Id}");
     }
 
     using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Forward);
