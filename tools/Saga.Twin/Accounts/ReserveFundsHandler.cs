@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
 namespace Saga.Twin;
@@ -34,9 +33,8 @@ sealed class ReserveFundsHandler : IMessageHandler<ReserveFunds>
 
     public HandledBatch Handle(IReadOnlyList<ReceivedMessage<ReserveFunds>> messages)
     {
-        OutgoingMessage[] replies = [.. messages.Select(x => new OutgoingMessage(Guid.CreateVersion7(),
-            Queues.FundsReserved, JsonSerializer.SerializeToUtf8Bytes(new FundsReserved(x.Message.OrderId),
-                MessageJson.Default.FundsReserved)))];
+        OutgoingMessage[] replies = [.. messages.Select(x => OutgoingMessage.Create(Queues.FundsReserved,
+            new FundsReserved(x.Message.OrderId), MessageJson.Default.FundsReserved))];
         return new HandledBatch(Postgres.Statement(HoldFunds,
             messages.Select(x => x.Id).ToArray(), messages.Select(x => x.Message.OrderId).ToArray(),
             messages.Select(x => x.Message.AccountId).ToArray(), messages.Select(x => x.Message.Amount).ToArray(),

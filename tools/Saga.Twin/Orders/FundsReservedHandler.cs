@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
 namespace Saga.Twin;
@@ -26,9 +25,8 @@ sealed class FundsReservedHandler : IMessageHandler<FundsReserved>
 
     public HandledBatch Handle(IReadOnlyList<ReceivedMessage<FundsReserved>> messages)
     {
-        OutgoingMessage[] replies = [.. messages.Select(x => new OutgoingMessage(Guid.CreateVersion7(),
-            Queues.OrderConfirmed, JsonSerializer.SerializeToUtf8Bytes(new OrderConfirmed(x.Message.OrderId),
-                MessageJson.Default.OrderConfirmed)))];
+        OutgoingMessage[] replies = [.. messages.Select(x => OutgoingMessage.Create(Queues.OrderConfirmed,
+            new OrderConfirmed(x.Message.OrderId), MessageJson.Default.OrderConfirmed))];
         return new HandledBatch(Postgres.Statement(ConfirmOrders,
             messages.Select(x => x.Id).ToArray(), messages.Select(x => x.Message.OrderId).ToArray(),
             replies.Select(x => x.Id).ToArray(), replies.Select(x => x.Body).ToArray(),

@@ -1,4 +1,3 @@
-using System.Text.Json;
 
 namespace Saga.Twin;
 
@@ -35,9 +34,8 @@ sealed class OrderCreator : BackgroundService
 
     async Task CommitAsync(IReadOnlyList<NewOrder> orders)
     {
-        OutgoingMessage[] messages = [.. orders.Select(x => new OutgoingMessage(Guid.CreateVersion7(),
-            Queues.ReserveFunds, JsonSerializer.SerializeToUtf8Bytes(
-                new ReserveFunds(x.OrderId, x.AccountId, x.Total), MessageJson.Default.ReserveFunds)))];
+        OutgoingMessage[] messages = [.. orders.Select(x => OutgoingMessage.Create(Queues.ReserveFunds,
+            new ReserveFunds(x.OrderId, x.AccountId, x.Total), MessageJson.Default.ReserveFunds))];
         try
         {
             await _outbox.CommitAsync(Postgres.Statement(InsertOrders,
