@@ -1,6 +1,6 @@
 using Saga.Servers;
 
-namespace Saga.Tests.Support;
+namespace Saga.Tests; // not Support: a SetUpFixture stops what the tests of its namespace use
 
 /// <summary>
 /// PostgreSQL and RabbitMQ for all tests: started by the first test that needs them, stopped after the last test.
