@@ -17,8 +17,8 @@ namespace Orders.Migrations
                 filter: "current_state in ('Initial', 'Reserving', 'Cancelling')");
 
             // outbox_message: rows live for about a second, and every scan also reads the dead ones. Vacuum often.
-            // inbox_state: grows for one duplicate detection window. Then rows are deleted at the rate of inserts. A vacuum
-            // reads the whole indexes, so its threshold grows with the table.
+            // inbox_state: grows for one duplicate detection window. Then rows are deleted at the rate of inserts. A
+            // vacuum reads the whole indexes, so its threshold grows with the table.
             // orders: one or two updates each. Frequent ANALYZE keeps the statistics and the plans current.
             migrationBuilder.Sql("""
                 alter table outbox_message set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
@@ -26,8 +26,8 @@ namespace Orders.Migrations
                 alter table orders set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
                 """);
 
-            // One statement can update many orders. Each notification has at most 60 of them, to stay below PostgreSQL's
-            // limit of 8,000 bytes.
+            // One statement can update many orders. Each notification has at most 60 of them, to stay below
+            // PostgreSQL's limit of 8,000 bytes.
             migrationBuilder.Sql("""
                 drop function notify_order_changed cascade;
                 create function notify_orders_changed() returns trigger language plpgsql as $$

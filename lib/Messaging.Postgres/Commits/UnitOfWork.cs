@@ -141,19 +141,21 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         }
 
         dispatcher.Post(_messages);
-        _messages.Clear();
-        _unscheduled.Clear();
-        _statements.Clear();
-        Abandon();
+        Reset();
     }
 
     /// <summary>Drops everything, as if nothing had been done in the scope.</summary>
     public void Clear()
     {
+        db.ChangeTracker.Clear();
+        Reset();
+    }
+
+    void Reset()
+    {
         _messages.Clear();
         _unscheduled.Clear();
         _statements.Clear();
-        db.ChangeTracker.Clear();
         Abandon();
     }
 

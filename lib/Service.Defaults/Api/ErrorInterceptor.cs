@@ -21,16 +21,9 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         {
             return await continuation(request, context);
         }
-        catch (RpcException e)
-        {
-            AddRetryAfter(e, context);
-            throw;
-        }
         catch (Exception e)
         {
-            var error = ToRpcException(e, context);
-            AddRetryAfter(error, context);
-            throw error;
+            throw ToReply(e, context);
         }
     }
 
@@ -43,17 +36,18 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
         {
             await continuation(request, responseStream, context);
         }
-        catch (RpcException e)
-        {
-            AddRetryAfter(e, context);
-            throw;
-        }
         catch (Exception e)
         {
-            var error = ToRpcException(e, context);
-            AddRetryAfter(error, context);
-            throw error;
+            throw ToReply(e, context);
         }
+    }
+
+    /// <summary>The error that the client receives: the method's own RpcException, or a converted one.</summary>
+    RpcException ToReply(Exception e, ServerCallContext context)
+    {
+        var error = e as RpcException ?? ToRpcException(e, context);
+        AddRetryAfter(error, context);
+        return error;
     }
 
     /// <summary>HTTP/JSON clients and proxies read the delay of <c>RetryInfo</c> from the header Retry-After.</summary>

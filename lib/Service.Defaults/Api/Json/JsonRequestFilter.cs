@@ -47,7 +47,7 @@ public static class JsonRequestFilter
         try
         {
             var violations = new FieldViolations();
-            JsonRequestValidator.ReadQuery(context.Request.Query, type, hasBody, context.Request.RouteValues,
+            JsonRequestValidator.CheckQuery(context.Request.Query, type, hasBody, context.Request.RouteValues,
                 violations);
             violations.ThrowIfAny();
             if (hasBody)

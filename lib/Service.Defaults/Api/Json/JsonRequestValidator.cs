@@ -19,9 +19,8 @@ static class JsonRequestValidator
     /// <param name="hasBody">Whether the body is the request, so that no parameter is allowed.</param>
     /// <param name="path">The fields that the path sets.</param>
     /// <param name="violations">Collects the bad parameters.</param>
-    public static void ReadQuery(IQueryCollection query, MessageDescriptor type, bool hasBody,
-        RouteValueDictionary path,
-        FieldViolations violations)
+    public static void CheckQuery(IQueryCollection query, MessageDescriptor type, bool hasBody,
+        RouteValueDictionary path, FieldViolations violations)
     {
         var seen = new HashSet<FieldDescriptor>();
         foreach (var (name, values) in query)
@@ -31,7 +30,7 @@ static class JsonRequestValidator
                 violations.Add(name, "is not a parameter of this method");
             else if (hasBody)
                 violations.Add(name, "must be in the body, not in the query");
-            else if (IsInPath(field, path))
+            else if (path.ContainsKey(field.Name))
                 violations.Add(name, "must be in the path, not in the query");
             else if (!seen.Add(field) || (values.Count > 1 && !field.IsRepeated))
                 violations.Add(name, "is given more than once");
@@ -137,8 +136,6 @@ static class JsonRequestValidator
         FieldType.String => "must be a string",
         _ => "has the wrong type",
     };
-
-    static bool IsInPath(FieldDescriptor field, RouteValueDictionary path) => path.ContainsKey(field.Name);
 
     static bool IsWellKnown(MessageDescriptor type) =>
         type.FullName.StartsWith("google.protobuf.", StringComparison.Ordinal);
