@@ -9,7 +9,7 @@ namespace Accounts;
 /// command        | no reservation     | Held             | Captured      | Released            | Rejected
 /// ReserveFunds   | hold, or reject    | FundsReserved    | FundsReserved | ReservationRejected | same rejection
 /// ReleaseFunds   | Released, amount 0 | release the hold | fault         | FundsReleased       | FundsReleased, 0
-/// OrderConfirmed | fault              | capture the hold | no change     | fault               | fault
+/// OrderConfirmed | fault              | capture the hold | FundsCaptured | fault               | fault
 /// </code>
 /// A release without a reservation leaves a Released row, so that a later ReserveFunds holds nothing.
 /// </summary>
@@ -33,11 +33,11 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     public bool HasChanged => IsNew || Entry != null;
 
     /// <summary>Applies a command. A repeated command changes nothing and returns the same event again.</summary>
-    /// <returns>The event to publish, or null.</returns>
+    /// <returns>The event to publish.</returns>
     /// <exception cref="InvalidOperationException">
     /// The amount is invalid, or the command contradicts an earlier one. Nothing has changed.
     /// </exception>
-    public object? Decide(FundsCommand command)
+    public object Decide(FundsCommand command)
     {
         ThrowIfContradictory(command);
         var orderId = command.OrderId;
@@ -58,7 +58,7 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
             (ReleaseFunds, { Status: ReservationStatus.Rejected }) => new FundsReleased(orderId, 0),
 
             (OrderConfirmed, { Status: ReservationStatus.Held } held) => Capture(held),
-            (OrderConfirmed, { Status: ReservationStatus.Captured }) => null,
+            (OrderConfirmed, { Status: ReservationStatus.Captured }) => new FundsCaptured(orderId),
 
             _ => throw new InvalidOperationException(
                 $"{command.Message.GetType().Name} of order {orderId} is impossible: "
@@ -123,11 +123,11 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
         return new FundsReleased(held.OrderId, held.Amount);
     }
 
-    object? Capture(Reservation held)
+    FundsCaptured Capture(Reservation held)
     {
         Entry = Account.Capture(held.OrderId, held.Amount, now);
         (held.Status, held.UpdateTime) = (ReservationStatus.Captured, now);
-        return null;
+        return new FundsCaptured(held.OrderId);
     }
 
     Account Account => account ?? throw new InvalidOperationException(

@@ -20,7 +20,10 @@ static class FundsExtensions
                 x.AddConsumer<CaptureFundsConsumer>();
             },
             sendsTo: [],
-            publishes: [typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased)]);
+            publishes:
+            [
+                typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),
+            ]);
         builder.Services.AddSingleton<FundsStep>().AddScoped<FundsHandler>();
     }
 }

@@ -10,7 +10,7 @@ namespace Accounts;
 /// Runs <see cref="Funds" /> for all commands of a group commit: locks each account once, applies the commands one
 /// after the other in memory, and writes the results with one statement per table.
 /// </summary>
-public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object?>
+public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object>
 {
     /// <summary>
     /// Locks the accounts until the transaction ends, then reads the orders' reservations. Accounts are locked in the
@@ -41,7 +41,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
     }
 
     /// <inheritdoc />
-    public async Task<BatchDecision<object?>> Decide(
+    public async Task<BatchDecision<object>> Decide(
         NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rows);
@@ -78,7 +78,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
                 results.Add((null, e)); // thrown before anything changed, so only this command fails
             }
 
-        return new BatchDecision<object?>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
+        return new BatchDecision<object>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
     }
 
     static IEnumerable<NpgsqlBatchCommand> Statements(

@@ -15,6 +15,13 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
     /// <summary>The SQL condition for an open order, which is the filter of the index <c>ix_orders_open</c>.</summary>
     public const string OpenFilter = "current_state in ('Initial', 'Reserving', 'Cancelling')";
 
+    /// <summary>
+    /// The SQL condition for an order that waits for an answer of Account, which is the filter of the index
+    /// <c>ix_orders_resend</c>.
+    /// </summary>
+    public const string AwaitingFilter =
+        "resend_time is not null and current_state in ('Reserving', 'Cancelling', 'Confirmed')";
+
     protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
     {
         entity.ToTable("orders");
@@ -32,6 +39,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");
+        entity.HasIndex(x => x.ResendTime).HasFilter(AwaitingFilter).HasDatabaseName("ix_orders_resend");
         entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
     }
 }

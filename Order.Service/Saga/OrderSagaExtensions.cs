@@ -1,7 +1,9 @@
 using Contracts;
 using MassTransit;
+using Messaging.Postgres.Database;
 using Messaging.Postgres.Sagas;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Options;
 using Service.Defaults;
 
 namespace Orders;
@@ -12,6 +14,9 @@ static class OrderSagaExtensions
     /// <summary>Adds the message bus with the saga and its repository, and the options <c>Saga</c>.</summary>
     public static void AddOrderSaga(this WebApplicationBuilder builder)
     {
+        // All replicas set and compare the times of an order by the database's clock.
+        builder.Services.AddSingleton(x => new OrderStateMachine(
+            x.GetRequiredService<IOptions<SagaOptions>>(), x.GetRequiredService<DatabaseClock<OrderDbContext>>()));
         builder.AddMessaging<OrderDbContext>(
             x => x.AddSagaStateMachine<OrderStateMachine, OrderState>().EntityFrameworkRepository(r =>
             {
@@ -20,10 +25,15 @@ static class OrderSagaExtensions
                 r.UsePostgres();
                 r.KeepRecentSagas = true;
             }),
-            sendsTo: [OrderStateMachine.ReserveFundsQueue, OrderStateMachine.ReleaseFundsQueue],
+            sendsTo:
+            [
+                OrderStateMachine.ReserveFundsQueue, OrderStateMachine.ReleaseFundsQueue,
+                OrderStateMachine.CaptureFundsQueue,
+            ],
             publishes: [typeof(OrderConfirmed), typeof(OrderRejected), typeof(OrderCancelled)]);
         builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga")
             .ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSagaEvents<OrderState>();
+        builder.Services.AddHostedService<OverdueAnswers>();
     }
 }

@@ -41,6 +41,12 @@ public sealed class OrderState : SagaStateMachineInstance
     public Guid? TimeoutToken { get; set; }
 
     /// <summary>
+    /// The time at which the saga asks Account again, or null if it waits for no answer. A Confirmed order waits until
+    /// Account has captured its funds.
+    /// </summary>
+    public DateTime? ResendTime { get; set; }
+
+    /// <summary>
     /// The concurrency token, PostgreSQL's <c>xmin</c>: an update based on a stale read fails and is retried.
     /// </summary>
     public uint Version { get; init; }

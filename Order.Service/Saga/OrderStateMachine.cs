@@ -18,13 +18,22 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>The address of <see cref="ReleaseFunds" />.</summary>
     public static readonly Uri ReleaseFundsQueue = new("exchange:release-funds");
 
+    /// <summary>
+    /// The address of a repeated <see cref="OrderConfirmed" />, which only Account receives. The first is published.
+    /// </summary>
+    public static readonly Uri CaptureFundsQueue = new("exchange:capture-funds");
+
+    readonly SagaOptions _options;
+    readonly TimeProvider _time;
+
     /// <summary>Builds the machine.</summary>
-    /// <param name="options">The reservation timeout.</param>
-    /// <param name="time">The clock for <see cref="OrderState.UpdateTime" />.</param>
+    /// <param name="options">The reservation timeout and the pauses before a command is sent again.</param>
+    /// <param name="time">The clock for the times of an order; one clock for all replicas.</param>
     public OrderStateMachine(IOptions<SagaOptions> options, TimeProvider time)
     {
+        (_options, _time) = (options.Value, time);
         InstanceState(x => x.CurrentState);
-        CorrelateEvents(options.Value.ReservationTimeout);
+        CorrelateEvents(_options.ReservationTimeout);
 
         Initially(
             When(OrderSubmitted)
@@ -48,17 +57,36 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .TransitionTo(Cancelling),
             Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
                 .TransitionTo(Cancelling),
+            When(AnswerOverdue, x => !IsTimedOut(x.Saga))
+                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), send => send.RequireQueue())
+                .Then(x => PostponeResend(x.Saga)),
+            // The timeout's own message was lost.
+            Compensate(When(AnswerOverdue, x => IsTimedOut(x.Saga)), OrderReason.TimedOut)
+                .TransitionTo(Cancelling),
             Ignore(OrderSubmitted));
 
         During(Cancelling,
             When(FundsReleased)
                 .Publish(x => new OrderCancelled(x.Saga.CorrelationId, x.Saga.Reason == OrderReason.TimedOut))
                 .TransitionTo(Cancelled),
+            When(AnswerOverdue)
+                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), send => send.RequireQueue())
+                .Then(x => PostponeResend(x.Saga)),
             Ignore(FundsReserved),
             Ignore(ReservationRejected),
             Ignore(ReservationTimeout.Received),
             Ignore(OrderSubmitted),
             Ignore(CancellationRequested));
+
+        During(Confirmed,
+            When(FundsCaptured)
+                .Then(x => x.Saga.ResendTime = null),
+            When(AnswerOverdue, x => x.Saga.ResendTime != null)
+                .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), send => send.RequireQueue())
+                .Then(x => PostponeResend(x.Saga)));
+
+        During(Rejected, Ignore(AnswerOverdue));
+        During(Cancelled, Ignore(AnswerOverdue));
 
         foreach (var terminal in new[] { Confirmed, Rejected, Cancelled })
             During(terminal,
@@ -69,8 +97,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 Ignore(CancellationRequested),
                 Ignore(FundsReleased));
 
-        // The clocks of replicas differ, but the times of an order's changes must increase.
-        WhenEnterAny(x => x.Then(entered => entered.Saga.UpdateTime = Later(time.UtcNow(), entered.Saga.UpdateTime)));
+        WhenEnterAny(x => x.Then(entered => SetTimes(entered.Saga)));
 
         EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason)
             where T : class =>
@@ -85,7 +112,9 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>Account has been sent ReleaseFunds; the order waits for FundsReleased without a time limit.</summary>
     public State Cancelling { get; private set; } = null!;
 
-    /// <summary>Terminal: the order is paid.</summary>
+    /// <summary>
+    /// Terminal: the order is paid. <see cref="OrderState.ResendTime" /> is null once Account has captured the funds.
+    /// </summary>
     public State Confirmed { get; private set; } = null!;
 
     /// <summary>Terminal: the account could not pay.</summary>
@@ -109,6 +138,12 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>Account has released the funds, and will never hold any for this order.</summary>
     public Event<FundsReleased> FundsReleased { get; private set; } = null!;
 
+    /// <summary>Account has captured the funds of the confirmed order.</summary>
+    public Event<FundsCaptured> FundsCaptured { get; private set; } = null!;
+
+    /// <summary>Account has not answered the last command in time: the saga sends it again.</summary>
+    public Event<AnswerOverdue> AnswerOverdue { get; private set; } = null!;
+
     /// <summary>The time limit of a reservation.</summary>
     public Schedule<OrderState, ReservationTimedOut> ReservationTimeout { get; private set; } = null!;
 
@@ -123,6 +158,8 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         Event(() => ReservationRejected, e =>
             e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
         Event(() => FundsReleased, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
+        Event(() => FundsCaptured, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
+        Event(() => AnswerOverdue, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
         Schedule(() => ReservationTimeout, x => x.TimeoutToken, s =>
         {
             s.Delay = reservationTimeout;
@@ -147,6 +184,25 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason,
             "not a reason to reject an order: its funds were released before the order was cancelled"),
     };
+
+    /// <summary>Sets the times of an order that has entered a state. Its changes have increasing times.</summary>
+    void SetTimes(OrderState order)
+    {
+        var now = _time.UtcNow();
+        order.UpdateTime = Later(now, order.UpdateTime);
+        var awaitsAnswer = order.CurrentState is nameof(Reserving) or nameof(Cancelling) or nameof(Confirmed);
+        order.ResendTime = awaitsAnswer ? now + _options.ResendDelay : null;
+    }
+
+    /// <summary>The next pause is as long as the wait so far, within the limits of the options.</summary>
+    void PostponeResend(OrderState order)
+    {
+        var now = _time.UtcNow();
+        var pause = Math.Max((now - order.UpdateTime).Ticks, _options.ResendDelay.Ticks);
+        order.ResendTime = now + TimeSpan.FromTicks(Math.Min(pause, _options.MaxResendDelay.Ticks));
+    }
+
+    bool IsTimedOut(OrderState order) => _time.UtcNow() >= order.UpdateTime + _options.ReservationTimeout;
 
     static DateTime Later(DateTime now, DateTime before) => now > before ? now : before.AddMicroseconds(1);
 

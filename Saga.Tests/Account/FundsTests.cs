@@ -134,12 +134,13 @@ public sealed class When_a_funds_command_is_decided
 
     [TestCase(ReservationStatus.Held, 30)]
     [TestCase(ReservationStatus.Captured, null)]
-    public void Should_capture_once(ReservationStatus before, decimal? moved)
+    public void Should_capture_once_and_answer_each_time(ReservationStatus before, decimal? moved)
     {
         var (account, funds) = Given(before);
 
-        funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
+        var reply = funds.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
 
+        Assert.That(reply, Is.EqualTo(new FundsCaptured(OrderId)));
         Assert.That(funds.Reservation!.Status, Is.EqualTo(ReservationStatus.Captured));
         Assert.That((account.Available, account.Held, account.Captured), Is.EqualTo((70m, 0m, 30m)));
         Assert.That(funds.Entry?.Amount, Is.EqualTo(moved));

@@ -57,6 +57,15 @@ public sealed class When_the_saga_handles_an_event
                 [(Fault, null), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null), .. terminal],
             [typeof(FundsReleased)] =
                 [(Fault, null), (Fault, null), ("Cancelled", typeof(OrderCancelled)), .. terminal],
+            [typeof(FundsCaptured)] =
+            [
+                (Fault, null), (Fault, null), (Fault, null), ("Confirmed", null), (Fault, null), (Fault, null),
+            ],
+            [typeof(AnswerOverdue)] =
+            [
+                (Fault, null), ("Reserving", typeof(ReserveFunds)), ("Cancelling", typeof(ReleaseFunds)),
+                ("Confirmed", typeof(OrderConfirmed)), ("Rejected", null), ("Cancelled", null),
+            ],
         };
         foreach (var (@event, cells) in table)
             foreach (var (state, (next, sent)) in states.Zip(cells))
@@ -117,10 +126,52 @@ public sealed class When_the_saga_handles_an_event
         Assert.That(order.TimeoutToken, Is.Null);
     }
 
+    [TestCase("Reserving", typeof(FundsReserved))]
+    [TestCase("Initial", typeof(OrderSubmitted))]
+    [TestCase("Reserving", typeof(CancellationRequested))]
+    public async Task Should_wait_for_an_answer_in_each_state_that_has_asked_for_one(string state, Type @event)
+    {
+        var order = Given(state);
+        await RaiseAsync(order.CorrelationId, @event, Token);
+        Assert.That(order.ResendTime, Is.EqualTo(DateTime.UtcNow + TimeSpan.FromSeconds(5)).Within(2).Seconds);
+    }
+
+    [TestCase("Reserving", typeof(ReservationRejected))]
+    [TestCase("Cancelling", typeof(FundsReleased))]
+    [TestCase("Confirmed", typeof(FundsCaptured))]
+    public async Task Should_wait_for_nothing_after_the_answer(string state, Type @event)
+    {
+        var order = Given(state);
+        await RaiseAsync(order.CorrelationId, @event, Token);
+        Assert.That(order.ResendTime, Is.Null);
+    }
+
+    [TestCase(1, 5)]
+    [TestCase(12, 12)]
+    [TestCase(3600, 60)]
+    public async Task Should_ask_again_after_pauses_as_long_as_the_wait_so_far(int waited, int pause)
+    {
+        var order = Given("Cancelling");
+        order.UpdateTime = DateTime.UtcNow.AddSeconds(-waited);
+        await RaiseAsync(order.CorrelationId, typeof(AnswerOverdue), Token);
+        Assert.That(order.ResendTime, Is.EqualTo(DateTime.UtcNow.AddSeconds(pause)).Within(2).Seconds);
+    }
+
+    [Test]
+    public async Task Should_time_out_without_the_timeouts_message()
+    {
+        var order = Given("Reserving");
+        order.UpdateTime = DateTime.UtcNow.AddSeconds(-31);
+        await RaiseAsync(order.CorrelationId, typeof(AnswerOverdue), Token);
+        Assert.That((order.CurrentState, order.Reason), Is.EqualTo(("Cancelling", OrderReason.TimedOut)));
+        Assert.That(SentFor(order.CorrelationId), Is.EqualTo(new[] { typeof(ReleaseFunds) }));
+    }
+
     [Test]
     public async Task Should_fault_when_the_order_does_not_exist(
         [Values(typeof(OrderSubmitted), typeof(CancellationRequested), typeof(FundsReserved),
-            typeof(ReservationRejected), typeof(FundsReleased), typeof(ReservationTimedOut))]
+            typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),
+            typeof(AnswerOverdue), typeof(ReservationTimedOut))]
         Type @event)
     {
         var error = await RaiseAsync(Guid.NewGuid(), @event, Token);
@@ -138,8 +189,9 @@ public sealed class When_the_saga_handles_an_event
             Total = 5,
             Currency = "EUR",
             CreateTime = DateTime.UnixEpoch,
-            UpdateTime = DateTime.UnixEpoch,
+            UpdateTime = DateTime.UtcNow,
             TimeoutToken = state == "Reserving" ? Token : null,
+            ResendTime = state is "Reserving" or "Cancelling" or "Confirmed" ? DateTime.UtcNow : null,
         };
         _provider.GetRequiredService<IndexedSagaDictionary<OrderState>>().Add(new SagaInstance<OrderState>(order));
         return order;
@@ -154,6 +206,8 @@ public sealed class When_the_saga_handles_an_event
             nameof(FundsReserved) => new FundsReserved(orderId),
             nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),
             nameof(FundsReleased) => new FundsReleased(orderId, 5),
+            nameof(FundsCaptured) => new FundsCaptured(orderId),
+            nameof(AnswerOverdue) => new AnswerOverdue(orderId),
             nameof(ReservationTimedOut) => new ReservationTimedOut(orderId),
             _ => throw new ArgumentOutOfRangeException(nameof(type)),
         };

@@ -17,6 +17,7 @@ public static class RabbitTransportExtensions
         services.AddReceiveObserver<FaultAlarm>()
             .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
+            .AddSingleton<QueueBacklog>()
             .AddSingleton<BusTransport<TDbContext>>()
             .AddSingleton<RabbitTransport<TDbContext>>()
             .AddSingleton<IOutboxTransport<TDbContext>>(x => x.GetRequiredService<RabbitTransport<TDbContext>>());

@@ -2,7 +2,10 @@ using Npgsql;
 
 namespace Saga.Audit;
 
-/// <summary>I6 and I9: every order is terminal, outboxes and queues are empty, no message is parked.</summary>
+/// <summary>
+/// I6 and I9: every order is terminal and waits for nothing, no funds are held, outboxes and queues are empty, no
+/// message is parked.
+/// </summary>
 sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, BrokerQueues? broker,
     AuditFindings findings)
 {
@@ -10,6 +13,11 @@ sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, Brok
         select order_id, current_state from orders
         where current_state not in ('Confirmed', 'Rejected', 'Cancelled') limit 1000
         """;
+
+    const string OrdersThatAreNotCaptured =
+        "select order_id from orders where current_state = 'Confirmed' and resend_time is not null limit 1000";
+
+    const string ReservationsThatAreHeld = "select order_id from reservations where status = 'Held' limit 1000";
 
     const string UnsentMessages =
         "select message_id, message_type, parked is not null, last_error from outbox_message limit 1000";
@@ -35,6 +43,10 @@ sealed class IdleChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, Brok
         var pending = new List<string>();
         await foreach (var r in orders.QueryAsync(OrdersThatAreOpen, cancellationToken))
             pending.Add($"I6: order {r.GetGuid(0)} is still {r.GetString(1)}");
+        await foreach (var r in orders.QueryAsync(OrdersThatAreNotCaptured, cancellationToken))
+            pending.Add($"I4: order {r.GetGuid(0)} is Confirmed, and Account has not said that its funds are captured");
+        await foreach (var r in accounts.QueryAsync(ReservationsThatAreHeld, cancellationToken))
+            pending.Add($"I4: funds are still held for order {r.GetGuid(0)}");
         foreach (var (name, database) in new[] { ("Order", orders), ("Account", accounts) })
             await foreach (var r in database.QueryAsync(UnsentMessages, cancellationToken))
             {

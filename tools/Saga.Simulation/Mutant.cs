@@ -40,4 +40,7 @@ public enum Mutant
 
     /// <summary>A retry after a conflict reuses the entity of the failed attempt.</summary>
     RetryInsideTransaction,
+
+    /// <summary>Order never asks Account again for an answer that was lost.</summary>
+    ResendOff,
 }

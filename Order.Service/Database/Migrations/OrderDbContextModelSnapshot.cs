@@ -180,6 +180,10 @@ namespace Orders.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("request_id");
 
+                    b.Property<DateTime?>("ResendTime")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("resend_time");
+
                     b.Property<Guid?>("TimeoutToken")
                         .HasColumnType("uuid")
                         .HasColumnName("timeout_token");
@@ -210,6 +214,10 @@ namespace Orders.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_orders_request_id")
                         .HasFilter("request_id is not null");
+
+                    b.HasIndex("ResendTime")
+                        .HasDatabaseName("ix_orders_resend")
+                        .HasFilter("resend_time is not null and current_state in ('Reserving', 'Cancelling', 'Confirmed')");
 
                     b.HasIndex("AccountId", "CorrelationId")
                         .HasDatabaseName("ix_orders_account_id_order_id");

@@ -6,18 +6,28 @@ namespace Messaging.Postgres.Database;
 /// The database's time, known to this process without a query. Replicas compare leases and due times by it, because
 /// their own clocks may be minutes apart.
 /// </summary>
-sealed class DatabaseClock<TDbContext>(TimeProvider time) where TDbContext : DbContext
+/// <param name="time">This machine's clock, which also measures durations.</param>
+public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider where TDbContext : DbContext
 {
     static readonly TimeSpan MaxResponseTime = TimeSpan.FromMilliseconds(100);
 
     long _offsetTicks;
 
-    public DateTime UtcNow => time.GetUtcNow().UtcDateTime.AddTicks(Volatile.Read(ref _offsetTicks));
+    /// <inheritdoc />
+    public override long TimestampFrequency => time.TimestampFrequency;
+
+    internal DateTime UtcNow => GetUtcNow().UtcDateTime;
+
+    /// <summary>The database's time. Until it is known, this machine's time.</summary>
+    public override DateTimeOffset GetUtcNow() => time.GetUtcNow().AddTicks(Volatile.Read(ref _offsetTicks));
+
+    /// <inheritdoc />
+    public override long GetTimestamp() => time.GetTimestamp();
 
     /// <summary>
     /// Queries the database's time. A slow response is too imprecise, and is used only while there is no other.
     /// </summary>
-    public async Task Set(Func<Task<DateTime>> databaseNow)
+    internal async Task Set(Func<Task<DateTime>> databaseNow)
     {
         var started = time.GetTimestamp();
         var now = await databaseNow().ConfigureAwait(false);

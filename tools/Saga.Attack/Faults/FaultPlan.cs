@@ -17,8 +17,9 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
 
     readonly ServiceFaults _services = new(system, reservationTimeout, random);
     readonly ServerFaults _servers = new(system, random);
+    readonly MessageLoss _loss = new(system, random);
 
-    /// <summary>Faults of the services' processes; never ends.</summary>
+    /// <summary>Faults of the services' processes, and lost messages; never ends.</summary>
     public IEnumerable<Fault> OnServices() => Shuffled(
     [
         .. Both("killed", _services.KillAsync),
@@ -27,6 +28,7 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
         .. Both("rolling restart", _services.RollingRestartAsync),
         .. Both("clock off by minutes", _services.SkewClockAsync),
         new Fault("migrated again", _services.MigrateAsync),
+        .. MessageLoss.Kinds.Select(kind => Fault.Of($"messages lost: {kind}", () => _loss.LoseAsync(kind))),
     ]);
 
     /// <summary>Faults of the servers, the network and the messages; never ends.</summary>

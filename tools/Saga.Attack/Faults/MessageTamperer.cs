@@ -86,11 +86,25 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
             _recorded.RemoveRange(0, MaxRecorded / 2);
     }
 
-    /// <summary>Creates the recording queue and reads the messages that it has received.</summary>
-    public Task RecordAsync() => WithChannelAsync(RecordAsync);
+    /// <summary>Creates the queue of dead letters and the recording queue, and starts to record.</summary>
+    public Task StartAsync() => WithChannelAsync(async channel =>
+    {
+        await channel.QueueDeclareAsync(MessageLoss.DeadLetters, durable: true, exclusive: false, autoDelete: false);
+        await RecordAsync(channel);
+    });
 
-    /// <summary>Deletes the recording queue, so that the audit finds all queues empty.</summary>
-    public Task StopAsync() => WithChannelAsync(channel => channel.QueueDeleteAsync(RecordingQueue));
+    /// <summary>Deletes both queues, so that the audit finds all queues empty.</summary>
+    /// <returns>The number of dead letters.</returns>
+    public async Task<uint> StopAsync()
+    {
+        var deadLetters = 0u;
+        await WithChannelAsync(async channel =>
+        {
+            deadLetters = await channel.QueueDeleteAsync(MessageLoss.DeadLetters);
+            await channel.QueueDeleteAsync(RecordingQueue);
+        });
+        return deadLetters;
+    }
 
     async Task WithChannelAsync(Func<IChannel, Task> work)
     {

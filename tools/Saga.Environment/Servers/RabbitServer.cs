@@ -99,6 +99,25 @@ public class RabbitServer : IDisposable
         }, CancellationToken.None);
     }
 
+    /// <summary>Removes all messages of a queue that no consumer has received.</summary>
+    public Task PurgeAsync(string virtualHost, string queue) => SendAsync(HttpMethod.Delete,
+        $"api/queues/{Escape(virtualHost)}/{Escape(queue)}/contents", null, CancellationToken.None);
+
+    /// <summary>Creates or replaces a policy, which applies to the queues whose names match a pattern.</summary>
+    /// <param name="virtualHost">The virtual host.</param>
+    /// <param name="name">The policy's name.</param>
+    /// <param name="pattern">A regular expression.</param>
+    /// <param name="definition">The settings, for example <c>message-ttl</c> in milliseconds.</param>
+    public Task SetPolicyAsync(string virtualHost, string name, string pattern,
+        IReadOnlyDictionary<string, object> definition) => SendAsync(HttpMethod.Put,
+        $"api/policies/{Escape(virtualHost)}/{Escape(name)}",
+        new Dictionary<string, object> { ["pattern"] = pattern, ["definition"] = definition, ["apply-to"] = "queues" },
+        CancellationToken.None);
+
+    /// <summary>Deletes a policy.</summary>
+    public Task DeletePolicyAsync(string virtualHost, string name) => SendAsync(HttpMethod.Delete,
+        $"api/policies/{Escape(virtualHost)}/{Escape(name)}", null, CancellationToken.None);
+
     /// <summary>Closes all connections to a virtual host.</summary>
     public async Task CloseConnectionsAsync(string virtualHost, CancellationToken cancellationToken = default)
     {

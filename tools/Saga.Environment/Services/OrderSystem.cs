@@ -59,6 +59,8 @@ public sealed class OrderSystem : IAsyncDisposable
 
         try
         {
+            if (options.PrepareAsync is { } prepareAsync)
+                await prepareAsync(system);
             foreach (var replica in system.All)
                 replica.Start();
             await servers.BrokerStarted;

@@ -23,6 +23,11 @@ public sealed record OrderSystemOptions
     /// <summary>Changes the configuration of each process, for example the addresses of the servers.</summary>
     public Func<IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
 
+    /// <summary>
+    /// Called when the databases and the virtual host exist, before the processes start; null for nothing.
+    /// </summary>
+    public Func<OrderSystem, Task>? PrepareAsync { get; init; }
+
     /// <summary>Additional configuration of both services, as environment variables.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 }

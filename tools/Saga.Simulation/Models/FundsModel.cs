@@ -147,9 +147,9 @@ sealed class FundsModel
                 _reservations[step.Order] = (ReservationStatus.Captured, null);
                 _held[account] -= amount;
                 _captured[account] += amount;
-                return null;
+                return new FundsCaptured(order);
             case (3, ReservationStatus.Captured):
-                return null;
+                return new FundsCaptured(order);
             default:
                 return "fault";
         }

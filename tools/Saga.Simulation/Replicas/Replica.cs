@@ -96,25 +96,46 @@ sealed class Replica
     }
 
     /// <summary>CancelOrder, committed and sent as in the production service.</summary>
-    public async Task CancelOrder(Guid id)
+    public Task CancelOrder(Guid id) => RaiseInOrder(id, new CancellationRequested(id),
+        order => !OrderMapping.ToStatus(order.CurrentState).IsTerminal());
+
+    /// <summary>One round of the production search for overdue answers, for one order.</summary>
+    public async Task AskAgain()
+    {
+        if (_world.Mutant == Mutant.ResendOff)
+            return;
+        try
+        {
+            var orders = (OrderDatabase)_database;
+            var overdue = await Query("find an overdue answer", () => orders.FindOverdue(Clock.UtcNow));
+            if (overdue is { } id)
+                await RaiseInOrder(id, new AnswerOverdue(id), order => order.ResendTime <= Clock.UtcNow);
+        }
+        catch (ConnectionLostException)
+        {
+            // The next round retries.
+        }
+    }
+
+    /// <summary>Raises an event in a stored order, if the order still meets a condition.</summary>
+    async Task RaiseInOrder(Guid id, object content, Func<OrderState, bool> condition)
     {
         var orders = (OrderDatabase)_database;
         try
         {
-            var found = await Query($"load {id:N} to cancel", () => orders.Find(id));
-            if (found is not var (order, version) || OrderMapping.ToStatus(order.CurrentState).IsTerminal())
+            var found = await Query($"load {id:N} for {content}", () => orders.Find(id));
+            if (found is not var (order, version) || !condition(order))
                 return;
             var loaded = OrderDatabase.Copy(order);
             var transaction = new SimTransaction();
-            await StateMachineRunner.Handle(order, new CancellationRequested(id), null, transaction, _world,
-                () => Clock.UtcNow);
+            await StateMachineRunner.Handle(order, content, null, transaction, _world, () => Clock.UtcNow);
             orders.Update(transaction, order, loaded, version);
-            await Query($"commit cancellation of {id:N}", () => Done(() => orders.Commit(transaction)));
+            await Query($"commit {content}", () => Done(() => orders.Commit(transaction)));
             await SendCommitted(transaction);
         }
         catch (Exception e) when (e is ConflictException or ConnectionLostException)
         {
-            // The client may repeat the request.
+            // The client may repeat the request, and the next round finds the order again.
         }
     }
 

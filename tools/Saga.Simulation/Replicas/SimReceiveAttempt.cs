@@ -61,6 +61,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
             FundsReserved x => x.OrderId,
             ReservationRejected x => x.OrderId,
             FundsReleased x => x.OrderId,
+            FundsCaptured x => x.OrderId,
             ReservationTimedOut x => x.OrderId,
             var other => throw new InvalidOperationException($"order-state does not consume {other}"),
         };
@@ -89,8 +90,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
                 accounts.Lock(accountId, replica.Process, transaction);
             return accounts.Load(orderId, accountId, message.Content);
         }, () => accounts.CanLock(accountId, transaction));
-        if (funds.Decide(command) is { } reply)
-            _transaction.Messages.Add(world.NewMessage(reply, replica.Clock.UtcNow));
+        _transaction.Messages.Add(world.NewMessage(funds.Decide(command), replica.Clock.UtcNow));
         accounts.Save(_transaction, funds, message.Content);
     }
 

@@ -55,6 +55,8 @@ static class StateMachineRunner
             FundsReserved x => Machine.Raise(order, Machine.FundsReserved, x, received, scheduler),
             ReservationRejected x => Machine.Raise(order, Machine.ReservationRejected, x, received, scheduler),
             FundsReleased x => Machine.Raise(order, Machine.FundsReleased, x, received, scheduler),
+            FundsCaptured x => Machine.Raise(order, Machine.FundsCaptured, x, received, scheduler),
+            AnswerOverdue x => Machine.Raise(order, Machine.AnswerOverdue, x, received, scheduler),
             ReservationTimedOut x =>
                 Machine.Raise(order, Machine.ReservationTimeout.AnyReceived, x, received, scheduler, headers),
             _ => throw new InvalidOperationException($"order-state does not consume {content.GetType().Name}"),

@@ -10,6 +10,10 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
 
     public IEnumerable<OrderState> All => _orders.Values.Select(x => x.Order);
 
+    /// <summary>The order that waits for an overdue answer for the longest time, or null.</summary>
+    public Guid? FindOverdue(DateTime now) =>
+        All.Where(x => x.ResendTime <= now).MinBy(x => x.ResendTime)?.CorrelationId;
+
     /// <summary>A copy of the order and its concurrency token; null if it does not exist.</summary>
     public (OrderState Order, int Version)? Find(Guid id) =>
         _orders.TryGetValue(id, out var x) ? (Copy(x.Order), x.Version) : null;
@@ -41,8 +45,8 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
     /// <param name="version">The concurrency token as it was loaded.</param>
     public void Update(SimTransaction transaction, OrderState order, OrderState loaded, int version)
     {
-        if ((order.CurrentState, order.TimeoutToken, order.Reason)
-            == (loaded.CurrentState, loaded.TimeoutToken, loaded.Reason))
+        if ((order.CurrentState, order.TimeoutToken, order.Reason, order.ResendTime)
+            == (loaded.CurrentState, loaded.TimeoutToken, loaded.Reason, loaded.ResendTime))
             return;
         transaction.Checks.Add(() =>
         {
@@ -71,5 +75,6 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
         CreateTime = x.CreateTime,
         UpdateTime = x.UpdateTime,
         TimeoutToken = x.TimeoutToken,
+        ResendTime = x.ResendTime,
     };
 }

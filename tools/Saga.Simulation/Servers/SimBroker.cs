@@ -46,6 +46,18 @@ sealed class SimBroker
         return (message, tag);
     }
 
+    /// <summary>Removes a random message of a queue, as a purge or a policy does; null if the queue is empty.</summary>
+    public QueuedMessage? Lose(string queue, Random random)
+    {
+        var queued = _queues[queue];
+        if (queued.Count == 0)
+            return null;
+        var index = random.Next(queued.Count);
+        var message = queued[index];
+        queued.RemoveAt(index);
+        return message;
+    }
+
     /// <summary>Acknowledges a delivery; without effect after the consumer's connection was closed.</summary>
     /// <returns>False if the delivery was already requeued.</returns>
     public bool Acknowledge(object tag) => _unacknowledged.RemoveAll(x => x.Tag == tag) > 0;
@@ -63,7 +75,8 @@ sealed class SimBroker
         ReserveFunds => ReserveFundsQueue,
         ReleaseFunds => ReleaseFundsQueue,
         OrderConfirmed => CaptureFundsQueue,
-        FundsReserved or ReservationRejected or FundsReleased or ReservationTimedOut => OrderStateQueue,
+        FundsReserved or ReservationRejected or FundsReleased or FundsCaptured or ReservationTimedOut =>
+            OrderStateQueue,
         _ => null,
     };
 }

@@ -11,6 +11,9 @@ class SimDatabase(World world)
 
     public Dictionary<Guid, SimOutboxMessage> Outbox { get; } = [];
 
+    /// <summary>The messages of all transactions, without the scheduled ones that were cancelled.</summary>
+    public Dictionary<Guid, SimOutboxMessage> Committed { get; } = [];
+
     public bool IsConsumed(Guid messageId, string consumer) =>
         world.Mutant != Mutant.InboxOff && _inbox.Contains((messageId, consumer));
 
@@ -35,9 +38,17 @@ class SimDatabase(World world)
             change();
         var cancelled = Outbox.Values.Where(x => x.TokenId is { } token && transaction.CancelledTokens.Contains(token));
         foreach (var row in cancelled.ToList())
+        {
             Outbox.Remove(row.Id);
+            Committed.Remove(row.Id);
+        }
+
         foreach (var message in transaction.Messages)
+        {
             Outbox.Add(message.Id, message.Copy());
+            Committed.Add(message.Id, message);
+        }
+
         Release(transaction);
     }
 

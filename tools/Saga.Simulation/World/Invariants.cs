@@ -75,6 +75,8 @@ sealed class Invariants(World world)
             var status = ReservationOf(order);
             if (!OrderMapping.ToStatus(order.CurrentState).IsTerminal())
                 Violated($"I6: order {order.CorrelationId:N} is still {order.CurrentState}");
+            else if (order.ResendTime != null)
+                Violated($"I4: order {order.CorrelationId:N} is {order.CurrentState} and still waits for Account");
             else if (order.CurrentState == "Confirmed" != (status == ReservationStatus.Captured))
                 Violated($"I4: order {order.CorrelationId:N} is {order.CurrentState}, "
                     + $"its reservation is {Name(status)}");
@@ -88,6 +90,11 @@ sealed class Invariants(World world)
             Violated($"I4: account {account.AccountId:N} still holds {account.Held}");
         foreach (var row in world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values))
             Violated($"I9: {row.Content} is still in an outbox{(row.Parked == null ? "" : ", parked")}");
+        // The saga heals the loss of a message that the broker has confirmed; the outbox must lose none before that.
+        var sent = world.Published.Select(x => x.MessageId).ToHashSet();
+        foreach (var lost in world.Orders.Committed.Values.Concat(world.Accounts.Committed.Values)
+            .Where(x => !sent.Contains(x.MessageId)))
+            Violated($"I9: {lost.Content} was committed and never sent");
         if (!world.Broker.IsEmpty)
             Violated("I9: a queue is not empty");
     }

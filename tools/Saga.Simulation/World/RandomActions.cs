@@ -26,8 +26,11 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
             case < 760:
                 Deliver();
                 break;
-            case < 830:
+            case < 825:
                 _ = world.Running(_random.Next(4))?.Recover();
+                break;
+            case < 830:
+                _ = world.Running(_random.Next(2))?.AskAgain();
                 break;
             case < 860:
                 _ = world.Running(_random.Next(4))?.DeleteConfirmed();
@@ -79,6 +82,9 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
                     world.Broker.Enqueue(
                         new QueuedMessage(world.NewId(), new ReservationTimedOut(orderId), world.NewId()));
                 break;
+            case < 999 when _random.Next(2) == 0:
+                Lose();
+                break;
             case < 999:
                 world.Trace("the inboxes are purged");
                 world.Orders.PurgeInbox();
@@ -121,6 +127,19 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
         var (account, amount) = (Any(accounts), _random.Next(1, 30));
         _ = world.Scheduler.Add(null, $"deposit {amount}", () => world.Accounts.Deposit(account, amount, world.Now),
             () => world.Accounts.CanLock(account, null));
+    }
+
+    /// <summary>Loses a message of a random queue; sometimes all of them, as a purge does.</summary>
+    void Lose()
+    {
+        var queue = _random.Next(3) == 0 ? SimBroker.OrderStateQueue : AccountQueues[_random.Next(3)];
+        var isPurge = _random.Next(3) == 0;
+        while (world.Broker.Lose(queue, _random) is { } lost)
+        {
+            world.Trace($"{lost.Content} is lost from {queue}");
+            if (!isPurge)
+                break;
+        }
     }
 
     void PauseOrResume(SimProcess process)

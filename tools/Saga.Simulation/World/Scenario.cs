@@ -71,14 +71,26 @@ sealed class Scenario(World world)
             _ = replica.DeleteConfirmed();
         if (world.Scheduler.RunOne())
             return true;
-        var due = world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values).Where(x => x.Parked == null)
+        var unsent = world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values).Where(x => x.Parked == null)
             .Select(x => (DateTime?)x.EnqueueTime).Min();
-        if (due == null || world.Mutant == Mutant.RecoveryOff)
-            return false;
-        if (due > world.Now)
-            world.Now = due.Value;
+        if (unsent == null || world.Mutant == Mutant.RecoveryOff)
+            return AskAgain();
+        if (unsent > world.Now)
+            world.Now = unsent.Value;
         foreach (var replica in world.Replicas)
             _ = replica.Recover();
+        return true;
+    }
+
+    /// <summary>Advances the time to the next overdue answer.</summary>
+    /// <returns>False if no order waits for one.</returns>
+    bool AskAgain()
+    {
+        if (world.Orders.All.Min(x => x.ResendTime) is not { } overdue || world.Mutant == Mutant.ResendOff)
+            return false;
+        if (overdue > world.Now)
+            world.Now = overdue;
+        _ = world.Replicas[world.Random.Next(2)].AskAgain();
         return true;
     }
 }

@@ -1,0 +1,5 @@
+namespace Contracts;
+
+/// <summary>Event of Account: the funds of a confirmed order are captured.</summary>
+/// <param name="OrderId">The order.</param>
+public sealed record FundsCaptured(Guid OrderId);

@@ -1,0 +1,133 @@
+using Messaging.Postgres.Database;
+using Messaging.Postgres.Sagas;
+using Messaging.RabbitMq;
+using Microsoft.EntityFrameworkCore;
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>
+/// Raises <see cref="AnswerOverdue" /> for orders whose answer from Account is overdue. So a lost message delays an
+/// order, but never leaves the order or its funds behind. Runs in every replica; a row lock decides who takes an order.
+/// </summary>
+/// <remarks>
+/// While many messages wait in the queue of a command, Account is slow or down, and the command is most likely among
+/// them: it is not sent again, so that an outage does not fill the queue with copies.
+/// </remarks>
+sealed partial class OverdueAnswers(
+    IServiceScopeFactory scopes,
+    OrderStateMachine machine,
+    QueueBacklog queues,
+    DatabaseClock<OrderDbContext> time,
+    ILogger<OverdueAnswers> log) : BackgroundService
+{
+    const int MaxOrders = 100;
+    const long MaxBacklog = 1000;
+
+    static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan FullSearchInterval = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+
+    // A commit can become visible later than its times, which the clock of another replica may have set.
+    static readonly TimeSpan MaxDelayOfCommit = TimeSpan.FromSeconds(30);
+
+    static readonly (string State, Uri Queue)[] Awaited =
+    [
+        (nameof(OrderStateMachine.Reserving), OrderStateMachine.ReserveFundsQueue),
+        (nameof(OrderStateMachine.Cancelling), OrderStateMachine.ReleaseFundsQueue),
+        (nameof(OrderStateMachine.Confirmed), OrderStateMachine.CaptureFundsQueue),
+    ];
+
+    DateTime _from = DateTime.UnixEpoch; // no order is overdue since before
+    long _fullSearch; // timestamp
+    long? _logged; // timestamp
+    int _resent; // since the last log line
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var resent = 0;
+            try
+            {
+                resent = await ResendAsync(stoppingToken);
+            }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogFailed(e.Message, Interval);
+            }
+
+            await Task.Delay(resent == MaxOrders ? Interval / 10 : Interval, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Lets up to <see cref="MaxOrders" /> sagas send their commands again, in one transaction.</summary>
+    /// <returns>The number of orders.</returns>
+    async Task<int> ResendAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<OrderDbContext>();
+        var now = time.UtcNow();
+        if (time.GetElapsedTime(_fullSearch) >= FullSearchInterval)
+            (_from, _fullSearch) = (DateTime.UnixEpoch, time.GetTimestamp());
+        if (!await Overdue(db, _from, now).AnyAsync(cancellationToken))
+        {
+            // Rows that were overdue before are dead, and a scan over them is expensive while a snapshot keeps them.
+            _from = now - MaxDelayOfCommit;
+            return 0;
+        }
+
+        var states = await FindShortQueuesAsync(cancellationToken);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        // The newest first: after an upgrade, millions of older orders can wait for their first answer.
+        var orders = await db.Orders.FromSqlRaw($"""
+            select *, xmin from orders
+            where {OrderStateMap.AwaitingFilter} and resend_time between @from and @now
+                and current_state = any (@states)
+            order by resend_time desc limit {MaxOrders} for update skip locked
+            """, new Npgsql.NpgsqlParameter("from", _from), new Npgsql.NpgsqlParameter("now", now),
+            new Npgsql.NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
+        var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
+        foreach (var order in orders)
+            await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        Report(orders);
+        return orders.Count;
+    }
+
+    static IQueryable<OrderState> Overdue(OrderDbContext db, DateTime from, DateTime now) => db.Orders
+        .FromSqlRaw($"select *, xmin from orders where {OrderStateMap.AwaitingFilter}").AsNoTracking()
+        .Where(x => x.ResendTime >= from && x.ResendTime <= now);
+
+    /// <summary>The states whose commands can be sent again, because their queues exist and are short.</summary>
+    async Task<string[]> FindShortQueuesAsync(CancellationToken cancellationToken)
+    {
+        var states = new List<string>();
+        foreach (var (state, queue) in Awaited)
+            if (await queues.CountAsync(queue.AbsolutePath, cancellationToken) <= MaxBacklog)
+                states.Add(state);
+        return [.. states];
+    }
+
+    void Report(List<OrderState> orders)
+    {
+        _resent += orders.Count;
+        if (_resent == 0 || _logged is { } logged && time.GetElapsedTime(logged) < LogInterval)
+            return;
+        if (orders.MinBy(x => x.UpdateTime) is not { } oldest)
+            return;
+        LogResent(_resent, oldest.CorrelationId, oldest.CurrentState, oldest.UpdateTime);
+        (_logged, _resent) = (time.GetTimestamp(), 0);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Account has not answered in time, and {Count} commands were sent again. "
+        + "The longest wait: order {OrderId} is {State} since {Since:O}")]
+    partial void LogResent(int count, Guid orderId, string state, DateTime since);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Commands that Account has not answered could not be sent again; retrying in {Pause}: {Reason}")]
+    partial void LogFailed(string reason, TimeSpan pause);
+}

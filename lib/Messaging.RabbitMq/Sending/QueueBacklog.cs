@@ -1,0 +1,40 @@
+using MassTransit;
+using MassTransit.RabbitMqTransport;
+using MassTransit.RabbitMqTransport.Configuration;
+using MassTransit.Transports;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>Reads how many messages wait in a queue of the broker.</summary>
+/// <param name="instance">The bus, whose connection is used.</param>
+public sealed class QueueBacklog(IBusInstance instance)
+{
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    readonly IConnectionContextSupervisor _connections =
+        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+
+    /// <summary>Counts the messages that no consumer has received yet.</summary>
+    /// <returns>The count, or null if the queue does not exist.</returns>
+    /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
+    public async Task<long?> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        IConnection? connection = null;
+        await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), cancellationToken)
+            .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await using var channel = await connection!.CreateChannelAsync(cancellationToken: cancellationToken)
+                .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
+            var declared = await channel.QueueDeclarePassiveAsync(queue, cancellationToken)
+                .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
+            return declared.MessageCount;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return null;
+        }
+    }
+}
