@@ -1,9 +1,11 @@
+using System.Transactions;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
+using Saga.Servers;
 using Saga.Tests.Support;
 using Saga.Tests.Support.Model;
 
@@ -107,6 +109,101 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
         await WaitForPongAsync(later);
         Assert.That(Received.Named(name), Is.Empty);
         await WaitForEmptyOutboxAsync();
+    }
+
+    [Test]
+    public async Task Should_lose_nothing_that_is_committed_while_the_bus_starts()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            var queue = Unique("starting").Replace(' ', '-');
+            var replica = await StartReplicaAsync(configure: x =>
+            {
+                x.AddOptions<MassTransitHostOptions>().PostConfigure(o => o.WaitUntilStarted = false);
+                x.AddConsumer<PongConsumer>().Endpoint(e => e.Name = queue);
+            }, withConsumers: false);
+            var name = Unique("early");
+
+            await InScopeAsync(replica, async (db, scope) =>
+            {
+                await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
+                await db.SaveChangesAsync();
+            });
+
+            await WaitForPongAsync(name);
+        }
+    }
+
+    [TestCase("TransactionScope")]
+    [TestCase("UseTransaction")]
+    [TestCase("a DbContext that AddDbContext did not make")]
+    [TestCase("its transaction")]
+    public async Task Should_send_at_once_after_a_commit_that_is_not_reported(string way)
+    {
+        var own = way is "a DbContext that AddDbContext did not make" or "its transaction";
+        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(1),
+            x => _ = own ? x.AddScoped(_ => NewContext()) : x);
+        var (name, rolledBack) = (Unique("committed"), Unique("rolled back"));
+        await InScopeAsync(replica, (db, scope) => SaveAsync(db, scope, rolledBack, commit: false));
+        await InScopeAsync(replica, (db, scope) => SaveAsync(db, scope, name, commit: true));
+
+        await Wait.UntilAsync(() => Task.FromResult(Received.Named(name).Length == 1), TimeSpan.FromSeconds(3),
+            () => $"the message of {way}");
+        Assert.That(Received.Named(rolledBack), Is.Empty);
+
+        async Task SaveAsync(TestDbContext db, IServiceProvider scope, string pong, bool commit)
+        {
+            if (way == "a DbContext that AddDbContext did not make" && !commit)
+                return; // its SaveChanges is its commit
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(pong));
+            if (way == "TransactionScope")
+            {
+                using var ambient = new TransactionScope(TransactionScopeAsyncFlowOption.Enabled);
+                await db.SaveChangesAsync();
+                if (commit)
+                    ambient.Complete();
+            }
+            else if (way == "UseTransaction")
+            {
+                await db.Database.OpenConnectionAsync();
+                await using var transaction = await db.Database.GetDbConnection().BeginTransactionAsync();
+                await db.Database.UseTransactionAsync(transaction);
+                await db.SaveChangesAsync();
+                if (commit)
+                    await transaction.CommitAsync();
+            }
+            else if (way == "its transaction")
+            {
+                await using var transaction = await db.Database.BeginTransactionAsync();
+                await db.SaveChangesAsync();
+                if (commit)
+                    await transaction.CommitAsync();
+            }
+            else
+            {
+                await db.SaveChangesAsync();
+            }
+        }
+    }
+
+    [Test]
+    public async Task Should_leave_messages_at_once_to_the_replicas_that_deliver()
+    {
+        var silent = await StartReplicaAsync(o =>
+        {
+            o.DeliveryLease = TimeSpan.FromMinutes(1);
+            o.UseBusOutbox(b => b.DisableDeliveryService());
+        }, withConsumers: false);
+        await StartReplicaAsync();
+        var name = Unique("left");
+
+        await InScopeAsync(silent, async (db, scope) =>
+        {
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
+            await db.SaveChangesAsync();
+        });
+
+        await WaitForPongAsync(name);
     }
 
     [Test]

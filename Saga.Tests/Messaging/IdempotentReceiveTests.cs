@@ -127,6 +127,51 @@ public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(
         await WaitUntilAsync(async () => await CountEffectsAsync(name) == 2, "the second effect");
     }
 
+    [TestCase(0)]
+    [TestCase(300)]
+    public async Task Should_report_no_fault_and_send_once_when_it_is_repeated(int pauseMs)
+    {
+        var replica = await StartReplicaAsync(retries: false);
+        var faults = new FaultCounter();
+        replica.Services.GetRequiredService<IBus>().ConnectReceiveObserver(faults);
+        var (name, id) = (Unique("repeated"), NewId.NextGuid());
+
+        for (var i = 0; i < 3; i++)
+        {
+            await PublishAsync(replica, new Ping(name), id);
+            await Task.Delay(pauseMs);
+        }
+
+        await WaitForEarlierMessagesAsync(replica);
+        Assert.That((faults.Count, await CountEffectsAsync(name), Received.Named(name).Length), Is.EqualTo((0, 1, 1)));
+
+        await PublishAsync(replica, new Ping(name, "publish and fail"), NewId.NextGuid());
+        await WaitUntilAsync(() => faults.Count == 1, "the fault of a message that is no duplicate");
+    }
+
+    sealed class FaultCounter : IReceiveObserver
+    {
+        int _count;
+
+        public int Count => _count;
+
+        public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
+
+        public Task PostReceive(ReceiveContext context) => Task.CompletedTask;
+
+        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType)
+            where T : class => Task.CompletedTask;
+
+        public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType,
+            Exception exception) where T : class
+        {
+            Interlocked.Increment(ref _count);
+            return Task.CompletedTask;
+        }
+
+        public Task ReceiveFault(ReceiveContext context, Exception exception) => Task.CompletedTask;
+    }
+
     static Task PublishAsync(IHost replica, Ping ping, Guid id) =>
         replica.Services.GetRequiredService<IBus>().Publish(ping, x => x.MessageId = id);
 

@@ -15,6 +15,25 @@ public sealed class When_a_test_harness_is_used
     readonly string _name = TestServers.NewName("harness");
 
     [Test]
+    public async Task Should_not_build_the_bus_when_a_context_is_resolved()
+    {
+        var isBuilt = false;
+        await using var provider = new ServiceCollection().AddLogging()
+            .AddDbContext<TestDbContext>(o => o.UseNpgsql("Host=127.0.0.1"))
+            .AddMassTransit(x =>
+            {
+                x.AddEntityFrameworkOutbox<TestDbContext>(o => o.UsePostgres().UseBusOutbox());
+                x.UsingInMemory((_, _) => isBuilt = true);
+            })
+            .BuildServiceProvider(validateScopes: true);
+        await using var scope = provider.CreateAsyncScope();
+
+        _ = scope.ServiceProvider.GetRequiredService<TestDbContext>().Model;
+
+        Assert.That(isBuilt, Is.False);
+    }
+
+    [Test]
     public async Task Should_consume_publish_and_store_sagas()
     {
         var servers = await TestServers.GetAsync();

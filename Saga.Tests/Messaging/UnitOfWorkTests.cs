@@ -65,7 +65,7 @@ public sealed class When_a_unit_of_work_changes_state
 
     static UnitOfWork<TestDbContext> NewUnit(UnitOfWorkState state)
     {
-        var unit = new UnitOfWork<TestDbContext>(null!, null!, null!, null!, null!); // Enter uses none of them
+        var unit = new UnitOfWork<TestDbContext>(null!, null!, null!, null!, null!, null!); // Enter uses none of them
         foreach (var step in PathTo[state])
             unit.Enter(step);
         return unit;

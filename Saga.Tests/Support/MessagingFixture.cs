@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres;
@@ -92,8 +93,11 @@ public abstract class MessagingFixture(bool grouped)
     /// <param name="configure">Adds consumers and sagas.</param>
     /// <param name="withConsumers">Whether the replica consumes <see cref="Ping" /> and <see cref="Pong" />.</param>
     /// <param name="proxy">The proxy to the database, or null for a direct connection.</param>
+    /// <param name="retries">Whether failed messages are retried.</param>
+    /// <param name="outbox">Whether endpoints consume with the outbox.</param>
     internal async Task<IHost> StartReplicaAsync(Action<IEntityFrameworkOutboxConfigurator>? configureOutbox = null,
-        Action<IBusRegistrationConfigurator>? configure = null, bool withConsumers = true, TcpProxy? proxy = null)
+        Action<IBusRegistrationConfigurator>? configure = null, bool withConsumers = true, TcpProxy? proxy = null,
+        bool retries = true, bool outbox = true)
     {
         var database = proxy == null
             ? _database
@@ -114,6 +118,8 @@ public abstract class MessagingFixture(bool grouped)
                 o.UseBusOutbox();
                 o.QueryDelay = TimeSpan.FromMilliseconds(200);
                 o.DeliveryLease = TimeSpan.FromSeconds(1);
+                if (grouped)
+                    o.IsolationLevel = IsolationLevel.ReadCommitted;
                 o.GroupCommits = grouped;
                 o.PrepareStatements = grouped;
                 configureOutbox?.Invoke(o);
@@ -127,13 +133,16 @@ public abstract class MessagingFixture(bool grouped)
             configure?.Invoke(x);
             x.AddConfigureEndpointsCallback((context, _, endpoint) =>
             {
-                endpoint.UseMessageRetry(r =>
-                {
-                    // EF Core wraps the loss of a connection in an InvalidOperationException.
-                    r.Ignore<InvalidOperationException>(e => !PostgresErrors.IsUnavailable(e));
-                    r.Intervals([.. Enumerable.Range(0, 60).Select(i => TimeSpan.FromMilliseconds(5 * i))]);
-                });
-                endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
+                if (retries)
+                    endpoint.UseMessageRetry(r =>
+                    {
+                        // EF Core wraps transient errors in an InvalidOperationException.
+                        r.Ignore<InvalidOperationException>(e =>
+                            !PostgresErrors.IsUnavailable(e) && !PostgresErrors.IsConflict(e));
+                        r.Intervals([.. Enumerable.Range(0, 60).Select(i => TimeSpan.FromMilliseconds(5 * i))]);
+                    });
+                if (outbox)
+                    endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
             });
             x.UsingRabbitMq((context, rabbit) =>
             {

@@ -10,7 +10,8 @@ namespace Messaging.Postgres.Commits;
 
 /// <inheritdoc cref="IUnitOfWork{TDbContext}" />
 sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committer,
-    MessageDispatcher<TDbContext> dispatcher, DatabaseClock<TDbContext> clock, OutboxOptions<TDbContext> options)
+    MessageDispatcher<TDbContext> dispatcher, DatabaseClock<TDbContext> clock, OutboxOptions<TDbContext> options,
+    OutboxSaveChangesInterceptor<TDbContext> interceptor)
     : IUnitOfWork<TDbContext>, IDisposable
     where TDbContext : DbContext
 {
@@ -67,7 +68,9 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     /// </summary>
     public void Capture<T>(SendContext<T> context) where T : class
     {
-        var message = OutboxMessage.Capture(context, clock.UtcNow, options.DeliveryLease);
+        // A process that does not deliver leaves the message to those that do.
+        var lease = Consumed != null || options.Deliver ? options.DeliveryLease : TimeSpan.Zero;
+        var message = OutboxMessage.Capture(context, clock.UtcNow, lease);
         lock (_messages)
             if (Consumed is { } consumed)
             {
@@ -76,6 +79,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
             }
             else
             {
+                interceptor.Observe(db);
                 db.Entry(message).State = EntityState.Added; // DbContext.Add would search for related entities
             }
     }

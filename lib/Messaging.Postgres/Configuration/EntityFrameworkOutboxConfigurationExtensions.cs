@@ -4,6 +4,7 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Configuration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace MassTransit;
 
@@ -113,6 +114,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         ArgumentNullException.ThrowIfNull(inbox);
         inbox.HasKey(x => new { x.MessageId, x.ConsumerId });
         inbox.HasIndex(x => x.Consumed);
+        inbox.Property(x => x.Consumed).IsUtc();
     }
 
     /// <summary>
@@ -135,7 +137,18 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         outbox.Property(x => x.Id).ValueGeneratedNever();
         outbox.HasIndex(x => x.EnqueueTime);
         outbox.HasIndex(x => x.TokenId);
+        outbox.Property(x => x.SentTime).IsUtc();
+        outbox.Property(x => x.EnqueueTime).IsUtc();
+        outbox.Property(x => x.ExpirationTime).IsUtc();
+        outbox.Property(x => x.Parked).IsUtc();
     }
+
+    /// <summary>
+    /// Stores a time with its zone and reads it as UTC. With Npgsql.EnableLegacyTimestampBehavior, Npgsql would store and
+    /// read local times.
+    /// </summary>
+    static void IsUtc<T>(this PropertyBuilder<T> time) => time.HasColumnType("timestamp with time zone")
+        .HasConversion(new ValueConverter<DateTime, DateTime>(x => x, x => x.ToUniversalTime()));
 
     /// <summary>
     /// For compatibility, like <see cref="AddOutboxStateEntity" />; the table of a model with this entity stays empty.

@@ -12,7 +12,10 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// </summary>
     TimeSpan DuplicateDetectionWindow { set; }
 
-    /// <summary>The isolation level of the transaction that consumes a message. Default: read committed.</summary>
+    /// <summary>
+    /// The isolation level of the transaction that consumes a message. Default: repeatable read, so that a handler that
+    /// reads a row and writes it loses no concurrent change; configure retries, because the second writer fails.
+    /// </summary>
     IsolationLevel IsolationLevel { set; }
 
     /// <summary>

@@ -14,7 +14,8 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     ConcurrencyMode ConcurrencyMode { set; }
 
     /// <summary>
-    /// The isolation level of the repository's own transactions; an outbox has its own. Default: read committed.
+    /// The isolation level of the repository's own transactions; an outbox has its own. Default:
+    /// serializable with pessimistic concurrency, read committed with optimistic.
     /// </summary>
     IsolationLevel IsolationLevel { set; }
 

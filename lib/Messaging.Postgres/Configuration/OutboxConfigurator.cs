@@ -72,6 +72,11 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddScoped<IOutboxContextFactory<TDbContext>, OutboxContextFactory<TDbContext>>();
 
         bus.TryAddSingleton<HandlerTransactionInterceptor>();
+        bus.TryAddSingleton(x => new Lazy<MessageDispatcher<TDbContext>>(
+            x.GetRequiredService<MessageDispatcher<TDbContext>>));
+        bus.TryAddSingleton<UnreportedCommits<TDbContext>>();
+        bus.TryAddSingleton(x => new Lazy<UnreportedCommits<TDbContext>>(
+            x.GetRequiredService<UnreportedCommits<TDbContext>>));
         bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
             provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),

@@ -38,6 +38,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
     readonly OutboxStore<TDbContext> _store;
     readonly UnitOfWork<TDbContext> _unit;
     readonly WarmUpContext<TDbContext>? _warmUp;
+    Func<Task>? _reportFault;
 
     public OutboxConsumeContext(ConsumeContext<TMessage> context, OutboxConsumeOptions consume,
         IServiceProvider provider, UnitOfWork<TDbContext> unit, Committer<TDbContext> committer,
@@ -78,6 +79,20 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
         _unit.Capture(context);
         return Task.CompletedTask;
     }
+
+    /// <summary>
+    /// Keeps a failure until it is known whether the message is a duplicate, whose failure is none: nobody receives a
+    /// Fault for it.
+    /// </summary>
+    public override Task NotifyFaulted<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType,
+        Exception exception)
+    {
+        _reportFault ??= () => base.NotifyFaulted(context, duration, consumerType, exception);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Reports the failure of a message that is no duplicate: to observers, and by a Fault.</summary>
+    public Task ReportFault() => _reportFault?.Invoke() ?? Task.CompletedTask;
 
     public Task<bool> IsConsumed() => _store.IsConsumed(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 

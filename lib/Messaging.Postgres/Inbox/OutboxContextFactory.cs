@@ -36,7 +36,19 @@ sealed class OutboxContextFactory<TDbContext>(
             return;
         }
 
-        var isDuplicate = await attempt.ReceiveOnce().ConfigureAwait(false);
+        bool isDuplicate;
+        try
+        {
+            isDuplicate = await attempt.ReceiveOnce().ConfigureAwait(false);
+        }
+        catch
+        {
+            await attempt.ReportFault().ConfigureAwait(false);
+            throw;
+        }
+
+        if (!isDuplicate)
+            await attempt.ReportFault().ConfigureAwait(false);
         if (isDuplicate && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })
             await context.NotifyConsumed(context, context.ReceiveContext.ElapsedTime - started, consume.ConsumerType)
                 .ConfigureAwait(false);

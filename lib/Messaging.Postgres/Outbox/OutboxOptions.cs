@@ -7,7 +7,7 @@ namespace Messaging.Postgres.Outbox;
 sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
 {
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);
-    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
+    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.RepeatableRead;
     public TimeSpan QueryDelay { get; set; } = TimeSpan.FromSeconds(1);
     public int QueryMessageLimit { get; set; } = 500;
     public TimeSpan QueryTimeout { get; set; } = TimeSpan.FromSeconds(30);

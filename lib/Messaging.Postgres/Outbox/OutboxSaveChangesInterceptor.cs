@@ -4,6 +4,8 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Inbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Messaging.Postgres.Outbox;
 
@@ -11,12 +13,60 @@ namespace Messaging.Postgres.Outbox;
 /// Posts new outbox rows to the dispatcher as soon as they are durable: after a SaveChanges with its own transaction,
 /// or after the commit of the caller's transaction. Recovery sends any message that is missed here.
 /// </summary>
-sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbContext> dispatcher,
-    HandlerTransactionInterceptor handlerTransactions)
+/// <param name="dispatcher">
+/// The dispatcher, which needs the bus. A DbContext must not: the bus may be configured from its database.
+/// </param>
+/// <param name="unreported">Finds out about commits that EF Core does not report; needs the bus, too.</param>
+/// <param name="handlerTransactions">The transactions of handlers.</param>
+sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDbContext>> dispatcher,
+    Lazy<UnreportedCommits<TDbContext>> unreported, HandlerTransactionInterceptor handlerTransactions)
     : SaveChangesInterceptor, IDbTransactionInterceptor
     where TDbContext : DbContext
 {
     readonly ConditionalWeakTable<DbContext, Batch> _batches = [];
+    readonly ConditionalWeakTable<DbTransaction, object> _committedByCaller = [];
+    IDbContextOptions? _intercepted;
+
+    /// <summary>Listens to a context that was not made by AddDbContext, and so has no interceptors.</summary>
+    public void Observe(TDbContext db)
+    {
+        var options = db.GetService<IDbContextOptions>();
+        if (ReferenceEquals(options, _intercepted))
+            return;
+        if (options.FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(this) == true)
+        {
+            _intercepted = options;
+            return;
+        }
+
+        db.SavingChanges -= CollectObserved;
+        db.SavingChanges += CollectObserved;
+        db.SavedChanges -= PostObserved;
+        db.SavedChanges += PostObserved;
+        db.SaveChangesFailed -= ForgetObserved;
+        db.SaveChangesFailed += ForgetObserved;
+    }
+
+    void CollectObserved(object? db, EventArgs e) => Collect((DbContext?)db);
+
+    void ForgetObserved(object? db, EventArgs e) => Forget((DbContext?)db);
+
+    void PostObserved(object? db, EventArgs e)
+    {
+        if (((DbContext)db!).Database.CurrentTransaction is { } transaction)
+            _committedByCaller.AddOrUpdate(transaction.GetDbTransaction(), this);
+        Saved((DbContext)db);
+    }
+
+    public DbTransaction TransactionUsed(DbConnection connection, TransactionEventData eventData, DbTransaction result)
+    {
+        _committedByCaller.AddOrUpdate(result, this);
+        return result;
+    }
+
+    public ValueTask<DbTransaction> TransactionUsedAsync(DbConnection connection, TransactionEventData eventData,
+        DbTransaction result, CancellationToken cancellationToken = default) =>
+        new(TransactionUsed(connection, eventData, result));
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
@@ -138,8 +188,18 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
         foreach (var message in batch.Messages)
             if (db.Entry(message) is { State: EntityState.Unchanged } accepted)
                 accepted.State = EntityState.Detached; // otherwise the caller could save it again
-        if (batch.TransactionId == null && System.Transactions.Transaction.Current == null)
+        var isAmbient = System.Transactions.Transaction.Current != null
+            || db.GetService<IDbContextTransactionManager>() is ITransactionEnlistmentManager { EnlistedTransaction: not null };
+        if (isAmbient || db.Database.CurrentTransaction is { } transaction
+            && _committedByCaller.TryGetValue(transaction.GetDbTransaction(), out _))
+        {
+            _batches.Remove(db);
+            unreported.Value.PostWhenCommitted(batch.Messages);
+        }
+        else if (batch.TransactionId == null)
+        {
             Post(db, batch);
+        }
     }
 
     void Committed(TransactionEndEventData ended)
@@ -152,7 +212,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(MessageDispatcher<TDbConte
     void Post(DbContext db, Batch batch)
     {
         _batches.Remove(db);
-        dispatcher.Post(batch.Messages);
+        dispatcher.Value.Post(batch.Messages);
     }
 
     void Forget(DbContext? db)

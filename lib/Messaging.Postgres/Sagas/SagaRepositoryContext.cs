@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.Logging;
@@ -62,9 +63,10 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
 
     async Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken)
     {
-        // A lock lasts as long as its transaction, so a unit that could commit with others needs its own.
+        // A lock lasts as long as its transaction, so a unit that could commit with others needs its own, at their level.
         if (options.IsPessimistic && db.Database.CurrentTransaction == null && options.UseTransaction)
-            await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken).ConfigureAwait(false);
+            await db.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken)
+                .ConfigureAwait(false);
 
         // In a unit that can commit with others, the load shares a query, unless the context tracks instances already.
         if (loader?.CanShareLoads(db) != true || options.IsPessimistic || db.Database.CurrentTransaction != null

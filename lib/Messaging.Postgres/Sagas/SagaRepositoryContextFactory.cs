@@ -43,12 +43,18 @@ sealed class SagaRepositoryContextFactory<TSaga>(
             if (isInUnit)
                 await repository.RunStep(() => step(repository)).ConfigureAwait(false);
             else
+            {
+                var attempts = 0;
                 await db.Database.CreateExecutionStrategy()
                     .ExecuteAsync(() => InTransaction(db, context.CancellationToken, async () =>
                     {
+                        if (attempts++ > 0)
+                            // Only from the second attempt: keep changes that outer filters made before the first one.
+                            db.ChangeTracker.Clear();
                         await step(repository).ConfigureAwait(false);
                         return await db.SaveChangesAsync(context.CancellationToken).ConfigureAwait(false);
                     })).ConfigureAwait(false);
+            }
         }
         finally
         {
@@ -59,7 +65,6 @@ sealed class SagaRepositoryContextFactory<TSaga>(
 
     async Task<T> InTransaction<T>(DbContext db, CancellationToken cancellationToken, Func<Task<T>> work)
     {
-        db.ChangeTracker.Clear();
         if (!options.UseTransaction)
             return await work().ConfigureAwait(false);
         await using var transaction = await db.Database.BeginTransactionAsync(options.IsolationLevel, cancellationToken)

@@ -9,6 +9,8 @@ namespace Messaging.Postgres.Sagas;
 /// <summary>The values that <see cref="IEntityFrameworkSagaRepositoryConfigurator" /> sets and documents.</summary>
 sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 {
+    IsolationLevel? _isolationLevel;
+
     public Func<IServiceProvider, DbContext> GetDbContext { get; set; } = null!;
     public bool OwnsDbContext { get; set; }
 
@@ -20,7 +22,13 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 
     public bool IsPessimistic { get; set; } = true;
     public bool UseTransaction { get; set; } = true;
-    public IsolationLevel IsolationLevel { get; set; } = IsolationLevel.ReadCommitted;
+
+    public IsolationLevel IsolationLevel
+    {
+        get => _isolationLevel ?? (IsPessimistic ? IsolationLevel.Serializable : IsolationLevel.ReadCommitted);
+        set => _isolationLevel = value;
+    }
+
     public ILockStatementProvider LockStatements { get; set; } = new PostgresLockStatementProvider();
     public Func<IQueryable<TSaga>, IQueryable<TSaga>>? Customization { get; set; }
 

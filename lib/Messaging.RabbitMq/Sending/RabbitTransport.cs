@@ -78,6 +78,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             return;
         }
 
+        await bus.Started.WaitAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
             var (open, exchange) = await Resolve(message.DestinationAddress, cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using MassTransit.Middleware;
 using Messaging.Postgres;
@@ -62,6 +63,8 @@ public static class MessagingExtensions
             {
                 o.UsePostgres();
                 o.UseBusOutbox();
+                // Locks, unique keys and versions protect what these handlers write, and groups need this level.
+                o.IsolationLevel = IsolationLevel.ReadCommitted;
                 o.GroupCommits = true;
                 o.PrepareStatements = true;
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;

@@ -191,6 +191,16 @@ sealed class OutboxStore<TDbContext>(
                 && x.TokenId == null && x.Parked == null)
             .ToListAsync(cancellationToken);
 
+    /// <summary>Whether the rows of a transaction are visible: it was committed, and none is deleted yet.</summary>
+    public Task<bool> Exist(Guid[] ids, CancellationToken cancellationToken) => WithContext(async db =>
+    {
+        using var outside = new System.Transactions.TransactionScope(
+            System.Transactions.TransactionScopeOption.Suppress,
+            System.Transactions.TransactionScopeAsyncFlowOption.Enabled);
+        return await db.Set<OutboxMessage>().CountAsync(x => ids.Contains(x.Id), cancellationToken)
+            .ConfigureAwait(false) == ids.Length;
+    });
+
     /// <summary>Deletes a scheduled message in the context's open transaction.</summary>
     public Task Unschedule(TDbContext db, Guid tokenId, CancellationToken cancellationToken) =>
         db.Set<OutboxMessage>().Where(x => x.TokenId == tokenId).ExecuteDeleteAsync(cancellationToken);
@@ -198,8 +208,12 @@ sealed class OutboxStore<TDbContext>(
     /// <inheritdoc />
     public Task ReadClock(CancellationToken cancellationToken) => WithContext(async db =>
     {
-        await clock.Set(() => db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
-            .SingleAsync(cancellationToken)).ConfigureAwait(false);
+        await clock.Set(async () =>
+        {
+            var now = await db.Database.SqlQueryRaw<DateTime>("select clock_timestamp() as \"Value\"")
+                .SingleAsync(cancellationToken).ConfigureAwait(false);
+            return now.ToUniversalTime(); // local under Npgsql.EnableLegacyTimestampBehavior
+        }).ConfigureAwait(false);
         return true;
     });
 

@@ -1,0 +1,53 @@
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+
+namespace Messaging.Postgres.Outbox;
+
+/// <summary>
+/// Posts messages of transactions whose commit EF Core does not report: a TransactionScope, a transaction that the
+/// caller has given to UseTransaction and commits itself, and any transaction of a DbContext without this library's
+/// interceptors. It looks for the rows until they are visible, or until recovery sends them.
+/// </summary>
+sealed partial class UnreportedCommits<TDbContext>(
+    MessageDispatcher<TDbContext> dispatcher,
+    OutboxStore<TDbContext> store,
+    OutboxOptions<TDbContext> options,
+    ILogger<UnreportedCommits<TDbContext>> log)
+    where TDbContext : DbContext
+{
+    static readonly TimeSpan MinPause = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Posts saved messages once they are committed; never, if their transaction is rolled back.</summary>
+    public void PostWhenCommitted(IReadOnlyCollection<OutboxMessage> saved)
+    {
+        if (options.Deliver)
+            _ = Task.Run(() => WaitAndPost(saved)); // it logs its failure, and leaves the messages in the outbox
+    }
+
+    async Task WaitAndPost(IReadOnlyCollection<OutboxMessage> saved)
+    {
+        try
+        {
+            var ids = saved.Select(x => x.Id).ToArray();
+            // A claimed row may be sent twice, so this ends before the lease does.
+            for (var (pause, waited) = (MinPause, TimeSpan.Zero); waited < options.DeliveryLease / 2; pause *= 1.5)
+            {
+                await Task.Delay(pause).ConfigureAwait(false);
+                waited += pause;
+                if (!await store.Exist(ids, CancellationToken.None).ConfigureAwait(false))
+                    continue;
+                dispatcher.Post(saved);
+                return;
+            }
+        }
+        catch (Exception e)
+        {
+            LogLeftToRecovery(e);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "Messages of a transaction could not be found after they were saved; recovery sends them if it was committed")]
+    partial void LogLeftToRecovery(Exception error);
+}
