@@ -36,8 +36,6 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     var choice = EnvironmentVariable("ORDERSAGA_SERVERS");
     if (choice is "given" or "docker" || (string.IsNullOrEmpty(choice) && HasEnvironmentVariable("ORDERSAGA_POSTGRES")))
         return;
-    bool IsInstalled(string program, string debian) => GetFiles(debian).Any()
-        || EnvironmentVariable("PATH").Split(':').Any(x => System.IO.File.Exists($"{x}/{program}"));
     var missing = new List<string>();
     if (!IsInstalled("initdb", "/usr/lib/postgresql/*/bin/initdb"))
         missing.Add("postgresql");
@@ -47,24 +45,16 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     if (missing.Count == 0 || (choice != "local" && Start("sh", "-c", "docker info >/dev/null 2>&1") == 0
         && Start("dotnet", Program("Saga.Cli"), "servers") == 0))
         return;
-    var install = $"apt-get install -y --no-install-recommends {string.Join(" ", missing)}";
-    if (Environment.UserName != "root" || !System.IO.File.Exists("/usr/bin/apt-get"))
-        throw new CakeException($"{string.Join(" and ", missing)} are not installed; run as root: {install}");
-    Information("installing {0}", string.Join(" and ", missing));
-    // The policy keeps the packages from starting their own servers.
-    const string policy = "/usr/sbin/policy-rc.d";
-    var hadPolicy = System.IO.File.Exists(policy);
-    if (!hadPolicy)
-        Shell($"printf '#!/bin/sh\\nexit 101\\n' > {policy} && chmod +x {policy}");
-    try
-    {
-        Shell($"export DEBIAN_FRONTEND=noninteractive; apt-get update -qq >/dev/null && {install} >/dev/null");
-    }
-    finally
-    {
-        if (!hadPolicy)
-            System.IO.File.Delete(policy);
-    }
+    if (!CanInstall())
+        throw new CakeException($"{string.Join(" and ", missing)} are not installed; run as root: "
+            + $"apt-get install -y {string.Join(" ", missing)}");
+    Install(missing);
+});
+
+Task("Pooler").Description("Installs PgBouncer for its tests if it is missing and this is possible.").Does(() =>
+{
+    if (!IsInstalled("pgbouncer", "/usr/sbin/pgbouncer") && CanInstall())
+        Install(["pgbouncer"]);
 });
 
 Task("Run")
@@ -140,7 +130,7 @@ Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Integration"));
 
 Task("Test-E2E").Description("Tests of both services as real processes.")
-    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("E2E"));
+    .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Pooler").Does(() => Test("E2E"));
 
 Task("Test").Description("All tests.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation")
@@ -172,6 +162,31 @@ Teardown(_ =>
 });
 
 RunTarget(target);
+
+bool IsInstalled(string program, string debian) => GetFiles(debian).Any()
+    || EnvironmentVariable("PATH").Split(':').Any(x => System.IO.File.Exists($"{x}/{program}"));
+
+bool CanInstall() => Environment.UserName == "root" && System.IO.File.Exists("/usr/bin/apt-get");
+
+void Install(List<string> packages)
+{
+    Information("installing {0}", string.Join(" and ", packages));
+    // The policy keeps the packages from starting their own servers.
+    const string policy = "/usr/sbin/policy-rc.d";
+    var hadPolicy = System.IO.File.Exists(policy);
+    if (!hadPolicy)
+        Shell($"printf '#!/bin/sh\\nexit 101\\n' > {policy} && chmod +x {policy}");
+    try
+    {
+        Shell("export DEBIAN_FRONTEND=noninteractive; apt-get update -qq >/dev/null && "
+            + $"apt-get install -y --no-install-recommends {string.Join(" ", packages)} >/dev/null");
+    }
+    finally
+    {
+        if (!hadPolicy)
+            System.IO.File.Delete(policy);
+    }
+}
 
 void Compile(string solution, bool analyze = true) => DotNetBuild(solution, new DotNetBuildSettings
 {

@@ -48,11 +48,8 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
         await InScopeAsync(replica, async (db, scope) =>
         {
             var contexts = scope.GetRequiredService<RecentContexts<TestDbContext>>();
-            foreach (var setting in ConnectionSettings.IndexPlans)
-            {
-                var (name, value) = (setting.Split('=')[0], setting.Split('=')[1]);
+            foreach (var (name, value) in SessionSettings.IndexPlans)
                 await contexts.Use(x => x.Database.ExecuteSqlAsync($"select set_config({name}, {value}, false)"));
-            }
 
             var tally = new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Counting" };
             db.Add(tally);

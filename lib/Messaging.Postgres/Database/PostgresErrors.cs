@@ -56,6 +56,12 @@ public static class PostgresErrors
     public static bool IsLockTimeout(Exception error) =>
         Causes(error).Any(x => x is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable });
 
+    /// <summary>
+    /// Whether the server accepts no writes, because a failover has demoted it: other connections to it must be closed.
+    /// </summary>
+    internal static bool IsReadOnly(Exception error) =>
+        Causes(error).Any(x => x is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction });
+
     /// <summary>The name of the unique constraint that was violated, or null.</summary>
     public static string? ViolatedConstraint(Exception error) => Causes(error).OfType<PostgresException>()
         .FirstOrDefault(x => x.SqlState == PostgresErrorCodes.UniqueViolation)?.ConstraintName;

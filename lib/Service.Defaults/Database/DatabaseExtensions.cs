@@ -1,7 +1,5 @@
-using Messaging.Postgres;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -10,12 +8,20 @@ namespace Service.Defaults;
 /// <summary>Registers the database of a service.</summary>
 public static class DatabaseExtensions
 {
+    /// <summary>
+    /// The key of the <see cref="NpgsqlDataSource" /> whose connections are outside the pool: for users that keep
+    /// theirs for a long time, and so would make a small pool smaller.
+    /// </summary>
+    public const string OutsidePool = "outside the pool";
+
     /// <summary>Adds a pooled DbContext on <c>ConnectionStrings:Database</c>.</summary>
     public static void AddDatabase<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
     {
         ArgumentNullException.ThrowIfNull(builder);
-        builder.Services.AddSingleton(provider =>
-            NpgsqlDataSource.Create(ConnectionSettings.Build(provider.GetRequiredService<IConfiguration>())));
+        builder.Services.AddSingleton<DatabaseConnections>();
+        builder.Services.AddSingleton(x => x.GetRequiredService<DatabaseConnections>().CreatePool());
+        builder.Services.AddKeyedSingleton(OutsidePool,
+            (x, _) => x.GetRequiredService<DatabaseConnections>().CreateOutsidePool());
         builder.Services.AddDbContextPool<TDbContext>((provider, options) => options
             .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>())
             .UseSnakeCaseNamingConvention()

@@ -3,6 +3,9 @@ namespace Saga.Servers;
 /// <summary>A POSIX signal by its number on Linux.</summary>
 public enum Signal
 {
+    /// <summary>Hang up; some servers read their configuration again.</summary>
+    Hangup = 1,
+
     /// <summary>Interrupt; PostgreSQL's fast shutdown.</summary>
     Int = 2,
 

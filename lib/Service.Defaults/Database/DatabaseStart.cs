@@ -1,0 +1,142 @@
+using Messaging.Postgres;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Service.Defaults;
+
+/// <summary>Waits for a database, checks its server, and migrates it or waits until it is migrated.</summary>
+sealed partial class DatabaseStart<TDbContext>(
+    IServiceProvider services,
+    IConfiguration configuration,
+    IHostApplicationLifetime lifetime,
+    DatabaseConnections connections,
+    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource outsidePool,
+    ILogger<TDbContext> log)
+    where TDbContext : DbContext
+{
+    const long LockKey = 0x4F53_4147_41; // "OSAGA": any key that no other application locks
+    const int WarmConnections = 7;
+
+    static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
+
+    string _logged = "";
+
+    /// <exception cref="StartException">The service cannot run on the database.</exception>
+    public async Task RunAsync(bool migrate)
+    {
+        var maxWait = configuration.GetValue("Database:WaitAtStartup", TimeSpan.FromMinutes(2));
+        for (var waitUntil = DateTime.UtcNow + maxWait; ;)
+            try
+            {
+                if (await ServerCheck.RunAsync(connections, lifetime.ApplicationStopping) is { } limited)
+                    LogLimited(limited);
+                if (migrate)
+                    await MigrateUnderLockAsync();
+                else if (await FindPendingAsync() is { Count: > 0 } pending)
+                {
+                    LogOnce(x => LogNotMigrated(x), string.Join(", ", pending));
+                    waitUntil = DateTime.UtcNow + maxWait; // the database is available
+                    await Task.Delay(RetryDelay, lifetime.ApplicationStopping);
+                    continue;
+                }
+
+                await FillPoolAsync();
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+            {
+                throw new StartException($"The role lacks a right ({e.MessageText}). To migrate, run --migrate with "
+                    + "the owner's connection string and set Database:MigrateAtStartup to false; to run, a role needs "
+                    + "SELECT, INSERT, UPDATE and DELETE on all tables, and USAGE on all sequences");
+            }
+            catch (Exception e) when (PostgresErrors.IsUnavailable(e))
+            {
+                var reason = e.GetBaseException().Message;
+                if (DateTime.UtcNow >= waitUntil)
+                    throw new StartException($"The database was not available for {maxWait}: {reason}");
+                LogOnce(x => LogWaiting(x, RetryDelay), reason);
+                await Task.Delay(RetryDelay, lifetime.ApplicationStopping);
+            }
+    }
+
+    async Task MigrateUnderLockAsync()
+    {
+        await using var connection = await outsidePool.OpenConnectionAsync(lifetime.ApplicationStopping);
+        await using (var transaction = await connection.BeginTransactionAsync(lifetime.ApplicationStopping))
+        {
+            // The lock belongs to the session and outlives this transaction; the setting does not.
+            await ExecuteAsync("set local lock_timeout = 0");
+            await ExecuteAsync($"select pg_advisory_lock({LockKey})");
+            await transaction.CommitAsync(lifetime.ApplicationStopping);
+        }
+
+        if (await FindPendingAsync() is { Count: > 0 } pending)
+        {
+            await using var scope = services.CreateAsyncScope();
+            await scope.ServiceProvider.GetRequiredService<TDbContext>().Database
+                .MigrateAsync(lifetime.ApplicationStopping);
+            LogMigrated(string.Join(", ", pending));
+        }
+
+        async Task ExecuteAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+            await command.ExecuteNonQueryAsync(lifetime.ApplicationStopping);
+        }
+    }
+
+    async Task<List<string>> FindPendingAsync()
+    {
+        await using var scope = services.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<TDbContext>().Database;
+        // Without its history table, reading the applied migrations logs an error each time.
+        return await database.GetService<IHistoryRepository>().ExistsAsync(lifetime.ApplicationStopping)
+            ? [.. await database.GetPendingMigrationsAsync(lifetime.ApplicationStopping)]
+            : [.. database.GetMigrations()];
+    }
+
+    /// <summary>Fills the connection pool, so that the first requests do not wait for a login.</summary>
+    async Task FillPoolAsync()
+    {
+        var pool = services.GetRequiredService<NpgsqlDataSource>();
+        var opened = new List<NpgsqlConnection>();
+        try
+        {
+            while (opened.Count < Math.Min(WarmConnections, connections.MaxPoolSize))
+                opened.Add(await pool.OpenConnectionAsync(lifetime.ApplicationStopping));
+        }
+        finally
+        {
+            foreach (var connection in opened)
+                await connection.DisposeAsync();
+        }
+    }
+
+    /// <summary>Logs a reason to wait when it changes, because it is found four times a second.</summary>
+    void LogOnce(Action<string> write, string reason)
+    {
+        if (_logged != reason)
+            write(_logged = reason);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "The database schema is up to date. Applied migrations: {Migrations}")]
+    partial void LogMigrated(string migrations);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The database is not migrated, and Database:MigrateAtStartup is "
+        + "false. The service waits until these migrations are applied by --migrate: {Migrations}")]
+    partial void LogNotMigrated(string migrations);
+
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "The database is not available yet; the service tries again every {Delay}: {Reason}")]
+    partial void LogWaiting(string reason, TimeSpan delay);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Limit}")]
+    partial void LogLimited(string limit);
+}
