@@ -60,6 +60,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<IOutboxRows<TDbContext>>(x => x.GetRequiredService<OutboxStore<TDbContext>>());
         bus.TryAddSingleton<IOutboxTransport<TDbContext>, BusTransport<TDbContext>>();
         bus.TryAddSingleton<BulkWriter<TDbContext>>();
+        bus.TryAddSingleton<IdleConnections>();
         bus.TryAddSingleton<RecentContexts<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<MessageDispatcher<TDbContext>>();
@@ -80,7 +81,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
             provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),
-            provider.GetRequiredService<HandlerTransactionInterceptor>()));
+            provider.GetRequiredService<HandlerTransactionInterceptor>(),
+            provider.GetRequiredService<IdleConnections>()));
         if (_options.PrepareStatements)
         {
             var prepared = new PreparedQueries();

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Data;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Messaging.Postgres.Database;
 
@@ -13,15 +14,18 @@ namespace Messaging.Postgres.Database;
 /// Npgsql's pool reuses the connection that has been idle longest. Its server process has lost the processor's caches
 /// to the other connections by then, which makes every statement slower.
 /// </remarks>
-sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvider time) : IRecentContexts, IDisposable
+sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnections idleConnections, TimeProvider time)
+    : IRecentContexts, IDisposable
     where TDbContext : DbContext
 {
     const int MaxContexts = 3; // one that commits, one that loads sagas, one in reserve
+    const int PooledConnections = 2; // left in the smallest pools for all other work
 
     /// <summary>Limits how long a connection can lead to a server that was demoted in a failover.</summary>
     static readonly TimeSpan MaxAge = TimeSpan.FromMinutes(5);
 
     readonly ConcurrentStack<Lease> _idle = [];
+    int? _maxIdle;
     volatile bool _disposed;
 
     /// <summary>
@@ -36,18 +40,20 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
         {
             result = await work(lease.Db).ConfigureAwait(false);
             lease.Db.ChangeTracker.Clear();
+            lease.LastUsed = time.GetTimestamp();
         }
-        catch
+        catch (Exception e)
         {
-            if (!lease.IsOpen)
-                Clear(); // the other connections are probably lost too
+            if (!lease.IsOpen || PostgresErrors.IsReadOnly(e))
+                Clear(); // the other connections are probably lost too, or lead to the same demoted server
             lease.Dispose();
             throw;
         }
 
         _idle.Push(lease);
-        if (_disposed || _idle.Count > MaxContexts)
-            Clear(_disposed ? 0 : MaxContexts);
+        var maxIdle = _disposed ? 0 : _maxIdle ??= MaxIdle(lease.Db);
+        if (_idle.Count > maxIdle)
+            Clear(maxIdle);
         return result;
     }
 
@@ -57,7 +63,8 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
     {
         while (_idle.TryPop(out var lease))
         {
-            if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge)
+            if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge
+                && (!idleConnections.IsDue(lease.LastUsed) || await lease.IsAlive().ConfigureAwait(false)))
                 return lease;
             lease.Dispose();
         }
@@ -76,6 +83,11 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
         }
     }
 
+    /// <summary>How many contexts can keep a connection of the pool while nobody uses them.</summary>
+    static int MaxIdle(TDbContext db) => Math.Clamp(
+        new NpgsqlConnectionStringBuilder(db.Database.GetConnectionString()).MaxPoolSize - PooledConnections,
+        0, MaxContexts);
+
     void Clear(int remaining = 0)
     {
         while (_idle.Count > remaining && _idle.TryPop(out var lease))
@@ -92,7 +104,11 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, TimeProvide
     {
         public TDbContext Db => db;
         public long Since => since;
+        public long LastUsed { get; set; }
         public bool IsOpen => db.Database.GetDbConnection().State == ConnectionState.Open;
+
+        public Task<bool> IsAlive() => IdleConnections.IsAliveAsync(
+            (NpgsqlConnection)db.Database.GetDbConnection(), CancellationToken.None);
 
         /// <summary>Closes the connection first: a pooled context would keep it open.</summary>
         public void Dispose()

@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using System.Data.Common;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Npgsql;
+
+namespace Messaging.Postgres.Database;
+
+/// <summary>
+/// Replaces pooled connections that were lost while they were idle: ended by <c>idle_session_timeout</c>, a restart of
+/// the server, or a firewall. Nothing has been sent on them, so the caller need not see the loss. A connection that was
+/// used in the last second is not checked, so a busy service has no additional round trips.
+/// </summary>
+sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
+{
+    const int MaxKnown = 1000;
+
+    static readonly TimeSpan MaxIdle = TimeSpan.FromSeconds(1);
+
+    readonly ConcurrentDictionary<int, long> _lastUsed = new(); // by process id of the server
+
+    /// <summary>Whether a connection must be checked before it is used again.</summary>
+    /// <param name="lastUsed">The timestamp of its last use.</param>
+    public bool IsDue(long lastUsed) => time.GetElapsedTime(lastUsed) >= MaxIdle;
+
+    public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)
+    {
+        if (!IsDue((NpgsqlConnection)connection))
+            return;
+        while (!IsAlive((NpgsqlConnection)connection))
+        {
+            connection.Close();
+            connection.Open();
+        }
+    }
+
+    public override async Task ConnectionOpenedAsync(DbConnection connection, ConnectionEndEventData eventData,
+        CancellationToken cancellationToken = default)
+    {
+        if (!IsDue((NpgsqlConnection)connection))
+            return;
+        // The next connection of the pool has probably been lost too, so each is checked until one is alive.
+        while (!await IsAliveAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false))
+        {
+            await connection.CloseAsync().ConfigureAwait(false);
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    public override InterceptionResult ConnectionClosing(DbConnection connection, ConnectionEventData eventData,
+        InterceptionResult result)
+    {
+        Used((NpgsqlConnection)connection);
+        return result;
+    }
+
+    public override ValueTask<InterceptionResult> ConnectionClosingAsync(DbConnection connection,
+        ConnectionEventData eventData, InterceptionResult result)
+    {
+        Used((NpgsqlConnection)connection);
+        return new(result);
+    }
+
+    /// <summary>Whether a connection is not lost.</summary>
+    /// <exception cref="NpgsqlException">The server does not respond in time.</exception>
+    public static async Task<bool> IsAliveAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var check = NewCheck(connection);
+            await check.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    static bool IsAlive(NpgsqlConnection connection)
+    {
+        try
+        {
+            using var check = NewCheck(connection);
+            check.ExecuteNonQuery();
+            return true;
+        }
+        catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    static NpgsqlCommand NewCheck(NpgsqlConnection connection) => new("select 1", connection) { CommandTimeout = 5 };
+
+    bool IsDue(NpgsqlConnection connection) => _lastUsed.TryRemove(connection.ProcessID, out var used) && IsDue(used);
+
+    void Used(NpgsqlConnection connection)
+    {
+        if (connection.State != System.Data.ConnectionState.Open)
+            return;
+        if (_lastUsed.Count >= MaxKnown)
+            _lastUsed.Clear(); // connections that were closed since; those that remain are checked after their next use
+        _lastUsed[connection.ProcessID] = time.GetTimestamp();
+    }
+}
