@@ -14,6 +14,7 @@ sealed class OrderGrpcService(
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderWatcher watcher,
+    OrderNotifier notifier,
     AdmissionControl admission,
     IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
@@ -139,6 +140,7 @@ sealed class OrderGrpcService(
             context.CancellationToken);
         await db.SaveChangesAsync(context.CancellationToken);
         await transaction.CommitAsync(context.CancellationToken);
+        notifier.Committed(order);
         return order.ToProto();
     }
 

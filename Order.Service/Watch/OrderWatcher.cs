@@ -1,18 +1,25 @@
 using System.Globalization;
 using Npgsql;
+using Service.Defaults;
 
 namespace Orders;
 
 /// <summary>
-/// Distributes the committed status changes of orders to their subscribers, whichever replica made the change. The
-/// trigger in notify_orders_changed.sql notifies all listeners, in commit order. A listening connection wakes up for
-/// every change of every order, so the watcher listens only while it has subscribers, and a little longer.
+/// Distributes the committed status changes of orders to their subscribers, whichever replica made the change. A
+/// listening connection wakes up for every change of every order, so the watcher listens only while it has subscribers,
+/// and a little longer. <see cref="OrderNotifier" /> can lose a notification, so the watched orders are also read again
+/// every few seconds, all in one query.
 /// </summary>
-sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, ILogger<OrderWatcher> log)
+sealed partial class OrderWatcher(
+    NpgsqlDataSource database,
+    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource listeners,
+    TimeProvider time,
+    ILogger<OrderWatcher> log)
     : BackgroundService
 {
     static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(10);
     static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan RereadInterval = TimeSpan.FromSeconds(3);
     static readonly TimeSpan MaxSubscribeTime = TimeSpan.FromSeconds(1);
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
@@ -51,14 +58,64 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
                 _subscriptions.Remove(orderId);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    /// <summary>Posts a committed change to the subscribers of the order.</summary>
+    public void Post(Guid orderId, OrderChange change)
+    {
+        lock (_subscriptions)
+            if (_subscriptions.TryGetValue(orderId, out var ofOrder))
+                ofOrder.ForEach(x => x.Post(change));
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(ListenWhileSubscribedAsync(stoppingToken), RereadRegularlyAsync(stoppingToken));
+
+    /// <summary>Finds the changes whose notifications were lost.</summary>
+    async Task RereadRegularlyAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await Task.Delay(RereadInterval, time, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await RereadAsync(stoppingToken);
+            }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                LogNotRead(e.Message);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    async Task RereadAsync(CancellationToken cancellationToken)
+    {
+        Guid[] watched;
+        lock (_subscriptions)
+            watched = [.. _subscriptions.Keys];
+        if (watched.Length == 0)
+            return;
+        await using var command = database.CreateCommand("""
+            select order_id, current_state, coalesce(reason, ''), update_time from orders
+            where order_id = any($1) and current_state not in ('Initial', 'Reserving')
+            """);
+        command.Parameters.Add(new() { Value = watched });
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+            Post(row.GetGuid(0), new OrderChange(row.GetString(1), row.GetString(2), row.GetDateTime(3)));
+    }
+
+    async Task ListenWhileSubscribedAsync(CancellationToken stoppingToken)
     {
         while (!stoppingToken.IsCancellationRequested)
             try
             {
                 while (!HasSubscribers())
                     await _subscribed.WaitAsync(stoppingToken);
-                await ListenAsync(stoppingToken);
+                await ListenUntilUnusedAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -79,32 +136,30 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
     }
 
     /// <summary>Listens until there has been no subscriber for <see cref="LingerTime" />.</summary>
-    async Task ListenAsync(CancellationToken stoppingToken)
+    async Task ListenUntilUnusedAsync(CancellationToken stoppingToken)
     {
-        await using var connection = await database.OpenConnectionAsync(stoppingToken);
+        await using var connection = await listeners.OpenConnectionAsync(stoppingToken);
         try
         {
             connection.Notification += (_, e) => Distribute(e.Payload);
-            await RunSqlAsync("listen order_changed");
+            await ListenAsync();
             RereadAll();
             _listening.SetResult();
             for (var lastSubscribed = time.GetTimestamp(); ShouldListen(ref lastSubscribed);)
-                // A connection can be cut off without an error. A query on a quiet connection detects that.
+                // A connection can be cut off without an error. A statement on a quiet connection detects that.
                 if (!await connection.WaitAsync(KeepAliveInterval, stoppingToken))
-                    await RunSqlAsync("select 1");
-            await RunSqlAsync("unlisten order_changed"); // the connection pool does not do this
+                    await ListenAsync();
         }
         catch
         {
-            NpgsqlConnection.ClearPool(connection); // this connection may still listen
             lock (_subscriptions)
                 ResetListening();
             throw;
         }
 
-        async Task RunSqlAsync(string sql)
+        async Task ListenAsync()
         {
-            await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 5 };
+            await using var command = new NpgsqlCommand("listen order_changed", connection) { CommandTimeout = 5 };
             await command.ExecuteNonQueryAsync(stoppingToken);
         }
     }
@@ -136,14 +191,9 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
         foreach (var line in payload.Split('\n'))
         {
             var fields = line.Split('|');
-            lock (_subscriptions)
-                if (_subscriptions.TryGetValue(Guid.Parse(fields[0]), out var ofOrder))
-                {
-                    var updateTime = DateTime.Parse(
-                        fields[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
-                    var change = new OrderChange(fields[1], fields[2], updateTime);
-                    ofOrder.ForEach(x => x.Post(change));
-                }
+            var updateTime = DateTime.Parse(
+                fields[3], CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal);
+            Post(Guid.Parse(fields[0]), new OrderChange(fields[1], fields[2], updateTime));
         }
     }
 
@@ -158,4 +208,7 @@ sealed partial class OrderWatcher(NpgsqlDataSource database, TimeProvider time, 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The connection that listens for order changes was lost. "
         + "Open WatchOrder streams continue once it is restored: {Reason}")]
     partial void LogInterrupted(string reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The watched orders could not be read again: {Reason}")]
+    partial void LogNotRead(string reason);
 }

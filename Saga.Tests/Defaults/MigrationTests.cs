@@ -81,8 +81,6 @@ public sealed class When_databases_are_migrated
     [Test]
     public async Task Should_create_the_triggers_of_the_sql_files()
     {
-        await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
-            "notify_orders_changed.sql", "notify_orders_changed", "orders_changed");
         await AssertTriggerAsync(x => new AccountDbContext(x.Of<AccountDbContext>()),
             "ledger_is_append_only.sql", "refuse_ledger_change", "ledger_is_append_only");
 

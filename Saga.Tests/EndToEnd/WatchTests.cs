@@ -20,13 +20,12 @@ public sealed class When_an_order_is_watched : SystemFixture
         OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
         Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
         await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
-        await using var now = database.CreateCommand("select now()");
-        await using var unlistened = database.CreateCommand("""
-            select exists (select from pg_stat_activity where datname = current_database()
-                and query = 'unlisten order_changed' and query_start > $1)
+        await using var listeners = database.CreateCommand("""
+            select count(*) from pg_stat_activity
+            where datname = current_database() and query = 'listen order_changed'
             """);
-        unlistened.Parameters.Add(new() { Value = await now.ExecuteScalarAsync() });
-        await Wait.UntilAsync(async () => (bool)(await unlistened.ExecuteScalarAsync())!, MaxWait,
+        Assert.That(await listeners.ExecuteScalarAsync(), Is.EqualTo(1));
+        await Wait.UntilAsync(async () => (long)(await listeners.ExecuteScalarAsync())! == 0, MaxWait,
             () => "the service to stop listening");
         Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
     }

@@ -1,6 +1,5 @@
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
-using Service.Defaults;
 
 #nullable disable
 
@@ -11,6 +10,28 @@ namespace Orders.Migrations
     [Migration("20261125003000_NotifyWithoutJoin")]
     public class NotifyWithoutJoin : Migration
     {
+        internal const string CreateTrigger = """
+            create function notify_orders_changed() returns trigger language plpgsql as $$
+            declare
+                lines text;
+            begin
+                for lines in
+                    select string_agg(line, E'\n') from (
+                        select concat_ws('|', order_id, current_state, coalesce(reason, ''),
+                            to_char(update_time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) as line,
+                            row_number() over () as number
+                        from now_rows) as changed
+                    group by number / 60
+                loop
+                    perform pg_notify('order_changed', lines);
+                end loop;
+                return null;
+            end $$;
+
+            create trigger orders_changed after update on orders referencing new table as now_rows
+                for each statement execute function notify_orders_changed();
+            """;
+
         /// <summary>
         /// The trigger no longer joins the old rows to leave out updates without a status change. Such updates are
         /// rare, and watchers ignore them. The join had no index, so its cost per row grew with the rows of a commit.
@@ -18,7 +39,7 @@ namespace Orders.Migrations
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql("drop function notify_orders_changed cascade");
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("notify_orders_changed.sql"));
+            migrationBuilder.Sql(CreateTrigger);
         }
 
         /// <inheritdoc />

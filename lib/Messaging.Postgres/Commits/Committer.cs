@@ -38,7 +38,7 @@ namespace Messaging.Postgres.Commits;
 /// </remarks>
 sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
     RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
-    ILogger<Committer<TDbContext>> log)
+    IEnumerable<ICommitObserver<TDbContext>> observers, ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
 {
     const int MaxGroupSize = 256;
@@ -57,7 +57,8 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
                 throw new InvalidOperationException("A unit of work that has run a batch step commits with its group: "
                     + "its handler cannot save, lock or begin a transaction after that");
             unit.Enter(UnitOfWorkState.Committing);
-            await GroupCommit<TDbContext>.CommitOpenTransaction(store, unit, cancellationToken).ConfigureAwait(false);
+            await GroupCommit<TDbContext>.CommitOpenTransaction(store, observers, unit, cancellationToken)
+                .ConfigureAwait(false);
             unit.Enter(UnitOfWorkState.Committed);
             return;
         }
@@ -166,7 +167,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     /// <summary>Commits a group; on failure, fails, retries or quarantines its units. Never throws.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group, CommitQueue<TDbContext> queue)
     {
-        var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, group);
+        var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, observers, group);
         try
         {
             await commit.Run().ConfigureAwait(false);

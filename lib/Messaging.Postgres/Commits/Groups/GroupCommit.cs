@@ -2,6 +2,7 @@ using Messaging.Postgres.Database;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
@@ -13,7 +14,7 @@ namespace Messaging.Postgres.Commits;
 /// </summary>
 sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
     RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
-    IReadOnlyList<GroupMember<TDbContext>> group)
+    IEnumerable<ICommitObserver<TDbContext>> observers, IReadOnlyList<GroupMember<TDbContext>> group)
     where TDbContext : DbContext
 {
     /// <summary>How long the handlers of a group may run after its decision; its locks are held meanwhile.</summary>
@@ -76,11 +77,13 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             member.Succeed();
         foreach (var sagas in recentSagas)
             entries.FindAll(x => x.State == EntityState.Added).ForEach(sagas.Keep);
+        Observe(observers, entries);
         return true;
     }
 
     /// <summary>Commits a unit in its DbContext's open transaction.</summary>
-    public static async Task CommitOpenTransaction(OutboxStore<TDbContext> store, UnitOfWork<TDbContext> unit,
+    public static async Task CommitOpenTransaction(OutboxStore<TDbContext> store,
+        IEnumerable<ICommitObserver<TDbContext>> observers, UnitOfWork<TDbContext> unit,
         CancellationToken cancellationToken)
     {
         var db = unit.DbContext;
@@ -89,13 +92,14 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         FaultInjection.Reach(FaultPoint.BeforeCommit);
         await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
         FaultInjection.Reach(FaultPoint.AfterCommit);
+        Observe(observers, db.ChangeTracker.Entries());
         db.ChangeTracker.AcceptAllChanges();
     }
 
     async Task CommitAlone(GroupMember<TDbContext> member)
     {
         await using (await member.Unit.DbContext.Database.BeginTransactionAsync().ConfigureAwait(false))
-            await CommitOpenTransaction(store, member.Unit, CancellationToken.None).ConfigureAwait(false);
+            await CommitOpenTransaction(store, observers, member.Unit, CancellationToken.None).ConfigureAwait(false);
         member.Succeed();
     }
 
@@ -191,7 +195,16 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         foreach (var member in members)
             member.Succeed();
         FaultInjection.Reach(FaultPoint.AfterCommit);
+        Observe(observers, members.SelectMany(x => x.Changed));
         merged.Accept();
+    }
+
+    static void Observe(IEnumerable<ICommitObserver<TDbContext>> observers, IEnumerable<EntityEntry> committed)
+    {
+        foreach (var observer in observers)
+            foreach (var entry in committed)
+                if (entry.State is EntityState.Added or EntityState.Modified)
+                    observer.Committed(entry);
     }
 
     static void FailAndRemove(List<GroupMember<TDbContext>> members,

@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Messaging.Postgres;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Npgsql;
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>
+/// Tells the watchers of all replicas about committed changes of orders. A notification that is part of an order's
+/// transaction could make its commit fail, so notifications are sent after it, on a connection of their own. Changes
+/// that arrive while one is being sent share the next. <see cref="OrderWatcher" /> finds those that are lost.
+/// </summary>
+/// <remarks>
+/// A notification has a line for each change: order id | state | reason, or empty | update time in UTC. It has at most
+/// 60 lines, which keeps it below PostgreSQL's limit of 8,000 bytes.
+/// </remarks>
+sealed partial class OrderNotifier(
+    OrderWatcher watcher,
+    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource database,
+    ILogger<OrderNotifier> log) : BackgroundService, ICommitObserver<OrderDbContext>
+{
+    const int MaxLines = 60;
+    const int MaxLinesPerStatement = 50 * MaxLines;
+    const int MaxWaiting = 100_000;
+
+    static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
+
+    readonly Channel<string> _waiting = Channel.CreateBounded<string>(new BoundedChannelOptions(MaxWaiting)
+    {
+        FullMode = BoundedChannelFullMode.DropOldest,
+        SingleReader = true,
+    });
+
+    NpgsqlConnection? _connection;
+    string _logged = "";
+
+    /// <inheritdoc />
+    public void Committed(EntityEntry entry)
+    {
+        if (entry is { Entity: OrderState order, State: EntityState.Modified })
+            Committed(order);
+    }
+
+    /// <summary>Posts a committed change to the watchers of this replica, and queues it for the others.</summary>
+    public void Committed(OrderState order)
+    {
+        var change = new OrderChange(order.CurrentState, order.Reason?.ToString() ?? "", order.UpdateTime);
+        watcher.Post(order.CorrelationId, change);
+        _waiting.Writer.TryWrite($"{order.CorrelationId}|{change.State}|{change.Reason}|"
+            + change.UpdateTime.ToString("O", CultureInfo.InvariantCulture));
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+            try
+            {
+                await _waiting.Reader.WaitToReadAsync(stoppingToken);
+                await NotifyAsync(Dequeue(), stoppingToken);
+                _logged = "";
+            }
+            catch (Exception e)
+            {
+                await DisconnectAsync();
+                if (stoppingToken.IsCancellationRequested)
+                    return;
+                if (_logged != e.Message)
+                    LogNotNotified(_logged = e.Message);
+                await Task.Delay(RetryDelay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+        await DisconnectAsync();
+    }
+
+    List<string> Dequeue()
+    {
+        var lines = new List<string>();
+        while (lines.Count < MaxLinesPerStatement && _waiting.Reader.TryRead(out var line))
+            lines.Add(line);
+        return lines;
+    }
+
+    async Task NotifyAsync(List<string> lines, CancellationToken cancellationToken)
+    {
+        var isNew = _connection == null;
+        _connection ??= await ConnectAsync(cancellationToken);
+        try
+        {
+            await SendAsync(lines, _connection, cancellationToken);
+        }
+        catch (NpgsqlException) when (!isNew)
+        {
+            // The connection may have been lost while it was idle.
+            await DisconnectAsync();
+            _connection = await ConnectAsync(cancellationToken);
+            await SendAsync(lines, _connection, cancellationToken);
+        }
+    }
+
+    static async Task SendAsync(List<string> lines, NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            "select pg_notify('order_changed', payload) from unnest($1) as payload", connection) { CommandTimeout = 5 };
+        command.Parameters.Add(new() { Value = lines.Chunk(MaxLines).Select(x => string.Join('\n', x)).ToArray() });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        var connection = await database.OpenConnectionAsync(cancellationToken);
+        // A notification is not stored, so its commit need not wait for the disk.
+        await using var command = new NpgsqlCommand("set synchronous_commit = off", connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        return connection;
+    }
+
+    async Task DisconnectAsync()
+    {
+        if (_connection is { } connection)
+            await connection.DisposeAsync();
+        _connection = null;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Other replicas could not be notified of order changes. Their "
+        + "WatchOrder streams find the changes within seconds; orders are not affected: {Reason}")]
+    partial void LogNotNotified(string reason);
+}

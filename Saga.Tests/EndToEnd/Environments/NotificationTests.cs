@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Grpc.Core;
+using Orders.V1;
+using Saga.Servers;
+using Saga.Services;
+
+namespace Saga.Tests.EndToEnd.Environments;
+
+[TestFixture, Category("E2E")]
+public sealed class When_watchers_are_notified : EnvironmentFixture
+{
+    /// <summary>Shorter than the interval at which the watched orders are read again.</summary>
+    static readonly TimeSpan MaxNotificationTime = TimeSpan.FromSeconds(2);
+
+    protected override OrderSystemOptions Options => base.Options with { OrderReplicas = 2 };
+
+    [Test]
+    public async Task Should_show_the_watchers_of_a_replica_the_changes_of_another()
+    {
+        var account = await OpenAccountAsync(10);
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            for (var i = 0; i < 5; i++)
+            {
+                var order = await PlaceOrderAsync(account, 1);
+                using var watch = Watch(System.Orders[1], order);
+                await watch.ResponseStream.MoveNext(default);
+                await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = order });
+                var cancelled = Stopwatch.StartNew();
+                await watch.ResponseStream.MoveNext(default);
+                Assert.That(watch.ResponseStream.Current.Status, Is.EqualTo(OrderStatus.Cancelling));
+                Assert.That(cancelled.Elapsed, Is.LessThan(MaxNotificationTime));
+            }
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_confirm_orders_and_show_every_change_while_notifications_fail()
+    {
+        const int count = 20;
+        await ExecuteAsync(System.OrderDatabase, "revoke execute on function pg_notify(text, text) from public");
+        try
+        {
+            var account = await OpenAccountAsync(count);
+            var orders = await PlaceOrdersAsync(count, account);
+            var ends = await Task.WhenAll(System.Orders.SelectMany(replica => orders.Select(async order =>
+            {
+                using var watch = Watch(replica, order);
+                var last = OrderStatus.Unspecified;
+                while (await watch.ResponseStream.MoveNext(default))
+                    last = watch.ResponseStream.Current.Status;
+                return last;
+            })));
+            Assert.That(ends, Has.All.EqualTo(OrderStatus.Confirmed));
+        }
+        finally
+        {
+            await ExecuteAsync(System.OrderDatabase, "grant execute on function pg_notify(text, text) to public");
+        }
+
+        await AuditAsync();
+    }
+
+    static AsyncServerStreamingCall<Order> Watch(ServiceReplica replica, string order) =>
+        new OrderService.OrderServiceClient(replica.Channel).WatchOrder(new WatchOrderRequest { OrderId = order },
+            deadline: DateTime.UtcNow + MaxWait);
+}
