@@ -1,9 +1,12 @@
 using Messaging.RabbitMq;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using Saga.Attack;
+using Saga.Servers;
 using Saga.Tests.Support;
 
 namespace Saga.Tests.RabbitMq;
@@ -20,14 +23,10 @@ public sealed class When_the_broker_is_unreachable
         {
             await using var network =
                 new TcpProxy(servers.Rabbit.Host, servers.Rabbit.Port) { Condition = NetworkCondition.Cut };
-            var factory = new ConnectionFactory
-            {
-                Uri = new Uri(servers.Rabbit.Amqp("/")),
-                AutomaticRecoveryEnabled = false,
-            };
-            (factory.HostName, factory.Port) = ("127.0.0.1", network.Port);
+            var address = new UriBuilder(servers.Rabbit.Amqp("/")) { Host = "127.0.0.1", Port = network.Port };
+            var factory = new ConnectionFactory { AutomaticRecoveryEnabled = false };
             var prepared = Enumerable.Range(0, 20)
-                .Select(_ => new BrokerConnection(new Lifetime(), NullLogger<BrokerConnection>.Instance))
+                .Select(_ => NewConnection(NullLogger<BrokerConnection>.Instance, x => x.Address = $"{address}"))
                 .Select(x => x.PrepareAsync(factory)).ToArray();
             for (var i = 0; i < 60; i++)
             {
@@ -51,12 +50,11 @@ public sealed class When_the_broker_is_unreachable
     {
         var rabbit = (await TestServers.GetAsync()).Rabbit;
         var user = $"late-{Guid.NewGuid():N}";
-        var factory = new ConnectionFactory { Uri = new Uri(rabbit.Amqp("/")), UserName = user, Password = user };
-        factory.AutomaticRecoveryEnabled = false;
         using var log = new CapturedLog();
         using var logging = new LoggerFactory([log]);
-        var prepared = new BrokerConnection(new Lifetime(), logging.CreateLogger<BrokerConnection>())
-            .PrepareAsync(factory);
+        var prepared = NewConnection(logging.CreateLogger<BrokerConnection>(),
+                x => x.Address = new UriBuilder(rabbit.Amqp("/")) { UserName = user, Password = user }.ToString())
+            .PrepareAsync(new ConnectionFactory { AutomaticRecoveryEnabled = false });
         Assert.That(() => prepared.IsCompleted || log.Contains(LogLevel.Warning, "ACCESS_REFUSED"),
             Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
         Assert.That(prepared.IsCompleted, Is.False, "a refused login would stop MassTransit's endpoints permanently");
@@ -71,6 +69,52 @@ public sealed class When_the_broker_is_unreachable
             await rabbit.DeleteUserAsync(user);
         }
     }
+
+    [Test]
+    public async Task Should_connect_to_the_first_node_that_is_up()
+    {
+        var rabbit = (await TestServers.GetAsync()).Rabbit;
+        var address = rabbit.Amqp("/").Replace("@", $"@127.0.0.1:{Ports.Pick()},", StringComparison.Ordinal);
+        var factory = new ConnectionFactory { AutomaticRecoveryEnabled = false };
+        await NewConnection(NullLogger<BrokerConnection>.Instance, x => x.Address = address).PrepareAsync(factory)
+            .WaitAsync(TimeSpan.FromSeconds(30));
+        await using var connection = await factory.CreateConnectionAsync();
+        Assert.That(connection.Endpoint.Port, Is.EqualTo(rabbit.Port));
+    }
+
+    [Test]
+    public async Task Should_read_credentials_again_for_each_attempt()
+    {
+        var rabbit = (await TestServers.GetAsync()).Rabbit;
+        var user = $"rotated-{Guid.NewGuid():N}";
+        var (users, passwords) = (Path.GetTempFileName(), Path.GetTempFileName());
+        await rabbit.CreateUserAsync(user, "new", "/");
+        try
+        {
+            await File.WriteAllTextAsync(users, user);
+            await File.WriteAllTextAsync(passwords, "old\n");
+            using var log = new CapturedLog();
+            using var logging = new LoggerFactory([log]);
+            var prepared = NewConnection(logging.CreateLogger<BrokerConnection>(), x =>
+                    (x.Address, x.UserNameFile, x.PasswordFile) = (rabbit.Amqp("/"), users, passwords))
+                .PrepareAsync(new ConnectionFactory { AutomaticRecoveryEnabled = false });
+            Assert.That(() => log.Contains(LogLevel.Warning, "ACCESS_REFUSED"),
+                Is.True.After(30).Seconds.PollEvery(50).MilliSeconds);
+
+            await File.WriteAllTextAsync(passwords, "new\n");
+            Assert.That(async () => await prepared.WaitAsync(TimeSpan.FromSeconds(10)), Throws.Nothing);
+        }
+        finally
+        {
+            await rabbit.DeleteUserAsync(user);
+            File.Delete(users);
+            File.Delete(passwords);
+        }
+    }
+
+    internal static BrokerConnection NewConnection(ILogger<BrokerConnection> log, Action<BrokerOptions> configure) =>
+        new(new ServiceCollection().Configure(configure).BuildServiceProvider()
+            .GetRequiredService<IOptionsMonitor<BrokerOptions>>(), new Lifetime(), log);
 
     sealed class Lifetime : IHostApplicationLifetime
     {

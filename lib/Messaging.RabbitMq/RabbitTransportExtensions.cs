@@ -14,7 +14,7 @@ public static class RabbitTransportExtensions
     /// </summary>
     public static IServiceCollection AddRabbitTransport<TDbContext>(this IServiceCollection services)
         where TDbContext : DbContext =>
-        services.AddReceiveObserver<FaultAlarm>()
+        services.AddOptions().AddReceiveObserver<FaultAlarm>()
             .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
             .AddSingleton<QueueBacklog>()

@@ -1,26 +1,31 @@
+using System.Security.Authentication;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
-/// <summary>Prepares MassTransit's connections to the broker, and waits until the broker accepts them.</summary>
-sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger<BrokerConnection> log)
+/// <summary>Prepares MassTransit's connections to the broker, and waits until a node accepts them.</summary>
+sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IHostApplicationLifetime lifetime,
+    ILogger<BrokerConnection> log)
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
+    int _attempts;
     volatile bool _isUnreachable;
 
     /// <summary>
-    /// Whether the last attempt could not reach the broker. False if the broker has refused the login.
+    /// Whether the last attempt could not reach the broker. False if the broker has refused the login, or is not
+    /// trusted.
     /// </summary>
     public bool IsUnreachable => _isUnreachable;
 
     /// <summary>
-    /// Called before MassTransit connects. Installs the <see cref="BrokerSocket" />, and returns when the broker
-    /// accepts a connection of this user or the service stops.
+    /// Called before MassTransit connects. Installs the <see cref="BrokerSocket" />, and returns when a node of the
+    /// broker accepts a connection of this user or the service stops. The factory then connects to that node.
     /// </summary>
     /// <remarks>
     /// MassTransit retries a failed connection after 3 to 30 seconds, which cannot be configured. Its endpoints stop
@@ -30,20 +35,25 @@ sealed partial class BrokerConnection(IHostApplicationLifetime lifetime, ILogger
     public async Task PrepareAsync(ConnectionFactory factory)
     {
         factory.SocketFactory = BrokerSocket.Create;
-        for (var logged = ""; !lifetime.ApplicationStopping.IsCancellationRequested;)
+        for (var logged = new HashSet<string>(); !lifetime.ApplicationStopping.IsCancellationRequested;)
             try
             {
+                var nodes = BrokerEndpoints.Read(options.CurrentValue, factory);
+                var node = nodes[(int)((uint)_attempts++ % nodes.Count)]; // the same again until it fails
+                factory.EndpointResolverFactory = _ => new DefaultEndpointResolver([node]);
                 // RabbitMQ.Client 7.2.2 can ignore the token of a failed attempt (its issue 1968).
                 await ProbeAsync(factory).WaitAsync(Timeout, lifetime.ApplicationStopping);
+                _attempts--;
                 _isUnreachable = false;
                 return;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 var cause = e.GetBaseException();
-                _isUnreachable = cause is not (PossibleAuthenticationFailureException or OperationInterruptedException);
-                if (logged != cause.Message)
-                    LogUnreachable(logged = cause.Message);
+                _isUnreachable = cause is not (PossibleAuthenticationFailureException or OperationInterruptedException
+                    or AuthenticationException);
+                if (logged.Add(cause.Message))
+                    LogUnreachable(cause.Message);
                 await Task.Delay(Pause, lifetime.ApplicationStopping)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }

@@ -22,6 +22,8 @@ public static class MessagingExtensions
     /// </summary>
     const int MaxDeliveries = 1_000_000;
 
+    const string RabbitMq = "RabbitMq"; // the section, and the name of the connection string
+
     /// <summary>About a day of attempts, because the receiving service may not have been started yet.</summary>
     const int MaxSendAttempts = 1500;
 
@@ -30,8 +32,8 @@ public static class MessagingExtensions
     static readonly TimeSpan HostStopTimeout = TimeSpan.FromSeconds(4);
 
     /// <summary>
-    /// Adds the bus on <c>ConnectionStrings:RabbitMq</c>, an amqp address, with the outbox of
-    /// <typeparamref name="TDbContext" /> on every endpoint.
+    /// Adds the bus on <c>ConnectionStrings:RabbitMq</c>, an amqp or amqps address of one or several hosts, with the
+    /// outbox of <typeparamref name="TDbContext" /> on every endpoint.
     /// </summary>
     /// <param name="builder">The service.</param>
     /// <param name="configure">Adds consumers and sagas.</param>
@@ -50,6 +52,9 @@ public static class MessagingExtensions
         services.AddOptions<MessagingOptions>().BindConfiguration("Messaging")
             .ValidateDataAnnotations().ValidateOnStart();
         var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
+        services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
+            .Configure<IConfiguration>((broker, configuration) =>
+                broker.Address = configuration.GetConnectionString(RabbitMq));
         services.AddRabbitTransport<TDbContext>();
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
         services.Configure<HostOptions>(o => o.ShutdownTimeout = HostStopTimeout);
@@ -82,9 +87,8 @@ public static class MessagingExtensions
     static void ConfigureBus(
         IRabbitMqBusFactoryConfigurator rabbit, IBusRegistrationContext context, IConfiguration configuration)
     {
-        var address = configuration.GetConnectionString("RabbitMq") ?? throw new InvalidOperationException(
-            "ConnectionStrings:RabbitMq is not set: it must be an address such as amqp://user:password@host:5672/");
-        rabbit.Host(new Uri(address), host =>
+        // The first node gives the queues their addresses; BrokerConnection chooses the node to connect to.
+        rabbit.Host(BrokerAddress.Parse(configuration.GetConnectionString(RabbitMq)).Nodes[0], host =>
         {
             host.Heartbeat(BrokerSocket.Heartbeat);
             host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;

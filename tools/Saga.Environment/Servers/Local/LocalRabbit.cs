@@ -10,11 +10,17 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     ChildProcess? _server;
 
     /// <summary>Creates a broker's data folder; <see cref="StartAsync" /> starts the broker.</summary>
-    public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort)
+    /// <param name="folder">The folder of its data and logs.</param>
+    /// <param name="program">The path of the server program.</param>
+    /// <param name="port">The port for amqp without TLS.</param>
+    /// <param name="managementPort">The port of the management UI.</param>
+    /// <param name="settings">More lines of rabbitmq.conf.</param>
+    public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort,
+        params IEnumerable<string> settings)
         : base(new Uri($"amqp://ordersaga:ordersaga@127.0.0.1:{port}/"), new Uri($"http://127.0.0.1:{managementPort}/"))
     {
         (_folder, _program) = (folder, program);
-        var home = folder.CreateSubfolder("rabbitmq");
+        var home = folder.CreateSubfolder($"rabbitmq-{port}");
         var mapperPort = Ports.Pick();
         _environment = new()
         {
@@ -43,9 +49,10 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             default_pass = {Password}
             disk_free_limit.absolute = 100MB
             vm_memory_high_watermark.relative = {MemoryLimit}
+            {string.Join('\n', settings)}
 
             """);
-        _portMapper = ChildProcess.Start(folder, "epmd", ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
+        _portMapper = ChildProcess.Start(folder, $"epmd-{port}", ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
     }
 
     /// <summary>The path of the server program; null if RabbitMQ is not installed.</summary>
@@ -56,7 +63,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     /// <inheritdoc />
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
-        _server = ChildProcess.Start(_folder, "rabbitmq-server", [_program], _environment);
+        _server = ChildProcess.Start(_folder, $"rabbitmq-server-{Port}", [_program], _environment);
         await Wait.UntilAsync(async () =>
         {
             if (_server.HasExited)

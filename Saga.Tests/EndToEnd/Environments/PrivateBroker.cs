@@ -1,0 +1,27 @@
+using Saga.Servers;
+
+namespace Saga.Tests.EndToEnd.Environments;
+
+/// <summary>Brokers with a configuration of their own.</summary>
+static class PrivateBroker
+{
+    /// <summary>Starts a broker; ignores the test if RabbitMQ is not installed.</summary>
+    /// <param name="settings">Lines of rabbitmq.conf.</param>
+    public static async Task<LocalRabbit> StartAsync(params IEnumerable<string> settings)
+    {
+        if (LocalRabbit.FindProgram() is not { } program)
+            throw new IgnoreException("the test needs an installed RabbitMQ");
+        var folder = (await TestServers.GetAsync()).Folder;
+        var broker = new LocalRabbit(folder, program, Ports.Pick(), Ports.Pick(), settings);
+        try
+        {
+            await broker.StartAsync();
+            return broker;
+        }
+        catch
+        {
+            await broker.DisposeAsync();
+            throw;
+        }
+    }
+}

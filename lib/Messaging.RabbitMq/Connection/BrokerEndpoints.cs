@@ -1,0 +1,61 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using RabbitMQ.Client;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>Reads the credentials and the endpoints of the broker from its options.</summary>
+static class BrokerEndpoints
+{
+    static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
+
+    /// <summary>Sets the credentials of a factory, and returns the endpoint of each node.</summary>
+    /// <exception cref="Exception">A file cannot be read, or the address is wrong.</exception>
+    public static IReadOnlyList<AmqpTcpEndpoint> Read(BrokerOptions options, ConnectionFactory factory)
+    {
+        var address = BrokerAddress.Parse(options.Address);
+        factory.UserName = ReadLine(options.UserNameFile) ?? address.User;
+        factory.Password = ReadLine(options.PasswordFile) ?? address.Password;
+        return [.. address.Nodes.Select(x =>
+            new AmqpTcpEndpoint(x.IdnHost, x.Port, address.IsTls ? Tls(x.IdnHost, options) : new SslOption()))];
+    }
+
+    static string? ReadLine(string? file) =>
+        string.IsNullOrEmpty(file) ? null : File.ReadAllText(file).TrimEnd('\r', '\n');
+
+    static SslOption Tls(string host, BrokerOptions options)
+    {
+        var tls = new SslOption(host, enabled: true)
+        {
+            Version = SslProtocols.Tls12 | SslProtocols.Tls13,
+            AcceptablePolicyErrors = SslPolicyErrors.None,
+        };
+        if (!string.IsNullOrEmpty(options.ClientCertificateFile))
+            tls.Certs = [X509Certificate2.CreateFromPemFile(options.ClientCertificateFile,
+                string.IsNullOrEmpty(options.ClientKeyFile) ? null : options.ClientKeyFile)];
+        if (!string.IsNullOrEmpty(options.CaFile))
+        {
+            var authorities = new X509Certificate2Collection();
+            authorities.ImportFromPemFile(options.CaFile);
+            tls.CertificateValidationCallback = (_, certificate, chain, errors) =>
+                (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None
+                && certificate is X509Certificate2 server && IsIssuedBy(authorities, server, chain);
+        }
+
+        return tls;
+    }
+
+    static bool IsIssuedBy(X509Certificate2Collection authorities, X509Certificate2 server, X509Chain? received)
+    {
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ApplicationPolicy.Add(ServerAuthentication);
+        if (received != null)
+            chain.ChainPolicy.ExtraStore.AddRange(received.ChainPolicy.ExtraStore);
+        return chain.Build(server);
+    }
+}
