@@ -18,6 +18,8 @@ public static class RabbitTransportExtensions
             .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
             .AddSingleton<QueueBacklog>()
+            .AddSingleton<ReceiveTopology>()
+            .AddHostedService<TopologyRepair>()
             .AddSingleton<BusTransport<TDbContext>>()
             .AddSingleton<RabbitTransport<TDbContext>>()
             .AddSingleton<IOutboxTransport<TDbContext>>(x => x.GetRequiredService<RabbitTransport<TDbContext>>());

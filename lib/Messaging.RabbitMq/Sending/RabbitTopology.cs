@@ -1,5 +1,6 @@
 using MassTransit;
 using MassTransit.RabbitMqTransport.Configuration;
+using MassTransit.RabbitMqTransport.Topology;
 using RabbitMQ.Client;
 
 namespace Messaging.RabbitMq;
@@ -24,28 +25,34 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
     {
         var settings = host.Topology.SendTopology
             .GetSendSettings(new RabbitMqEndpointAddress(host.HostAddress, new Uri(address)));
-        var topology = settings.GetBrokerTopology();
         try
         {
-            await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken)
-                .ConfigureAwait(false);
-            foreach (var x in topology.Exchanges)
-                await channel.ExchangeDeclareAsync(x.ExchangeName, x.ExchangeType, x.Durable, x.AutoDelete,
-                    x.ExchangeArguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
-            foreach (var x in topology.Queues)
-                await channel.QueueDeclareAsync(x.QueueName, x.Durable, x.Exclusive, x.AutoDelete, x.QueueArguments!,
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
-            foreach (var x in topology.ExchangeBindings)
-                await channel.ExchangeBindAsync(x.Destination.ExchangeName, x.Source.ExchangeName, x.RoutingKey,
-                    x.Arguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
-            foreach (var x in topology.QueueBindings)
-                await channel.QueueBindAsync(x.Destination.QueueName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!,
-                    cancellationToken: cancellationToken).ConfigureAwait(false);
+            await Declare(settings.GetBrokerTopology(), connection, cancellationToken).ConfigureAwait(false);
             return new CachedString(settings.ExchangeName);
         }
         catch (Exception e) when (!connection.IsOpen)
         {
             throw new RabbitMqConnectionException($"The connection was lost before {address} was declared", e);
         }
+    }
+
+    /// <summary>Declares exchanges, queues and bindings on a new channel; those that exist are left as they are.</summary>
+    public static async Task Declare(
+        BrokerTopology topology, IConnection connection, CancellationToken cancellationToken)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
+        foreach (var x in topology.Exchanges)
+            await channel.ExchangeDeclareAsync(x.ExchangeName, x.ExchangeType, x.Durable, x.AutoDelete,
+                x.ExchangeArguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
+        foreach (var x in topology.Queues)
+            await channel.QueueDeclareAsync(x.QueueName, x.Durable, x.Exclusive, x.AutoDelete, x.QueueArguments!,
+                cancellationToken: cancellationToken).ConfigureAwait(false);
+        foreach (var x in topology.ExchangeBindings)
+            await channel.ExchangeBindAsync(x.Destination.ExchangeName, x.Source.ExchangeName, x.RoutingKey,
+                x.Arguments!, cancellationToken: cancellationToken).ConfigureAwait(false);
+        foreach (var x in topology.QueueBindings)
+            await channel.QueueBindAsync(x.Destination.QueueName, x.Source.ExchangeName, x.RoutingKey, x.Arguments!,
+                cancellationToken: cancellationToken).ConfigureAwait(false);
     }
 }

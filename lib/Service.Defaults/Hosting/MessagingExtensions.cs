@@ -109,6 +109,7 @@ public static class MessagingExtensions
     {
         var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
         endpoint.PrefetchCount = options.Prefetch;
+        context.GetRequiredService<ReceiveTopology>().Add(rabbit);
         ConcurrentDeliveries.Use(rabbit, options.Concurrency);
         if (options.QuorumQueues)
         {

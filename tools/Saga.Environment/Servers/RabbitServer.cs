@@ -54,13 +54,24 @@ public class RabbitServer : IDisposable
         if (name == "/")
             return;
         await SendAsync(HttpMethod.Put, $"api/vhosts/{Escape(name)}", null, cancellationToken);
-        await SendAsync(HttpMethod.Put, $"api/permissions/{Escape(name)}/{Escape(User)}",
-            new { configure = ".*", write = ".*", read = ".*" }, cancellationToken);
+        await PermitAllAsync(User, name);
     }
 
     /// <summary>Deletes a virtual host with its queues and exchanges.</summary>
     public Task DeleteVirtualHostAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/vhosts/{Escape(name)}", null, CancellationToken.None);
+
+    /// <summary>Deletes a queue or an exchange with its bindings and messages, as an operator may.</summary>
+    /// <param name="virtualHost">Its virtual host.</param>
+    /// <param name="kind">queues or exchanges.</param>
+    /// <param name="name">Its name.</param>
+    public Task DeleteAsync(string virtualHost, string kind, string name) => SendAsync(HttpMethod.Delete,
+        $"api/{kind}/{Escape(virtualHost)}/{Escape(name)}", null, CancellationToken.None);
+
+    /// <summary>Gives a user every permission in a virtual host.</summary>
+    public Task PermitAllAsync(string name, string virtualHost) => SendAsync(HttpMethod.Put,
+        $"api/permissions/{Escape(virtualHost)}/{Escape(name)}", new { configure = ".*", write = ".*", read = ".*" },
+        CancellationToken.None);
 
     /// <summary>Creates a user who can connect to a virtual host but has no permissions in it.</summary>
     public async Task CreateUserAsync(string name, string password, string virtualHost)

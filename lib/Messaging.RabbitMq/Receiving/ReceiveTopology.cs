@@ -1,0 +1,34 @@
+using System.Collections.Concurrent;
+using MassTransit;
+using MassTransit.RabbitMqTransport;
+using MassTransit.RabbitMqTransport.Configuration;
+using MassTransit.RabbitMqTransport.Topology;
+
+namespace Messaging.RabbitMq;
+
+/// <summary>
+/// The queues that the service receives from, with the exchanges and bindings through which messages reach them.
+/// </summary>
+sealed class ReceiveTopology
+{
+    readonly ConcurrentQueue<IRabbitMqReceiveEndpointConfiguration> _endpoints = new();
+
+    /// <summary>Adds an endpoint that is being configured.</summary>
+    public void Add(IRabbitMqReceiveEndpointConfigurator endpoint) =>
+        _endpoints.Enqueue((IRabbitMqReceiveEndpointConfiguration)endpoint);
+
+    /// <summary>What MassTransit declares when the endpoints start; complete once the bus has been built.</summary>
+    public IReadOnlyList<BrokerTopology> Build() => [.. _endpoints.Select(Build)];
+
+    static BrokerTopology Build(IRabbitMqReceiveEndpointConfiguration endpoint)
+    {
+        var (settings, topology) = (endpoint.Settings, new ReceiveEndpointBrokerTopologyBuilder());
+        topology.Exchange = topology.ExchangeDeclare(settings.ExchangeName ?? settings.QueueName,
+            settings.ExchangeType, settings.Durable, settings.AutoDelete, settings.ExchangeArguments);
+        topology.Queue = topology.QueueDeclare(settings.QueueName, settings.Durable, settings.AutoDelete,
+            settings.Exclusive, new Dictionary<string, object>(settings.QueueArguments));
+        topology.QueueBind(topology.Exchange, topology.Queue, settings.RoutingKey, settings.BindingArguments);
+        ((IRabbitMqEndpointConfiguration)endpoint).Topology.Consume.Apply(topology);
+        return topology.BuildBrokerTopology();
+    }
+}
