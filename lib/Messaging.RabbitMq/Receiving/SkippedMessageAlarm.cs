@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Logging;
@@ -5,13 +6,19 @@ using Microsoft.Extensions.Logging;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// Logs every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.
+/// Logs and counts every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.
 /// </summary>
 sealed partial class SkippedMessageAlarm(ILogger<SkippedMessageAlarm> log) : IFilter<ReceiveContext>
 {
+    static readonly Meter Meter = new("Messaging.RabbitMq");
+    static readonly Counter<long> Skipped = Meter.CreateCounter<long>("messages.skipped", "{message}",
+        "Messages that no consumer of their queue handles");
+
     public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
-        LogSkipped(TypeOf(context), context.GetMessageId(), context.InputAddress.AbsolutePath.Split('/')[^1]);
+        var queue = context.InputAddress.AbsolutePath.Split('/')[^1];
+        Skipped.Add(1, new KeyValuePair<string, object?>("queue", queue));
+        LogSkipped(TypeOf(context), context.GetMessageId(), queue);
         return next.Send(context);
     }
 
