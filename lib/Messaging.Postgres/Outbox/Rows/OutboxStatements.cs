@@ -61,15 +61,17 @@ sealed class OutboxStatements
         ClaimRetry = ClaimText("> 0", "least(1, {0})");
         Purge = $$"""
             delete from {{inbox}} where ctid = any(array(
-                select ctid from {{inbox}} where {{consumed}} < now() - {0} limit {1}))
+                select ctid from {{inbox}} where {{consumed}} >= {2} and {{consumed}} < now() - {0} limit {1}))
             """;
 
+        // An array instead of a join: the planner expects an outbox to be almost empty, and would begin a join with
+        // all its rows, which include those that only an old snapshot still sees.
         string ClaimText(string attemptsCondition, string limit) => $$"""
-            with due as (
+            update {{outbox}} set {{due}} = now() + {1} where {{id}} = any(array(
                 select {{id}} from {{outbox}}
-                where {{due}} <= now() and {{parked}} is null and {{attempts}} {{attemptsCondition}}
-                order by {{due}} limit {{limit}} for update skip locked)
-            update {{outbox}} as m set {{due}} = now() + {1} from due where m.{{id}} = due.{{id}} returning m.*
+                where {{due}} >= {2} and {{due}} <= now() and {{parked}} is null and {{attempts}} {{attemptsCondition}}
+                order by {{due}} limit {{limit}} for update skip locked))
+            returning *
             """;
     }
 

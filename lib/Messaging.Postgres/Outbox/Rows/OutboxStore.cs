@@ -17,6 +17,11 @@ sealed class OutboxStore<TDbContext>(
     IServiceScopeFactory scopes) : IOutboxRows<TDbContext>
     where TDbContext : DbContext
 {
+    /// <summary>How much earlier than its inbox row a message can have been captured.</summary>
+    static readonly TimeSpan MaxCommitTime = TimeSpan.FromMinutes(1);
+
+    readonly ScanStart _claims = new(TimeProvider.System), _retries = new(TimeProvider.System);
+    readonly ScanStart _purges = new(TimeProvider.System);
     OutboxStatements? _statements;
 
     /// <summary>
@@ -188,7 +193,11 @@ sealed class OutboxStore<TDbContext>(
         CancellationToken cancellationToken) =>
         db.Set<OutboxMessage>().AsNoTracking()
             .Where(x => x.InboxMessageId == messageId && x.InboxConsumerId == consumerId
-                && x.TokenId == null && x.Parked == null)
+                && x.TokenId == null && x.Parked == null
+                // Finds the rows by the index of their times; there is none for the consumed message.
+                && x.EnqueueTime >= db.Set<InboxState>()
+                    .Where(i => i.MessageId == messageId && i.ConsumerId == consumerId)
+                    .Select(i => i.Consumed).First() - MaxCommitTime)
             .ToListAsync(cancellationToken);
 
     /// <summary>Whether the rows of a transaction are visible: it was committed, and none is deleted yet.</summary>
@@ -218,12 +227,19 @@ sealed class OutboxStore<TDbContext>(
     });
 
     /// <inheritdoc />
-    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken) =>
-        WithContext(async db =>
-            await db.Set<OutboxMessage>()
+    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken)
+    {
+        var limit = retries ? 1 : options.QueryMessageLimit;
+        return (retries ? _retries : _claims).Scan(async from =>
+        {
+            var now = clock.UtcNow;
+            var claimed = await WithContext(async db => await db.Set<OutboxMessage>()
                 .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit,
-                    options.DeliveryLease + options.MessageDeliveryTimeout)
-                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false));
+                    options.DeliveryLease + options.MessageDeliveryTimeout, from)
+                .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            return (claimed, claimed.Count < limit ? now : (DateTime?)null);
+        });
+    }
 
     /// <inheritdoc />
     public Task Delete(Guid[] ids, CancellationToken cancellationToken) =>
@@ -245,8 +261,14 @@ sealed class OutboxStore<TDbContext>(
     /// Deletes up to one batch of inbox rows that are older than the window, and returns their number.
     /// </summary>
     public Task<int> Purge(CancellationToken cancellationToken) =>
-        WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
-            [options.DuplicateDetectionWindow, options.QueryMessageLimit], cancellationToken));
+        _purges.Scan(async from =>
+        {
+            var end = clock.UtcNow - options.DuplicateDetectionWindow;
+            var deleted = await WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
+                [options.DuplicateDetectionWindow, options.QueryMessageLimit, from], cancellationToken))
+                .ConfigureAwait(false);
+            return (deleted, deleted < options.QueryMessageLimit ? end : (DateTime?)null);
+        });
 
     async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
     {
@@ -254,7 +276,16 @@ sealed class OutboxStore<TDbContext>(
         var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
         db.Database.SetCommandTimeout(options.QueryTimeout);
         var strategy = db.Database.CreateExecutionStrategy();
-        return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
+        try
+        {
+            return await strategy.ExecuteAsync(() => work(db)).ConfigureAwait(false);
+        }
+        catch (Exception e) when (PostgresErrors.IsReadOnly(e))
+        {
+            // Otherwise the pool would keep its connections to a demoted server.
+            scope.ServiceProvider.GetService<NpgsqlDataSource>()?.Clear();
+            throw;
+        }
     }
 
     OutboxStatements For(TDbContext db) => _statements ??= new OutboxStatements(db);

@@ -1,0 +1,48 @@
+namespace Messaging.Postgres;
+
+/// <summary>
+/// Where a repeated scan of an index by time begins. Rows that were deleted or moved stay in the index as long as a
+/// snapshot anywhere in the server is older, for example that of a backup. A scan from the beginning would read them
+/// all again each time; this one begins where the last complete scan ended.
+/// </summary>
+/// <remarks>
+/// A transaction that took long can leave a row before that. A full scan finds it, about once a minute, and less often
+/// if full scans are slow.
+/// </remarks>
+/// <param name="time">The clock.</param>
+public sealed class ScanStart(TimeProvider time)
+{
+    static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
+    static readonly TimeSpan MinFullScanInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>The first value of the index.</summary>
+    public static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
+
+    DateTime _from = Beginning;
+    TimeSpan _fullScanInterval;
+    long? _fullScanned; // timestamp
+
+    /// <summary>Runs a scan.</summary>
+    /// <param name="scan">
+    /// Scans from a time on. Returns its result, and the time before which no row remains in the table; null if the
+    /// scan ended before it had seen all.
+    /// </param>
+    public async Task<T> Scan<T>(Func<DateTime, Task<(T Result, DateTime? NoneBefore)>> scan)
+    {
+        ArgumentNullException.ThrowIfNull(scan);
+        var isFull = _fullScanned is not { } last || time.GetElapsedTime(last) >= _fullScanInterval;
+        var started = time.GetTimestamp();
+        var (result, noneBefore) = await scan(isFull ? Beginning : _from).ConfigureAwait(false);
+        if (noneBefore == null)
+            return result;
+        _from = noneBefore.Value - Margin;
+        if (isFull)
+        {
+            _fullScanned = time.GetTimestamp();
+            var interval = 20 * time.GetElapsedTime(started); // full scans take at most a twentieth of the time
+            _fullScanInterval = interval > MinFullScanInterval ? interval : MinFullScanInterval;
+        }
+
+        return result;
+    }
+}
