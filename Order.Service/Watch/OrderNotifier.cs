@@ -20,11 +20,15 @@ namespace Orders;
 sealed partial class OrderNotifier(
     OrderWatcher watcher,
     [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource database,
+    TimeProvider time,
     ILogger<OrderNotifier> log) : BackgroundService, ICommitObserver<OrderDbContext>
 {
     const int MaxLines = 60;
     const int MaxLinesPerStatement = 50 * MaxLines;
     const int MaxWaiting = 100_000;
+
+    /// <summary>Limits how long notifications can go to a server that a failover has demoted.</summary>
+    static readonly TimeSpan MaxConnectionAge = TimeSpan.FromSeconds(10);
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
@@ -35,6 +39,7 @@ sealed partial class OrderNotifier(
     });
 
     NpgsqlConnection? _connection;
+    long _connected; // timestamp
     string _logged = "";
 
     /// <inheritdoc />
@@ -58,7 +63,9 @@ sealed partial class OrderNotifier(
         while (!stoppingToken.IsCancellationRequested)
             try
             {
-                await _waiting.Reader.WaitToReadAsync(stoppingToken);
+                if (_connection != null && time.GetElapsedTime(_connected) >= MaxConnectionAge)
+                    await DisconnectAsync();
+                await WaitAsync(stoppingToken);
                 await NotifyAsync(Dequeue(), stoppingToken);
                 _logged = "";
             }
@@ -73,6 +80,20 @@ sealed partial class OrderNotifier(
             }
 
         await DisconnectAsync();
+    }
+
+    /// <summary>Waits for a change, and closes the connection if there is none for a while.</summary>
+    async Task WaitAsync(CancellationToken cancellationToken)
+    {
+        var change = _waiting.Reader.WaitToReadAsync(cancellationToken).AsTask();
+        if (_connection != null && !change.IsCompleted)
+        {
+            await Task.WhenAny(change, Task.Delay(MaxConnectionAge, time, cancellationToken));
+            if (!change.IsCompleted)
+                await DisconnectAsync();
+        }
+
+        await change;
     }
 
     List<string> Dequeue()
@@ -114,6 +135,7 @@ sealed partial class OrderNotifier(
         // A notification is not stored, so its commit need not wait for the disk.
         await using var command = new NpgsqlCommand("set synchronous_commit = off", connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
+        _connected = time.GetTimestamp();
         return connection;
     }
 

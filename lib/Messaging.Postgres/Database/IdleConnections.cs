@@ -26,7 +26,7 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
     {
         if (!IsDue((NpgsqlConnection)connection))
             return;
-        while (!IsAlive((NpgsqlConnection)connection))
+        while (Check((NpgsqlConnection)connection) == ServerState.Lost)
         {
             connection.Close();
             connection.Open();
@@ -39,7 +39,8 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
         if (!IsDue((NpgsqlConnection)connection))
             return;
         // The next connection of the pool has probably been lost too, so each is checked until one is alive.
-        while (!await IsAliveAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false))
+        while (await CheckAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false)
+            == ServerState.Lost)
         {
             await connection.CloseAsync().ConfigureAwait(false);
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
@@ -60,37 +61,38 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
         return new(result);
     }
 
-    /// <summary>Whether a connection is not lost.</summary>
+    /// <summary>Asks the server of an open connection for its state.</summary>
     /// <exception cref="NpgsqlException">The server does not respond in time.</exception>
-    public static async Task<bool> IsAliveAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static async Task<ServerState> CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         try
         {
             await using var check = NewCheck(connection);
-            await check.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-            return true;
+            return StateOf(await check.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false));
         }
         catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
         {
-            return false;
+            return ServerState.Lost;
         }
     }
 
-    static bool IsAlive(NpgsqlConnection connection)
+    static ServerState Check(NpgsqlConnection connection)
     {
         try
         {
             using var check = NewCheck(connection);
-            check.ExecuteNonQuery();
-            return true;
+            return StateOf(check.ExecuteScalar());
         }
         catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
         {
-            return false;
+            return ServerState.Lost;
         }
     }
 
-    static NpgsqlCommand NewCheck(NpgsqlConnection connection) => new("select 1", connection) { CommandTimeout = 5 };
+    static ServerState StateOf(object? isReadOnly) => isReadOnly is true ? ServerState.ReadOnly : ServerState.Writable;
+
+    static NpgsqlCommand NewCheck(NpgsqlConnection connection) =>
+        new("select current_setting('transaction_read_only')::bool", connection) { CommandTimeout = 5 };
 
     bool IsDue(NpgsqlConnection connection) => _lastUsed.TryRemove(connection.ProcessID, out var used) && IsDue(used);
 

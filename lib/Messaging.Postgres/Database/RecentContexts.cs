@@ -62,12 +62,18 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnect
     async Task<Lease> Acquire()
     {
         while (_idle.TryPop(out var lease))
-        {
-            if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge
-                && (!idleConnections.IsDue(lease.LastUsed) || await lease.IsAlive().ConfigureAwait(false)))
-                return lease;
-            lease.Dispose();
-        }
+            try
+            {
+                if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge
+                    && (!idleConnections.IsDue(lease.LastUsed) || await lease.IsWritable().ConfigureAwait(false)))
+                    return lease;
+                lease.Dispose();
+            }
+            catch
+            {
+                lease.Dispose();
+                throw;
+            }
 
         var scope = scopes.CreateScope();
         try
@@ -107,8 +113,9 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnect
         public long LastUsed { get; set; }
         public bool IsOpen => db.Database.GetDbConnection().State == ConnectionState.Open;
 
-        public Task<bool> IsAlive() => IdleConnections.IsAliveAsync(
-            (NpgsqlConnection)db.Database.GetDbConnection(), CancellationToken.None);
+        public async Task<bool> IsWritable() => await IdleConnections.CheckAsync(
+            (NpgsqlConnection)db.Database.GetDbConnection(), CancellationToken.None).ConfigureAwait(false)
+                == ServerState.Writable;
 
         /// <summary>Closes the connection first: a pooled context would keep it open.</summary>
         public void Dispose()

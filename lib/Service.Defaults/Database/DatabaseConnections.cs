@@ -9,8 +9,10 @@ sealed class DatabaseConnections
     // Without a limit, a connection could stay permanently with a server that a failover has demoted.
     const string Lifetime = "Connection Lifetime=300";
 
-    // Of several hosts, only the one that accepts writes; a promotion is noticed within a second.
-    const string SeveralHosts = "Target Session Attributes=read-write;Host Recheck Seconds=1;Timeout=5";
+    // Of several hosts, only the one that accepts writes; a promotion is noticed within a second. Connections to a
+    // demoted server are not used any more, and closed when they have been idle for ten seconds.
+    const string SeveralHosts = "Target Session Attributes=read-write;Host Recheck Seconds=1;Timeout=5;"
+        + "Connection Idle Lifetime=10;Connection Pruning Interval=5";
 
     readonly NpgsqlConnectionStringBuilder _settings;
     readonly bool _hasOwnPoolSize;

@@ -1,6 +1,8 @@
 using MassTransit;
 using Messaging.Postgres.Commits;
+using Messaging.Postgres.Database;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace Messaging.Postgres.Sagas;
 
@@ -62,13 +64,25 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
         try
         {
             var instances = await options.GetRecentContexts!(services)
-                .Use(db => options.FindByIds(db, [.. wanted.Keys])).ConfigureAwait(false);
+                .Use(db => Find(db, [.. wanted.Keys])).ConfigureAwait(false);
             return [.. wanted.Select(x => (Action)(() => x.Value.SetResult(instances.GetValueOrDefault(x.Key))))];
         }
         catch (Exception e)
         {
             return [.. wanted.Values.Select(x => (Action)(() => x.SetException(e)))];
         }
+    }
+
+    async Task<Dictionary<Guid, TSaga>> Find(DbContext db, Guid[] ids)
+    {
+        var found = await options.FindByIds(db, ids).ConfigureAwait(false);
+        // A server that a failover has demoted lacks new instances, and their messages would be discarded.
+        if (found.Count < ids.Length && await IdleConnections.CheckAsync(
+            (NpgsqlConnection)db.Database.GetDbConnection(), CancellationToken.None).ConfigureAwait(false)
+                != ServerState.Writable)
+            throw new PostgresException("the server accepts no writes any more", "ERROR", "ERROR",
+                PostgresErrorCodes.ReadOnlySqlTransaction);
+        return found;
     }
 
     /// <summary>Removes the waiting loads, each instance once: two messages for one instance need two copies.</summary>

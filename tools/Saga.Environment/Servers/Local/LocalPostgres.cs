@@ -10,11 +10,12 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     const string AdminPassword = "local";
     readonly string[] _command;
     readonly InstanceFolder _folder;
+    readonly int _port;
     ChildProcess? _server;
 
     LocalPostgres(InstanceFolder folder, string[] command, int port)
         : base("127.0.0.1", port, "postgres", AdminPassword) =>
-        (_folder, _command) = (folder, command);
+        (_folder, _command, _port) = (folder, command, port);
 
     /// <summary>The program folder of the newest installed version; null if PostgreSQL is not installed.</summary>
     public static string? FindPrograms()
@@ -30,22 +31,44 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     public static async Task<LocalPostgres> StartAsync(InstanceFolder folder, string programs, int port,
         CancellationToken cancellationToken)
     {
-        var home = folder.CreateSubfolder("postgres");
-        var data = Path.Combine(home, "data");
+        var (home, data) = await CreateHomeAsync(folder, port, cancellationToken);
         var passwordFile = Path.Combine(home, "password");
         await File.WriteAllTextAsync(passwordFile, AdminPassword, cancellationToken);
-
-        // PostgreSQL refuses to run as root.
-        string[] asPostgres = Environment.UserName == "root"
-            ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
-        if (asPostgres.Length > 0)
-            await RunAsync(["chown", "-R", "postgres:postgres", home], cancellationToken);
-        await RunAsync([.. asPostgres, Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres",
+        await RunAsync([.. AsPostgres, Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres",
             "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             cancellationToken);
+        return await StartAsync(folder, programs, data, port, cancellationToken);
+    }
 
+    /// <summary>Copies this server to a hot standby that follows it, and starts the standby.</summary>
+    public async Task<LocalPostgres> StartStandbyAsync(string programs, int port,
+        CancellationToken cancellationToken = default)
+    {
+        var (_, data) = await CreateHomeAsync(_folder, port, cancellationToken);
+        await RunAsync([.. AsPostgres, Path.Combine(programs, "pg_basebackup"), "-D", data, "-R", "-X", "stream",
+            "--checkpoint=fast", "--no-sync",
+            "-d", $"host=127.0.0.1 port={_port} user=postgres password={AdminPassword}"], cancellationToken);
+        return await StartAsync(_folder, programs, data, port, cancellationToken);
+    }
+
+    // PostgreSQL refuses to run as root.
+    static string[] AsPostgres => Environment.UserName == "root"
+        ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
+
+    static async Task<(string Home, string Data)> CreateHomeAsync(InstanceFolder folder, int port,
+        CancellationToken cancellationToken)
+    {
+        var home = folder.CreateSubfolder($"postgres-{port}");
+        if (AsPostgres.Length > 0)
+            await RunAsync(["chown", "-R", "postgres:postgres", home], cancellationToken);
+        return (home, Path.Combine(home, "data"));
+    }
+
+    static async Task<LocalPostgres> StartAsync(InstanceFolder folder, string programs, string data, int port,
+        CancellationToken cancellationToken)
+    {
         var server = new LocalPostgres(folder,
-            [.. asPostgres, Path.Combine(programs, "postgres"), "-D", data, "-p", $"{port}",
+            [.. AsPostgres, Path.Combine(programs, "postgres"), "-D", data, "-p", $"{port}",
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Settings], port);
         await server.StartAsync(cancellationToken);
         return server;
@@ -54,7 +77,7 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     /// <inheritdoc />
     public async Task StartAsync(CancellationToken cancellationToken = default)
     {
-        _server = ChildProcess.Start(_folder, "postgres-server", _command);
+        _server = ChildProcess.Start(_folder, $"postgres-server-{_port}", _command);
         await Wait.UntilAsync(async () =>
         {
             if (_server.HasExited)
