@@ -6,13 +6,17 @@ namespace Saga.Tests.EndToEnd.Environments;
 static class PrivateBroker
 {
     /// <summary>Starts a broker; ignores the test if RabbitMQ is not installed.</summary>
+    /// <param name="erlangArguments">Arguments of the Erlang runtime.</param>
     /// <param name="settings">Lines of rabbitmq.conf.</param>
-    public static async Task<LocalRabbit> StartAsync(params IEnumerable<string> settings)
+    public static async Task<LocalRabbit> StartAsync(string erlangArguments, params IEnumerable<string> settings)
     {
         if (LocalRabbit.FindProgram() is not { } program)
             throw new IgnoreException("the test needs an installed RabbitMQ");
         var folder = (await TestServers.GetAsync()).Folder;
-        var broker = new LocalRabbit(folder, program, Ports.Pick(), Ports.Pick(), settings);
+        var broker = new LocalRabbit(folder, program, Ports.Pick(), Ports.Pick(), settings)
+        {
+            ErlangArguments = erlangArguments,
+        };
         try
         {
             await broker.StartAsync();

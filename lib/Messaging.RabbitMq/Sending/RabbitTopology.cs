@@ -36,7 +36,7 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
         }
     }
 
-    /// <summary>Declares exchanges, queues and bindings on a new channel; those that exist are left as they are.</summary>
+    /// <summary>Declares exchanges, queues and bindings on a new channel; those that exist do not change.</summary>
     public static async Task Declare(
         BrokerTopology topology, IConnection connection, CancellationToken cancellationToken)
     {

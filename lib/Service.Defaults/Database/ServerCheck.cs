@@ -16,7 +16,7 @@ static class ServerCheck
 
     const string Utf8 = "UTF8";
 
-    /// <summary>PgBouncer's only text for a pool that runs each statement alone; the SQLSTATE has many meanings.</summary>
+    /// <summary>PgBouncer's text for a pool that runs each statement alone; the SQLSTATE has many meanings.</summary>
     const string StatementPooling = "statement pooling";
 
     const string UnsupportedParameter = "unsupported startup parameter";
@@ -45,7 +45,7 @@ static class ServerCheck
                 throw TransactionPooling();
             if (connections.LimitPool(server.Limit - OutsidePool, keepConfigured: false))
                 return $"The server allows {server.Limit} connections, so the pool has at most "
-                    + $"{connections.MaxPoolSize}. Replicas share this limit: set Maximum Pool Size if there are several";
+                    + $"{connections.MaxPoolSize}. All replicas share this limit: set Maximum Pool Size accordingly";
             if (isPooled && connections.LimitPool(MaxPoolSizeOfPooler, keepConfigured: true))
                 return $"A connection pooler is in front of the database, so the pool has at most "
                     + $"{connections.MaxPoolSize} connections. Set Maximum Pool Size if the pooler allows more or less";

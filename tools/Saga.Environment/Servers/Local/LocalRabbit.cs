@@ -52,13 +52,20 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             {string.Join('\n', settings)}
 
             """);
-        _portMapper = ChildProcess.Start(folder, $"epmd-{port}", ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
+        _portMapper = ChildProcess.Start(folder, $"epmd-{port}",
+            ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
     }
 
     /// <summary>The path of the server program; null if RabbitMQ is not installed.</summary>
     public static string? FindProgram() =>
         new[] { "/usr/lib/rabbitmq/bin" }.Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
             .Select(x => Path.Combine(x, "rabbitmq-server")).FirstOrDefault(File.Exists);
+
+    /// <summary>Additional arguments of the Erlang runtime, for parameters that rabbitmq.conf does not have.</summary>
+    public string ErlangArguments
+    {
+        init => _environment["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] += $" {value}";
+    }
 
     /// <inheritdoc />
     public async Task StartAsync(CancellationToken cancellationToken = default)

@@ -1,0 +1,49 @@
+using Npgsql;
+using Saga.Servers;
+using Saga.Services;
+
+namespace Saga.Tests.EndToEnd.Environments;
+
+/// <summary>The broker closes the channel of a consumer that does not acknowledge a message in time.</summary>
+[TestFixture, Category("E2E")]
+public sealed class When_the_broker_has_a_consumer_timeout : EnvironmentFixture
+{
+    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+
+    LocalRabbit _broker = null!;
+
+    protected override OrderSystemOptions Options => new()
+    {
+        Adjust = x => new Dictionary<string, string>(x) { ["ConnectionStrings__RabbitMq"] = Broker().Amqp("/") },
+    };
+
+    // The broker checks the timeout once a minute, unless it is told otherwise.
+    LocalRabbit Broker() => _broker ??= PrivateBroker.StartAsync("-rabbit channel_tick_interval 1000",
+        $"consumer_timeout = {Timeout.TotalMilliseconds}").Result;
+
+    [OneTimeTearDown]
+    public async Task StopBrokerAsync() => await _broker.DisposeAsync();
+
+    [Test]
+    public async Task Should_complete_all_orders_although_a_row_is_locked_for_longer()
+    {
+        var (locked, other) = (await OpenAccountAsync(10), await OpenAccountAsync(10_000));
+        var waiting = new List<string>();
+        await using (var connection = new NpgsqlConnection(
+            $"{System.Servers.Postgres.Admin(System.AccountDatabase)};Pooling=false"))
+        {
+            await connection.OpenAsync();
+            await using var transaction = await connection.BeginTransactionAsync();
+            await using var update = new NpgsqlCommand(
+                $"update accounts set available = available where account_id = '{locked}'", connection);
+            await update.ExecuteNonQueryAsync();
+
+            waiting.AddRange(await PlaceOrdersAsync(10, locked));
+            for (var end = DateTime.UtcNow + 5 * Timeout; DateTime.UtcNow < end; await Task.Delay(100))
+                await AssertConfirmedAsync(await PlaceOrderAsync(other, 1));
+        }
+
+        await AssertConfirmedAsync(waiting);
+        await WaitForBalancesAsync(locked, available: 0, held: 0, captured: 10);
+    }
+}
