@@ -1,22 +1,25 @@
-using System.Text.RegularExpressions;
-
 namespace Service.Defaults;
 
-/// <summary>An amount in one currency, in the currency's unit; never negative, with at most four decimals.</summary>
+/// <summary>
+/// An amount in one currency, in the currency's unit; never negative, with the decimals of its currency.
+/// </summary>
 /// <param name="Amount">The amount, such as 12.50 for twelve euros fifty.</param>
-/// <param name="Currency">Three capital letters, as in ISO 4217.</param>
-public readonly partial record struct Money(decimal Amount, string Currency)
+/// <param name="Currency">A code of ISO 4217: three capital letters.</param>
+public readonly record struct Money(decimal Amount, string Currency)
 {
     /// <summary>The largest amount that fits the databases' <c>numeric(19,4)</c>.</summary>
     public const decimal Max = 999_999_999_999_999.9999m;
+
+    /// <summary>What a currency must be, as the description of a violation.</summary>
+    public const string CurrencyExpectation = "must be a currency of ISO 4217, such as EUR";
 
     const int NanosPerUnit = 1_000_000_000;
 
     /// <summary>Returns true if the databases can store the amount exactly.</summary>
     public static bool IsAmount(decimal amount) => amount is >= 0 and <= Max && decimal.Round(amount, 4) == amount;
 
-    /// <summary>Returns true if the text is three capital letters.</summary>
-    public static bool IsCurrency(string? text) => text != null && Currencies().IsMatch(text);
+    /// <summary>Returns true if the text is a currency of ISO 4217.</summary>
+    public static bool IsCurrency(string? text) => Currencies.FindDecimals(text) != null;
 
     /// <summary>Converts the amount to its wire format.</summary>
     public Google.Type.Money ToProto() => ToProto(Amount, Currency);
@@ -43,14 +46,17 @@ public readonly partial record struct Money(decimal Amount, string Currency)
         }
 
         var countBefore = violations.Count;
-        if (!IsCurrency(proto.CurrencyCode))
-            violations.Add($"{field}.currency_code", "must be three capital letters, such as EUR");
+        var decimals = Currencies.FindDecimals(proto.CurrencyCode);
+        if (decimals == null)
+            violations.Add($"{field}.currency_code", CurrencyExpectation);
         if (proto.Units < 0 || proto.Nanos < 0)
             violations.Add(field, "must not be negative");
         else if (proto.Nanos >= NanosPerUnit)
             violations.Add($"{field}.nanos", "must be at most 999999999");
-        else if (proto.Nanos % 100_000 != 0)
-            violations.Add($"{field}.nanos", "must have at most four decimals: a multiple of 100000");
+        else if (decimals is { } d && proto.Nanos % SmallestNanos(d) is not 0)
+            violations.Add($"{field}.nanos", d == 0
+                ? $"must be 0: {proto.CurrencyCode} has no decimals"
+                : $"must be a multiple of {SmallestNanos(d)}: {proto.CurrencyCode} has {d} decimals");
         else if (proto.Units > (long)Max)
             violations.Add($"{field}.units", $"must be at most {(long)Max}");
         if (violations.Count > countBefore)
@@ -58,9 +64,9 @@ public readonly partial record struct Money(decimal Amount, string Currency)
         return new Money(proto.Units + proto.Nanos / (decimal)NanosPerUnit, proto.CurrencyCode);
     }
 
+    /// <summary>The smallest amount of a currency with so many decimals; 0 decimals: a whole unit.</summary>
+    static int SmallestNanos(int decimals) => (int)Math.Pow(10, 9 - decimals);
+
     /// <inheritdoc />
     public override string ToString() => $"{Amount} {Currency}";
-
-    [GeneratedRegex("^[A-Z]{3}\\z")]
-    private static partial Regex Currencies();
 }
