@@ -119,14 +119,14 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     FundsReleased Release(Reservation held)
     {
         Entry = Account.Release(held.OrderId, held.Amount, now);
-        (held.Status, held.UpdateTime) = (ReservationStatus.Released, now);
+        (held.Status, held.UpdateTime) = (ReservationStatus.Released, Entry.CreateTime);
         return new FundsReleased(held.OrderId, held.Amount);
     }
 
     FundsCaptured Capture(Reservation held)
     {
         Entry = Account.Capture(held.OrderId, held.Amount, now);
-        (held.Status, held.UpdateTime) = (ReservationStatus.Captured, now);
+        (held.Status, held.UpdateTime) = (ReservationStatus.Captured, Entry.CreateTime);
         return new FundsCaptured(held.OrderId);
     }
 
@@ -142,7 +142,7 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
             Currency = currency,
             Status = status,
             Reason = reason,
-            CreateTime = now,
-            UpdateTime = now,
+            CreateTime = Entry?.CreateTime ?? now,
+            UpdateTime = Entry?.CreateTime ?? now,
         };
 }

@@ -49,13 +49,15 @@ public sealed class Account
         Change(Available, Held - amount, Captured + amount, EntryKind.Capture, amount, orderId, now);
 
     /// <summary>Sets the balances and returns the entry; throws and changes nothing if one would be negative.</summary>
+    /// <remarks>The clocks of replicas differ, but the times of an account's entries must increase.</remarks>
     LedgerEntry Change(decimal available, decimal held, decimal captured,
         EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
     {
         if (available < 0 || held < 0)
             throw new InvalidOperationException(
                 $"a balance of account {AccountId} would be negative after {kind} of {amount} for order {orderId}");
-        (Available, Held, Captured, UpdateTime) = (available, held, captured, now);
+        UpdateTime = now > UpdateTime ? now : UpdateTime.AddMicroseconds(1);
+        (Available, Held, Captured) = (available, held, captured);
         return new LedgerEntry
         {
             AccountId = AccountId,
@@ -66,7 +68,7 @@ public sealed class Account
             HeldAfter = Held,
             CapturedAfter = Captured,
             RequestId = requestId,
-            CreateTime = now,
+            CreateTime = UpdateTime,
         };
     }
 }

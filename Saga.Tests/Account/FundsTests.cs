@@ -47,6 +47,23 @@ public sealed class When_a_funds_command_is_decided
         Assert.That(funds.Reservation!.Reason, Is.EqualTo(reason));
     }
 
+    [Test]
+    public void Should_write_increasing_times_when_the_clock_is_behind()
+    {
+        var (account, funds) = Given(null);
+        funds.Decide(FundsCommand.Of(Command(30)));
+        var hold = funds.Entry!;
+
+        var later = new Funds(account, funds.Reservation, Now.AddMinutes(-5)); // another replica's clock
+        later.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
+        var deposit = account.Deposit(1, null, Now.AddHours(-1));
+
+        Assert.That(later.Entry!.CreateTime, Is.GreaterThan(hold.CreateTime));
+        Assert.That(later.Reservation!.UpdateTime, Is.EqualTo(later.Entry.CreateTime));
+        Assert.That(deposit.CreateTime, Is.GreaterThan(later.Entry.CreateTime));
+        Assert.That(account.UpdateTime, Is.EqualTo(deposit.CreateTime));
+    }
+
     [TestCase(-1)]
     [TestCase(1.00001)]
     [TestCase(1e15)]
