@@ -17,7 +17,7 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         var accountId = violations.OptionalId(request.AccountId, "account_id");
         var requestId = violations.OptionalId(request.RequestId, "request_id");
         if (!Money.IsCurrency(request.CurrencyCode))
-            violations.Add("currency_code", "must be three capital letters, such as EUR");
+            violations.Add("currency_code", Money.CurrencyExpectation);
         violations.ThrowIfAny();
 
         var now = time.UtcNow();
@@ -42,10 +42,10 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             var first = requestId == null ? null : await db.Accounts.AsNoTracking()
                 .SingleOrDefaultAsync(x => x.RequestId == requestId, context.CancellationToken);
             if (first == null)
-                throw RpcErrors.AlreadyExists("account", account.AccountId,
+                throw RpcErrors.AlreadyExists("ACCOUNT_EXISTS", "account", account.AccountId,
                     $"account {account.AccountId} already exists");
             if (first.Currency != account.Currency || (accountId != null && accountId != first.AccountId))
-                throw RpcErrors.AlreadyExists("request", requestId!.Value,
+                throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId!.Value,
                     $"request {requestId} opened account {first.AccountId} with other content");
             return first.ToProto();
         }
@@ -90,8 +90,8 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             var deposited = await FindAsync(first.AccountId, cancellationToken);
             return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
                 ? deposited
-                : throw RpcErrors.AlreadyExists("request", requestId!.Value, $"request {requestId} deposited "
-                    + $"{first.Amount} {deposited.Currency} to account {first.AccountId}");
+                : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId!.Value,
+                    $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
         }
 
         var account = await db.Accounts

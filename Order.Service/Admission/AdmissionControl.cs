@@ -113,10 +113,10 @@ sealed partial class AdmissionControl(
     static TimeSpan QuietPeriod(TimeSpan retryDelay) => TimeSpan.FromSeconds(Math.Max(1, 2 * retryDelay.TotalSeconds));
 
     static Rejection TooManyOrders(int limit, TimeSpan retryDelay) =>
-        new($"{limit} orders are under way, which is the limit; retry later", retryDelay);
+        new("TOO_MANY_OPEN_ORDERS", $"{limit} orders are under way, which is the limit; retry later", retryDelay);
 
     static Rejection OutboxBacklog(TimeSpan unsentAge, TimeSpan retryDelay) =>
-        new($"the oldest unsent message has waited for {unsentAge:c}; retry later", retryDelay);
+        new("MESSAGES_UNSENT", $"the oldest unsent message has waited for {unsentAge:c}; retry later", retryDelay);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "CreateOrder calls are rejected, and their clients retry later: "
         + "{Open} orders are open, the limit is {Limit}, and the oldest unsent message has waited for {UnsentAge}")]

@@ -46,7 +46,7 @@ sealed class OrderGrpcService(
                 .SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
             return newOrder.IsSameAs(first)
                 ? new CreateOrderResponse { OrderId = first.CorrelationId.ToString() }
-                : throw RpcErrors.AlreadyExists("request", requestId,
+                : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId,
                     $"request {requestId} created order {first.CorrelationId} with other content");
         }
     }

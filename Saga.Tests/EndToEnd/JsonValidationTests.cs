@@ -91,6 +91,8 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("[]", "request")]
     [TestCase("{ nothing", "request")]
     [TestCase("", "request")]
+    [TestCase("""{ "account_id": "\ud800" }""", "account_id")]
+    [TestCase("""{ "\ud800": 1 }""", "request")]
     public async Task Should_name_the_field_of_the_body(string json, string field)
     {
         using var response = await PostAsync(System.Orders[0], "/v1/orders", json);
@@ -135,6 +137,74 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         Assert.That(response.StatusCode, Is.EqualTo(expected), await response.Content.ReadAsStringAsync());
     }
 
+    [TestCase("text/plain", null)]
+    [TestCase("application/x-www-form-urlencoded", null)]
+    [TestCase("application/json; charset=\"\"", null)]
+    [TestCase("nonsense", null)]
+    [TestCase("application/json", "gzip")]
+    public async Task Should_reject_other_content(string contentType, string? coding)
+    {
+        var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Order(await OpenAccountAsync(100))));
+        content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        if (coding != null)
+            content.Headers.ContentEncoding.Add(coding);
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.PostAsync("/v1/orders", content);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.UnsupportedMediaType));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNREADABLE_REQUEST"));
+    }
+
+    [TestCase("application/json")]
+    [TestCase("application/json; charset=klingon")]
+    [TestCase("text/plain; charset=\"klingon\"")]
+    public async Task Should_ignore_the_content_type_of_a_request_without_a_body(string contentType)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/orders");
+        request.Content = new ByteArrayContent([]);
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        using var response = await http.SendAsync(request);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), await response.Content.ReadAsStringAsync());
+    }
+
+    [Test]
+    public async Task Should_reject_text_that_is_not_utf_8()
+    {
+        var content = new ByteArrayContent([.. "{ \"account_id\": \""u8, 0xFF, .. "\" }"u8]);
+        content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.PostAsync("/v1/orders", content);
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "request" }));
+    }
+
+    [TestCase("DELETE", "/v1/orders", "GET, POST")]
+    [TestCase("PUT", "/v1/orders", "GET, POST")]
+    [TestCase("DELETE", $"/v1/orders/{RequestId}", "GET")]
+    [TestCase("GET", $"/v1/orders/{RequestId}:cancel", "POST")]
+    [TestCase("DELETE", $"/v1/orders/{RequestId}:cancel", "POST")]
+    [TestCase("POST", $"/v1/orders/{RequestId}:watch", "GET")]
+    [TestCase("PATCH", "/v1/orders/", "GET, POST")]
+    public async Task Should_name_the_verbs_of_a_path(string verb, string path, string allowed)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var request = new HttpRequestMessage(new HttpMethod(verb), path);
+        using var response = await http.SendAsync(request);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.MethodNotAllowed));
+        Assert.That(string.Join(", ", response.Content.Headers.Allow), Is.EqualTo(allowed));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("VERB_NOT_ALLOWED"));
+    }
+
+    [TestCase("/v1/order")]
+    [TestCase($"/v1/orders/{RequestId}:ship")]
+    [TestCase($"/v1/orders/{RequestId}/items")]
+    public async Task Should_return_404_for_an_unknown_path(string path)
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.GetAsync(path);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNKNOWN_PATH"));
+    }
+
     static string Order(string account) => $$"""
         {
           "account_id": "{{account}}",
@@ -155,7 +225,10 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest), text);
         var error = JsonDocument.Parse(text).RootElement;
         Assert.That(error.GetProperty("code").GetInt32(), Is.EqualTo(3));
-        return [.. error.GetProperty("details").EnumerateArray()
+        var details = error.GetProperty("details").EnumerateArray().ToList();
+        Assert.That(details.Select(x => x.GetProperty("@type").GetString()),
+            Has.Exactly(1).EndsWith("google.rpc.ErrorInfo"));
+        return [.. details.Where(x => x.TryGetProperty("fieldViolations", out _))
             .SelectMany(x => x.GetProperty("fieldViolations").EnumerateArray())
             .Select(x => x.GetProperty("field").GetString()!)];
     }

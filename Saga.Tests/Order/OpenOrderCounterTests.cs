@@ -7,7 +7,7 @@ public sealed class When_open_orders_are_counted
 {
     const int Limit = 4;
 
-    static readonly Rejection Full = new("full", TimeSpan.FromSeconds(1));
+    static readonly Rejection Full = new("FULL", "full", TimeSpan.FromSeconds(1));
 
     OpenOrderCounter _orders = null!;
 
@@ -71,7 +71,7 @@ public sealed class When_open_orders_are_counted
     [Test]
     public void Should_apply_the_limit_and_the_rejection_of_the_last_snapshot()
     {
-        var (less, none) = (new Rejection("less", TimeSpan.Zero), new Rejection("none", TimeSpan.Zero));
+        var (less, none) = (new Rejection("R", "less", TimeSpan.Zero), new Rejection("R", "none", TimeSpan.Zero));
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 1, 2, less);
         AssertFree(1);
         Admit(1);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
@@ -21,7 +22,8 @@ public static class ApiExtensions
     static readonly TimeSpan KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Adds gRPC with JSON transcoding, error details and reflection, and health checks.</summary>
-    public static void AddApi<TDbContext>(this WebApplicationBuilder builder) where TDbContext : DbContext
+    public static void AddApi<TDbContext>(this WebApplicationBuilder builder)
+        where TDbContext : DbContext
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.WebHost.ConfigureKestrel(o =>
@@ -30,8 +32,15 @@ public static class ApiExtensions
             o.Limits.Http2.KeepAlivePingDelay = KeepAlivePingDelay;
             o.Limits.Http2.KeepAlivePingTimeout = KeepAlivePingTimeout;
         });
-        builder.Services.AddGrpc(o => o.Interceptors.Add<ErrorInterceptor>())
-            .AddJsonTranscoding(o => o.TypeRegistry = JsonRequestFilter.ErrorTypes);
+        foreach (var category in GrpcErrorFilter.ReplacedLogs)
+            builder.Logging.AddFilter(category, LogLevel.None);
+        builder.Services.AddGrpc(o =>
+        {
+            o.Interceptors.Add<ErrorInterceptor>();
+            // The endpoint for unknown services would match every path of two segments, such as DELETE /v1/orders.
+            o.IgnoreUnknownServices = true;
+        })
+            .AddJsonTranscoding(o => o.TypeRegistry = JsonErrors.Types);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
@@ -42,6 +51,8 @@ public static class ApiExtensions
     {
         ArgumentNullException.ThrowIfNull(app);
         app.Services.GetRequiredService<ShutdownLimit>().Start();
+        app.UseMiddleware<GrpcErrorFilter>();
+        app.UseMiddleware<JsonRouteFilter>();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
@@ -9,6 +10,12 @@ namespace Service.Defaults;
 /// <summary>Converts the exceptions of gRPC methods to status codes that tell the client whether to retry.</summary>
 public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : Interceptor
 {
+    /// <summary>The reason of an error that no rule expects; its cause is in the log.</summary>
+    internal const string UnexpectedReason = "UNEXPECTED_FAILURE";
+
+    /// <summary>The message of an error that no rule expects.</summary>
+    internal const string UnexpectedMessage = "the request failed; see the log of the service";
+
     const string OutcomeUnknown = "it is unknown whether the request took effect: retry with the same request id";
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
@@ -45,48 +52,57 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
     /// <summary>The error that the client receives: the method's own RpcException, or a converted one.</summary>
     RpcException ToReply(Exception e, ServerCallContext context)
     {
-        var error = e as RpcException ?? ToRpcException(e, context);
+        var error = e switch
+        {
+            RpcException known when known.GetRpcStatus() != null => known,
+            // Health checks and reflection give no details.
+            RpcException known => RpcErrors.Other(known.StatusCode, UpperSnake(known.StatusCode), known.Status.Detail),
+            _ => ToRpcException(e, context),
+        };
         AddRetryAfter(error, context);
         return error;
     }
+
+    static string UpperSnake(StatusCode code) =>
+        JsonNamingPolicy.SnakeCaseUpper.ConvertName(code.ToString());
 
     /// <summary>HTTP/JSON clients and proxies read the delay of <c>RetryInfo</c> from the header Retry-After.</summary>
     static void AddRetryAfter(RpcException error, ServerCallContext context)
     {
         var http = context.GetHttpContext();
-        var isGrpc = http.Request.ContentType?.StartsWith("application/grpc", StringComparison.Ordinal) == true;
-        if (!isGrpc && !http.Response.HasStarted && error.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
+        if (!GrpcErrorFilter.IsGrpc(http.Request) && !http.Response.HasStarted
+            && error.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
             http.Response.Headers.RetryAfter = $"{Math.Ceiling(retry.RetryDelay.ToTimeSpan().TotalSeconds):F0}";
     }
 
     RpcException ToRpcException(Exception e, ServerCallContext context)
     {
         if (context.CancellationToken.IsCancellationRequested)
-            return new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "the client cancelled the call"));
+            return RpcErrors.Other(StatusCode.Cancelled, "CALL_CANCELLED", "the client cancelled the call");
         if (e is OperationCanceledException)
-            return RpcErrors.Unavailable($"the service is stopping; {OutcomeUnknown}", RetryDelay);
+            return RpcErrors.Unavailable("SERVICE_STOPPING", $"the service is stopping; {OutcomeUnknown}", RetryDelay);
         if (PostgresErrors.IsConflict(e))
-            return RpcErrors.Aborted("another request changed the same rows at the same time; retry");
+            return RpcErrors.Aborted("CONFLICT", "another request changed the same rows at the same time; retry");
         if (PostgresErrors.IsLockTimeout(e))
         {
             LogLocked(context.Method, e.GetBaseException().Message);
-            return RpcErrors.Aborted("another transaction locks the same rows for too long; retry");
+            return RpcErrors.Aborted("ROW_LOCKED", "another transaction locks the same rows for too long; retry");
         }
 
         if (PostgresErrors.IsUnavailable(e))
         {
-            LogUnavailable(e, context.Method);
-            return RpcErrors.Unavailable($"the database cannot be reached; {OutcomeUnknown}", RetryDelay);
+            LogUnavailable(context.Method, e.GetBaseException().Message);
+            return RpcErrors.Unavailable("DATABASE_UNAVAILABLE",
+                $"the database cannot be reached; {OutcomeUnknown}", RetryDelay);
         }
 
         LogFailed(e, context.Method);
-        return new RpcException(new Grpc.Core
-            .Status(StatusCode.Internal, "the request failed; see the log of the service"));
+        return RpcErrors.Other(StatusCode.Internal, UnexpectedReason, UnexpectedMessage);
     }
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "{Method} failed because the database cannot be reached; the client retries")]
-    partial void LogUnavailable(Exception error, string method);
+        Message = "{Method} failed because the database cannot be reached; the client retries: {Reason}")]
+    partial void LogUnavailable(string method, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning,
         Message = "{Method} failed because another transaction locks its rows; the client retries: {Reason}")]

@@ -6,8 +6,11 @@ namespace Service.Defaults;
 /// <summary>Collects the bad fields of a request. The error names the first ten and counts the others.</summary>
 public sealed class FieldViolations
 {
-    // The response headers contain each violation twice, and clients accept 8 KB of headers.
+    // A gRPC response has the violations in its headers, and proxies such as nginx accept 4 KB of headers by default.
+    // The message is there twice.
     const int MaxReported = 10;
+    const int MaxMessageLength = 300;
+    const int UuidLength = 36;
     const int DefaultPageSize = 50;
     const int MaxPageSize = 1000;
 
@@ -28,7 +31,9 @@ public sealed class FieldViolations
     /// <summary>Reads a required UUID; the result is meaningless if it adds a violation.</summary>
     public Guid Id(string? text, string field)
     {
-        if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty)
+        // .NET also accepts spaces around a UUID, and signs and 0x inside.
+        if (text is { Length: UuidLength } && text.All(x => char.IsAsciiHexDigit(x) || x == '-')
+            && Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty)
             return id;
         Add(field, string.IsNullOrEmpty(text)
             ? "is missing"
@@ -78,7 +83,16 @@ public sealed class FieldViolations
         if (Count > MaxReported)
             _badRequest.FieldViolations.Add(Violation("request", $"has {Count - MaxReported} more bad fields"));
         if (Count > 0)
-            throw RpcErrors.InvalidArgument(_badRequest);
+            throw RpcErrors.InvalidArgument(_badRequest, Message());
+    }
+
+    string Message()
+    {
+        var message = "";
+        var (next, all) = (0, _badRequest.FieldViolations);
+        for (; next < all.Count && (next == 0 || message.Length < MaxMessageLength); next++)
+            message += $"{(next == 0 ? "" : "; ")}{all[next].Field} {all[next].Description}";
+        return next == all.Count ? message : $"{message}; see the details for more";
     }
 
     static BadRequest.Types.FieldViolation Violation(string field, string description) =>

@@ -6,36 +6,52 @@ using static Google.Rpc.PreconditionFailure.Types;
 
 namespace Service.Defaults;
 
-/// <summary>Creates errors with details, as google.rpc.Status (AIP-193).</summary>
+/// <summary>
+/// Creates errors with details, as google.rpc.Status (AIP-193). Each has an <see cref="ErrorInfo" />, whose reason
+/// never changes for the same error.
+/// </summary>
 public static class RpcErrors
 {
-    const string Domain = "ordersaga";
+    /// <summary>The domain of all reasons.</summary>
+    public const string Domain = "ordersaga";
 
     /// <summary>The request is invalid; a retry cannot succeed.</summary>
-    public static RpcException InvalidArgument(BadRequest violations)
+    /// <param name="violations">The bad fields.</param>
+    /// <param name="message">Describes the violations.</param>
+    /// <param name="reason">The reason, if it is not the values of the fields.</param>
+    public static RpcException InvalidArgument(
+        BadRequest violations, string? message = null, string reason = "INVALID_FIELD")
     {
         ArgumentNullException.ThrowIfNull(violations);
-        var text = string.Join("; ", violations.FieldViolations.Select(x => $"{x.Field} {x.Description}"));
-        return Error(Code.InvalidArgument, text, violations);
+        var first = violations.FieldViolations[0];
+        return Error(StatusCode.InvalidArgument, reason, message ?? $"{first.Field} {first.Description}",
+            [("field", first.Field)], violations);
     }
 
-    /// <inheritdoc cref="InvalidArgument(BadRequest)" />
-    public static RpcException InvalidArgument(string field, string description) => InvalidArgument(new BadRequest
-    {
-        FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = description } },
-    });
+    /// <inheritdoc cref="InvalidArgument(BadRequest, string?, string)" />
+    public static RpcException InvalidArgument(string field, string description, string reason = "INVALID_FIELD") =>
+        InvalidArgument(new BadRequest
+        {
+            FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = description } },
+        }, null, reason);
 
     /// <summary>The resource does not exist.</summary>
-    public static RpcException NotFound(string type, Guid id) =>
-        Error(Code.NotFound, $"{type} {id} does not exist", new ResourceInfo
-        {
-            ResourceType = type,
-            ResourceName = id.ToString(),
-        });
+    /// <param name="type">The kind of resource: order, account or reservation.</param>
+    /// <param name="id">The requested id.</param>
+    public static RpcException NotFound(string type, Guid id)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return Error(StatusCode.NotFound, $"{type.ToUpperInvariant()}_NOT_FOUND", $"{type} {id} does not exist",
+            [(type, $"{id}")], new ResourceInfo { ResourceType = type, ResourceName = id.ToString() });
+    }
 
     /// <summary>The id is taken, or the request id was used with other content.</summary>
-    public static RpcException AlreadyExists(string type, Guid id, string message) =>
-        Error(Code.AlreadyExists, message, new ResourceInfo
+    /// <param name="reason">The reason, in capital letters and underscores.</param>
+    /// <param name="type">What the id belongs to: account or request.</param>
+    /// <param name="id">The id.</param>
+    /// <param name="message">A sentence for the client's developer.</param>
+    public static RpcException AlreadyExists(string reason, string type, Guid id, string message) =>
+        Error(StatusCode.AlreadyExists, reason, message, [(type, $"{id}")], new ResourceInfo
         {
             ResourceType = type,
             ResourceName = id.ToString(),
@@ -43,24 +59,43 @@ public static class RpcErrors
         });
 
     /// <summary>The state of the resource does not allow the request.</summary>
-    public static RpcException FailedPrecondition(string type, string subject, string message) =>
-        Error(Code.FailedPrecondition, message, new PreconditionFailure
+    /// <param name="reason">The reason, which is also the type of the violation.</param>
+    /// <param name="subject">The resource, such as <c>orders/ID</c>.</param>
+    /// <param name="message">A sentence for the client's developer.</param>
+    public static RpcException FailedPrecondition(string reason, string subject, string message) =>
+        Error(StatusCode.FailedPrecondition, reason, message, [("resource", subject)], new PreconditionFailure
         {
-            Violations = { new Violation { Type = type, Subject = subject, Description = message } },
+            Violations = { new Violation { Type = reason, Subject = subject, Description = message } },
         });
 
     /// <summary>It is unknown whether the request took effect. A retry with the same request id is safe.</summary>
-    public static RpcException Unavailable(string message, TimeSpan retryDelay) =>
-        Error(Code.Unavailable, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
+    public static RpcException Unavailable(string reason, string message, TimeSpan retryDelay) =>
+        Error(StatusCode.Unavailable, reason, message, [],
+            new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
 
     /// <summary>The request was rejected without effect, because the service is overloaded. A retry is safe.</summary>
-    public static RpcException ResourceExhausted(string message, TimeSpan retryDelay) =>
-        Error(Code.ResourceExhausted, message, new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
+    public static RpcException ResourceExhausted(string reason, string message, TimeSpan retryDelay) =>
+        Error(StatusCode.ResourceExhausted, reason, message, [],
+            new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
 
     /// <summary>The request had no effect, because of a conflict with another request. A retry is safe.</summary>
-    public static RpcException Aborted(string message) =>
-        Error(Code.Aborted, message, new ErrorInfo { Domain = Domain, Reason = "CONFLICT" });
+    public static RpcException Aborted(string reason, string message) => Error(StatusCode.Aborted, reason, message, []);
 
-    static RpcException Error(Code code, string message, IMessage detail) =>
-        new Google.Rpc.Status { Code = (int)code, Message = message, Details = { Any.Pack(detail) } }.ToRpcException();
+    /// <summary>Any other error.</summary>
+    public static RpcException Other(StatusCode code, string reason, string message) =>
+        Error(code, reason, message, []);
+
+    static RpcException Error(StatusCode code, string reason, string message,
+        IEnumerable<(string Key, string Value)> metadata, params IMessage[] details)
+    {
+        var info = new ErrorInfo { Domain = Domain, Reason = reason };
+        foreach (var (key, value) in metadata)
+            info.Metadata.Add(key, value);
+        return new Google.Rpc.Status
+        {
+            Code = (int)code,
+            Message = message,
+            Details = { details.Append(info).Select(Any.Pack) },
+        }.ToRpcException();
+    }
 }

@@ -19,12 +19,6 @@ public static class JsonRequestFilter
 {
     const int MaxBodySize = 4 * 1024 * 1024; // bytes; the limit of gRPC messages
 
-    /// <summary>The types of error details, for JSON.</summary>
-    internal static readonly TypeRegistry ErrorTypes = TypeRegistry
-        .FromFiles(Google.Rpc.ErrorDetailsReflection.Descriptor);
-
-    static readonly JsonFormatter ErrorFormatter = new(JsonFormatter.Settings.Default.WithTypeRegistry(ErrorTypes));
-
     /// <summary>Adds the filter to all methods of these endpoints.</summary>
     public static void ValidateJson(this IEndpointConventionBuilder endpoints)
     {
@@ -36,11 +30,20 @@ public static class JsonRequestFilter
                 return;
             var type = method.MethodDescriptor.InputType;
             var hasBody = method.HttpRule.Body == "*";
+            if (method.MethodDescriptor.IsServerStreaming)
+                next = StreamUnbuffered(next);
             if (hasBody)
                 endpoint.Metadata.Add(new RequestSizeLimitAttribute(MaxBodySize));
             endpoint.RequestDelegate = context => HandleAsync(context, type, hasBody, next);
         });
     }
+
+    /// <summary>Keeps proxies from collecting a stream's lines (a header of nginx, which others know too).</summary>
+    static RequestDelegate StreamUnbuffered(RequestDelegate next) => context =>
+    {
+        context.Response.Headers["X-Accel-Buffering"] = "no";
+        return next(context);
+    };
 
     static async Task HandleAsync(HttpContext context, MessageDescriptor type, bool hasBody, RequestDelegate next)
     {
@@ -52,15 +55,18 @@ public static class JsonRequestFilter
             violations.ThrowIfAny();
             if (hasBody)
                 context.Request.Body = await ReadBodyAsync(context, type);
+            // The transcoding would decode the body, if there is one, by the charset of the content type.
+            context.Request.ContentType = hasBody ? MediaTypeNames.Application.Json : null;
         }
         catch (RpcException e)
         {
-            await RejectAsync(context, StatusCodes.Status400BadRequest, e);
+            await JsonErrors.WriteAsync(context, StatusCodes.Status400BadRequest, e);
             return;
         }
         catch (BadHttpRequestException e)
         {
-            await RejectAsync(context, e.StatusCode, RpcErrors.InvalidArgument("request", e.Message));
+            await JsonErrors.WriteAsync(context, e.StatusCode,
+                RpcErrors.InvalidArgument("request", $"cannot be read: {e.Message}", "UNREADABLE_REQUEST"));
             return;
         }
 
@@ -70,26 +76,43 @@ public static class JsonRequestFilter
     /// <summary>The body in the canonical JSON of its message, which the transcoding reads without surprises.</summary>
     static async Task<Stream> ReadBodyAsync(HttpContext context, MessageDescriptor type)
     {
-        if (MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var media) && media.Charset.HasValue
-            && !HeaderUtilities.RemoveQuotes(media.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))
-            throw new BadHttpRequestException($"the charset must be utf-8, not {media.Charset}",
-                StatusCodes.Status415UnsupportedMediaType);
+        CheckContentType(context);
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         var violations = new FieldViolations();
         var message = JsonRequestValidator.ReadBody(body.GetBuffer().AsMemory(0, (int)body.Length), type,
             context.Request.RouteValues, violations);
         violations.ThrowIfAny();
-        // The transcoding decodes the body by the charset of the content type.
-        context.Request.ContentType = MediaTypeNames.Application.Json;
         return new MemoryStream(Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(message)));
     }
 
-    static Task RejectAsync(HttpContext context, int status, RpcException error)
+    /// <summary>
+    /// Accepts JSON in UTF-8 (RFC 8259) without a content coding. A body without a type is read as JSON.
+    /// </summary>
+    static void CheckContentType(HttpContext context)
     {
-        context.Response.StatusCode = status;
-        context.Response.ContentType = MediaTypeNames.Application.Json;
-        return context.Response.WriteAsync(ErrorFormatter.Format(error.GetRpcStatus()), Encoding.UTF8,
-            context.RequestAborted);
+        var (request, response) = (context.Request, context.Response);
+        var coding = request.Headers.ContentEncoding.ToString();
+        if (coding is not "" && !coding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            response.Headers.AcceptEncoding = "identity";
+            throw Unsupported($"the content coding {coding} is not supported");
+        }
+
+        if (string.IsNullOrEmpty(request.ContentType))
+            return;
+        response.Headers.Accept = MediaTypeNames.Application.Json;
+        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+            || !(IsText(type.MediaType, MediaTypeNames.Application.Json) || IsText(type.Suffix, "json")))
+            throw Unsupported($"the content type must be {MediaTypeNames.Application.Json}");
+        if (type.Charset.HasValue && !IsText(HeaderUtilities.RemoveQuotes(type.Charset), "utf-8"))
+            throw Unsupported($"the charset must be utf-8, not {type.Charset}");
+        response.Headers.Remove(HeaderNames.Accept);
     }
+
+    static bool IsText(Microsoft.Extensions.Primitives.StringSegment segment, string text) =>
+        segment.Equals(text, StringComparison.OrdinalIgnoreCase);
+
+    static BadHttpRequestException Unsupported(string message) =>
+        new(message, StatusCodes.Status415UnsupportedMediaType);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Microsoft.AspNetCore.Http;
@@ -27,7 +28,7 @@ static class JsonRequestValidator
         {
             var field = Find(type, name);
             if (field == null)
-                violations.Add(name, "is not a parameter of this method");
+                violations.Add(name == "" ? "query" : name, "is not a parameter of this method");
             else if (hasBody)
                 violations.Add(name, "must be in the body, not in the query");
             else if (path.ContainsKey(field.Name))
@@ -48,6 +49,12 @@ static class JsonRequestValidator
         FieldViolations violations)
     {
         var message = (IMessage)Activator.CreateInstance(type.ClrType)!;
+        if (!Utf8.IsValid(json.Span))
+        {
+            violations.Add("request", "must be UTF-8");
+            return message;
+        }
+
         try
         {
             using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth });
@@ -60,8 +67,9 @@ static class JsonRequestValidator
             violations.Add("request",
                 $"must be a JSON object: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} is not valid");
         }
-        catch (InvalidProtocolBufferException)
+        catch (Exception e) when (e is InvalidProtocolBufferException or InvalidOperationException)
         {
+            // InvalidOperationException: the name of a field has half a surrogate pair.
             violations.Add("request", "must be a JSON object with the fields of the request");
         }
 
