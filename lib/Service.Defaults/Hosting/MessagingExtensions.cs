@@ -7,8 +7,10 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
@@ -55,6 +57,7 @@ public static class MessagingExtensions
         services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
             .Configure<IConfiguration>((broker, configuration) =>
                 broker.Address = configuration.GetConnectionString(RabbitMq));
+        services.AddSingleton<LoggerFactory>().Replace(ServiceDescriptor.Singleton<ILoggerFactory, ShortRetryLogs>());
         services.AddRabbitTransport<TDbContext>();
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
         services.Configure<HostOptions>(o => o.ShutdownTimeout = HostStopTimeout);
