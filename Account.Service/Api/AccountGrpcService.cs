@@ -1,4 +1,3 @@
-using System.Globalization;
 using Accounts.V1;
 using Grpc.Core;
 using Messaging.Postgres;
@@ -8,8 +7,8 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The API of <c>proto/accounts/v1/accounts.proto</c>, which documents the methods.</summary>
-sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unitOfWork, TimeProvider time)
-    : AccountService.AccountServiceBase
+sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unitOfWork, AccountLists lists,
+    TimeProvider time) : AccountService.AccountServiceBase
 {
     public override async Task<V1.Account> OpenAccount(OpenAccountRequest request, ServerCallContext context)
     {
@@ -109,30 +108,15 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         return account;
     }
 
-    public override async Task<ListEntriesResponse> ListEntries(ListEntriesRequest request, ServerCallContext context)
-    {
-        var violations = new FieldViolations();
-        var accountId = violations.Id(request.AccountId, "account_id");
-        var size = violations.PageSize(request.PageSize);
-        var filter = accountId.ToString();
-        var after = violations.PageToken<long>(request.PageToken, filter);
-        violations.ThrowIfAny();
+    public override Task<ListAccountsResponse> ListAccounts(ListAccountsRequest request, ServerCallContext context) =>
+        lists.ReadAsync(request, context.CancellationToken);
 
-        var account = await FindAsync(accountId, context.CancellationToken);
-        var query = db.LedgerEntries.AsNoTracking().Where(x => x.AccountId == accountId);
-        if (after is { } last)
-            query = query.Where(x => x.EntryId < last);
-        // One more row than the page shows whether there is another page.
-        var page = await query.OrderByDescending(x => x.EntryId).Take(size + 1)
-            .ToListAsync(context.CancellationToken);
-        return new ListEntriesResponse
-        {
-            Entries = { page.Take(size).Select(x => x.ToProto(account.Currency)) },
-            NextPageToken = page.Count > size
-                ? new PageToken(page[size - 1].EntryId.ToString(CultureInfo.InvariantCulture)).ToString(filter)
-                : "",
-        };
-    }
+    public override Task<ListEntriesResponse> ListEntries(ListEntriesRequest request, ServerCallContext context) =>
+        lists.ReadAsync(request, context.CancellationToken);
+
+    public override Task<ListReservationsResponse> ListReservations(
+        ListReservationsRequest request, ServerCallContext context) =>
+        lists.ReadAsync(request, context.CancellationToken);
 
     public override async Task<V1.Reservation> GetReservation(GetReservationRequest request, ServerCallContext context)
     {

@@ -31,13 +31,23 @@ static class AccountMapping
             EntryKind.Hold => V1.EntryKind.Hold,
             EntryKind.Release => V1.EntryKind.Release,
             EntryKind.Capture => V1.EntryKind.Capture,
-            _ => throw new InvalidOperationException($"ledger entry {entry.EntryId} has the unknown kind {entry.Kind}"),
+            _ => V1.EntryKind.Unspecified, // of a newer build
         },
         Amount = Money.ToProto(entry.Amount, currency),
         AvailableAfter = Money.ToProto(entry.AvailableAfter, currency),
         HeldAfter = Money.ToProto(entry.HeldAfter, currency),
         CapturedAfter = Money.ToProto(entry.CapturedAfter, currency),
         CreateTime = entry.CreateTime.ToTimestamp(),
+    };
+
+    /// <summary>Converts a status of the API; null if it is unspecified or unknown.</summary>
+    public static ReservationStatus? ToStatus(V1.ReservationStatus status) => status switch
+    {
+        V1.ReservationStatus.Held => ReservationStatus.Held,
+        V1.ReservationStatus.Captured => ReservationStatus.Captured,
+        V1.ReservationStatus.Released => ReservationStatus.Released,
+        V1.ReservationStatus.Rejected => ReservationStatus.Rejected,
+        _ => null,
     };
 
     /// <summary>Converts a reservation.</summary>
@@ -52,8 +62,7 @@ static class AccountMapping
             ReservationStatus.Captured => V1.ReservationStatus.Captured,
             ReservationStatus.Released => V1.ReservationStatus.Released,
             ReservationStatus.Rejected => V1.ReservationStatus.Rejected,
-            _ => throw new InvalidOperationException(
-                $"the reservation of order {reservation.OrderId} has the unknown status {reservation.Status}"),
+            _ => V1.ReservationStatus.Unspecified, // of a newer build
         },
         Reason = reservation.Reason switch
         {

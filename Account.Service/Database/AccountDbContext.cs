@@ -1,10 +1,14 @@
+using Contracts;
 using MassTransit;
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
+using Service.Defaults;
 
 namespace Accounts;
 
 /// <summary>The database of Account: accounts, reservations, the ledger, the inbox and the outbox.</summary>
-public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options) : DbContext(options)
+public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
+    : DbContext(options), IDataProtectionKeyContext
 {
     /// <summary>The primary key of an account.</summary>
     public const string AccountKey = "pk_accounts";
@@ -23,6 +27,9 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
 
     /// <summary>The ledger: every change of every balance.</summary>
     public DbSet<LedgerEntry> LedgerEntries => Set<LedgerEntry>();
+
+    /// <summary>The keys of the page tokens.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
     /// <inheritdoc />
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -44,13 +51,16 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.HasKey(x => x.OrderId);
             e.Property(x => x.OrderId).ValueGeneratedNever();
             e.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
-            e.Property(x => x.Status).HasConversion<string>().HasMaxLength(10);
-            e.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
+            e.Property(x => x.Status).HasConversion(new NamedEnumConverter<ReservationStatus>()).HasMaxLength(10);
+            e.Property(x => x.Reason).HasConversion(new NamedEnumConverter<RejectionReason>()).HasMaxLength(20);
+            e.HasIndex(x => new { x.AccountId, x.OrderId });
+            e.HasIndex(x => new { x.Status, x.OrderId });
+            e.HasIndex(x => new { x.AccountId, x.Status, x.OrderId });
         });
         modelBuilder.Entity<LedgerEntry>(e =>
         {
             e.HasKey(x => x.EntryId);
-            e.Property(x => x.Kind).HasConversion<string>().HasMaxLength(10);
+            e.Property(x => x.Kind).HasConversion(new NamedEnumConverter<EntryKind>()).HasMaxLength(10);
             e.HasIndex(x => new { x.AccountId, x.EntryId });
             e.HasIndex(x => new { x.OrderId, x.Kind }).IsUnique().HasFilter("order_id is not null");
             e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null")

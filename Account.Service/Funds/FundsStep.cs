@@ -148,8 +148,8 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
         AccountId = row.GetGuid(1),
         Amount = row.GetDecimal(2),
         Currency = row.GetString(3),
-        Status = Enum.Parse<ReservationStatus>(row.GetString(4)),
-        Reason = row.IsDBNull(5) ? null : Enum.Parse<RejectionReason>(row.GetString(5)),
+        Status = NamedEnumConverter<ReservationStatus>.Parse(row.GetString(4)),
+        Reason = row.IsDBNull(5) ? null : NamedEnumConverter<RejectionReason>.Parse(row.GetString(5)),
         CreateTime = row.GetDateTime(6),
         UpdateTime = row.GetDateTime(7),
     };

@@ -3,6 +3,7 @@ using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddApi<AccountDbContext>();
+builder.AddAccountApi();
 builder.AddDatabase<AccountDbContext>();
 builder.AddFunds();
 

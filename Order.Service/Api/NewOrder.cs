@@ -53,7 +53,7 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
     /// <summary>Creates the order in the saga's initial state.</summary>
     public OrderState ToOrder(DateTime now) => new()
     {
-        CorrelationId = Guid.CreateVersion7(new DateTimeOffset(now)),
+        CorrelationId = OrderId.New(now),
         AccountId = AccountId,
         Items = Items,
         Total = Total.Amount,

@@ -13,16 +13,13 @@ sealed class OrderGrpcService(
     IUnitOfWork<OrderDbContext> unitOfWork,
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
+    OrderList list,
     OrderWatcher watcher,
     OrderNotifier notifier,
     AdmissionControl admission,
     IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
 {
-    // A page with orders of 100 items can be too large for clients, whose default limit is 4 MB: then it is shorter.
-    const int MaxPageBytes = 3_500_000;
-    const int BytesPerElement = 8; // tag and length
-
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var newOrder = NewOrder.Read(request);
@@ -87,42 +84,8 @@ sealed class OrderGrpcService(
         }
     }
 
-    public override async Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context)
-    {
-        var violations = new FieldViolations();
-        var accountId = violations.OptionalId(request.AccountId, "account_id");
-        var states = OrderMapping.ToStates(request.Status);
-        if (states.Length == 0 && request.Status != OrderStatus.Unspecified)
-            violations.Add("status", "must be a status of an order");
-        var size = violations.PageSize(request.PageSize);
-        var filter = $"{accountId}/{request.Status}";
-        var after = violations.PageToken<Guid>(request.PageToken, filter);
-        violations.ThrowIfAny();
-
-        var query = db.Orders.AsNoTracking();
-        if (accountId != null)
-            query = query.Where(x => x.AccountId == accountId);
-        if (states.Length > 0)
-            query = query.Where(x => states.Contains(x.CurrentState));
-        if (after is { } last)
-            query = query.Where(x => x.CorrelationId < last);
-        // One more row than the page shows whether there is another page.
-        var page = await query.OrderByDescending(x => x.CorrelationId).Take(size + 1)
-            .ToListAsync(context.CancellationToken);
-        var response = new ListOrdersResponse();
-        var bytes = 0;
-        foreach (var order in page.Take(size).Select(x => x.ToProto()))
-        {
-            bytes += order.CalculateSize() + BytesPerElement;
-            if (bytes > MaxPageBytes)
-                break;
-            response.Orders.Add(order);
-        }
-
-        if (page.Count > response.Orders.Count)
-            response.NextPageToken = new PageToken(response.Orders[^1].OrderId).ToString(filter);
-        return response;
-    }
+    public override Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context) =>
+        list.ReadAsync(request, context.CancellationToken);
 
     public override async Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
     {

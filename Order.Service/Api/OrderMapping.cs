@@ -22,7 +22,9 @@ static class OrderMapping
     static V1.OrderItem ToProto(OrderLine line, string currency) =>
         new() { Sku = line.Sku, Quantity = line.Quantity, UnitPrice = Money.ToProto(line.UnitPrice, currency) };
 
-    /// <summary>Converts a state of <see cref="OrderStateMachine" />.</summary>
+    /// <summary>
+    /// Converts a state of <see cref="OrderStateMachine" />. States of newer builds are UNSPECIFIED.
+    /// </summary>
     public static V1.OrderStatus ToStatus(string state) => state switch
     {
         "Initial" or nameof(OrderStateMachine.Reserving) => V1.OrderStatus.Pending,
@@ -30,7 +32,7 @@ static class OrderMapping
         nameof(OrderStateMachine.Confirmed) => V1.OrderStatus.Confirmed,
         nameof(OrderStateMachine.Rejected) => V1.OrderStatus.Rejected,
         nameof(OrderStateMachine.Cancelled) => V1.OrderStatus.Cancelled,
-        _ => throw new ArgumentOutOfRangeException(nameof(state), state, "not a state of an order"),
+        _ => V1.OrderStatus.Unspecified,
     };
 
     /// <summary>Returns the states of <see cref="OrderStateMachine" /> that have this status.</summary>
@@ -44,16 +46,15 @@ static class OrderMapping
         _ => [],
     };
 
-    /// <summary>Converts a reason; null is UNSPECIFIED.</summary>
+    /// <summary>Converts a reason; null and the reasons of newer builds are UNSPECIFIED.</summary>
     public static V1.OrderReason ToProto(OrderReason? reason) => reason switch
     {
-        null => V1.OrderReason.Unspecified,
         OrderReason.InsufficientFunds => V1.OrderReason.InsufficientFunds,
         OrderReason.AccountNotFound => V1.OrderReason.AccountNotFound,
         OrderReason.CurrencyMismatch => V1.OrderReason.CurrencyMismatch,
         OrderReason.TimedOut => V1.OrderReason.TimedOut,
         OrderReason.CancelledByClient => V1.OrderReason.CancelledByClient,
-        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "not a reason of an order"),
+        _ => V1.OrderReason.Unspecified,
     };
 
     /// <summary>Returns true if an order never leaves this status.</summary>

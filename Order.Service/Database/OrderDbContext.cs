@@ -1,14 +1,19 @@
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 
 namespace Orders;
 
 /// <summary>The database of Order: the orders, the inbox and the outbox.</summary>
-public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options) : SagaDbContext(options)
+public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
+    : SagaDbContext(options), IDataProtectionKeyContext
 {
     /// <summary>The orders, which are the saga instances.</summary>
     public DbSet<OrderState> Orders => Set<OrderState>();
+
+    /// <summary>The keys of the page tokens.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
     /// <inheritdoc />
     protected override IEnumerable<ISagaClassMap> Configurations => [new OrderStateMap()];

@@ -3,6 +3,7 @@ using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -35,11 +36,14 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
                 (a, b) => a!.SequenceEqual(b!), items => items.Count, items => items));
         entity.Property(x => x.Total).HasPrecision(19, 4);
         entity.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
-        entity.Property(x => x.Reason).HasConversion<string>().HasMaxLength(20);
+        entity.Property(x => x.Reason).HasConversion(new NamedEnumConverter<OrderReason>()).HasMaxLength(20);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");
         entity.HasIndex(x => x.ResendTime).HasFilter(AwaitingFilter).HasDatabaseName("ix_orders_resend");
+        // The filters of ListOrders: account, status, or both.
         entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
+        entity.HasIndex(x => new { x.CurrentState, x.CorrelationId });
+        entity.HasIndex(x => new { x.AccountId, x.CurrentState, x.CorrelationId });
     }
 }

@@ -3,6 +3,7 @@ using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddApi<OrderDbContext>();
+builder.AddOrderApi();
 builder.AddWarmUpCalls(OrderWarmUp.Calls);
 builder.AddDatabase<OrderDbContext>();
 builder.AddOrderSaga();

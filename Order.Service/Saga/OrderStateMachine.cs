@@ -176,13 +176,15 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 
     static ReservationTimedOut ReservationTimedOutFor(OrderState order) => new(order.CorrelationId);
 
-    static OrderReason ToOrderReason(RejectionReason reason) => reason switch
+    /// <summary>Null, which clients see as UNSPECIFIED, for the reasons of a newer build of Account.</summary>
+    static OrderReason? ToOrderReason(RejectionReason reason) => reason switch
     {
         RejectionReason.InsufficientFunds => OrderReason.InsufficientFunds,
         RejectionReason.AccountNotFound => OrderReason.AccountNotFound,
         RejectionReason.CurrencyMismatch => OrderReason.CurrencyMismatch,
-        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason,
+        RejectionReason.Released => throw new ArgumentOutOfRangeException(nameof(reason), reason,
             "not a reason to reject an order: its funds were released before the order was cancelled"),
+        _ => null,
     };
 
     /// <summary>Sets the times of an order that has entered a state. Its changes have increasing times.</summary>

@@ -1,5 +1,6 @@
 using Google.Protobuf.WellKnownTypes;
 using Orders.V1;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -17,7 +18,7 @@ sealed record OrderChange(string State, string Reason, DateTime UpdateTime)
         if (status == order.Status || order.Status.IsTerminal() || status == OrderStatus.Pending)
             return false;
         order.Status = status;
-        order.Reason = OrderMapping.ToProto(Reason == "" ? null : System.Enum.Parse<OrderReason>(Reason));
+        order.Reason = OrderMapping.ToProto(Reason == "" ? null : NamedEnumConverter<OrderReason>.Parse(Reason));
         order.UpdateTime = UpdateTime.ToTimestamp();
         return true;
     }

@@ -2,6 +2,7 @@ using Google.Rpc;
 using Google.Type;
 using Grpc.Core;
 using Orders.V1;
+using ReservationStatus = Accounts.V1.ReservationStatus;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -25,6 +26,9 @@ public sealed class When_a_request_is_invalid : SystemFixture
         yield return Case("no account", Order(""), "account_id");
         yield return Case("account is not a UUID", Order(NoId), "account_id");
         yield return Case("account is the empty UUID", Order(Guid.Empty.ToString()), "account_id");
+        foreach (var form in (string[])[$"{{{Id}}}", $"({Id})", Id.Replace("-", ""), $" {Id}", $"0x{Id[2..]}",
+            $"urn:uuid:{Id}"])
+            yield return Case($"account is {form}", Order(form), "account_id");
         yield return Case("request is not a UUID", Order(request: NoId), "request_id");
         yield return Case("no items", new CreateOrderRequest { AccountId = Id }, "items");
         yield return Case("101 items", Order(items: [.. Enumerable.Repeat(Item(), 101)]), "items");
@@ -47,6 +51,10 @@ public sealed class When_a_request_is_invalid : SystemFixture
             "items[0].unit_price.nanos");
         yield return Case("a price that is too large",
             Order(items: Item(price: Money(long.MaxValue))), "items[0].unit_price.units");
+        yield return Case("a currency that does not exist",
+            Order(items: Item(price: Money(1, "ZZZ"))), "items[0].unit_price.currency_code");
+        yield return Case("a part of a yen",
+            Order(items: Item(price: new() { CurrencyCode = "JPY", Nanos = 1_000_000 })), "items[0].unit_price.nanos");
         yield return Case("lower-case currency",
             Order(items: Item(price: Money(1, "eur"))), "items[0].unit_price.currency_code");
         yield return Case("two currencies",
@@ -88,6 +96,37 @@ public sealed class When_a_request_is_invalid : SystemFixture
             x => x.Orders.ListOrdersAsync(new() { PageToken = "nonsense" }).ResponseAsync, "page_token");
         yield return Case("OpenAccount: currency",
             x => x.Accounts.OpenAccountAsync(new() { CurrencyCode = "euro" }).ResponseAsync, "currency_code");
+        yield return Case("OpenAccount: a currency that does not exist",
+            x => x.Accounts.OpenAccountAsync(new() { CurrencyCode = "ZZZ" }).ResponseAsync, "currency_code");
+        yield return Case("Deposit: a part of a yen",
+            x => x.Accounts.DepositAsync(new()
+            {
+                AccountId = Id,
+                Amount = new() { CurrencyCode = "JPY", Nanos = 1_000_000 },
+            }).ResponseAsync, "amount.nanos");
+        yield return Case("ListAccounts: all",
+            x => x.Accounts.ListAccountsAsync(new() { PageSize = -1, PageToken = "nonsense" }).ResponseAsync,
+            "page_size", "page_token");
+        yield return Case("ListReservations: all",
+            x => x.Accounts.ListReservationsAsync(new()
+            {
+                AccountId = NoId,
+                Status = (ReservationStatus)99,
+                PageSize = -1,
+                PageToken = "nonsense",
+            }).ResponseAsync, "account_id", "status", "page_size", "page_token");
+        yield return Case("ListOrders: times",
+            x => x.Orders.ListOrdersAsync(new()
+            {
+                StartTime = new() { Seconds = long.MaxValue },
+                EndTime = new() { Nanos = -1 },
+            }).ResponseAsync, "start_time", "end_time");
+        yield return Case("ListOrders: an end before the start",
+            x => x.Orders.ListOrdersAsync(new()
+            {
+                StartTime = new() { Seconds = 2 },
+                EndTime = new() { Seconds = 1 },
+            }).ResponseAsync, "end_time");
         yield return Case("OpenAccount: ids",
             x => x.Accounts.OpenAccountAsync(new() { CurrencyCode = "EUR", AccountId = NoId, RequestId = NoId })
                 .ResponseAsync,

@@ -192,6 +192,15 @@ namespace Accounts.Migrations
                     b.HasKey("OrderId")
                         .HasName("pk_reservations");
 
+                    b.HasIndex("AccountId", "OrderId")
+                        .HasDatabaseName("ix_reservations_account_id_order_id");
+
+                    b.HasIndex("Status", "OrderId")
+                        .HasDatabaseName("ix_reservations_status_order_id");
+
+                    b.HasIndex("AccountId", "Status", "OrderId")
+                        .HasDatabaseName("ix_reservations_account_id_status_order_id");
+
                     b.ToTable("reservations", (string)null);
                 });
 
@@ -310,6 +319,29 @@ namespace Accounts.Migrations
                         .HasDatabaseName("ix_outbox_message_token_id");
 
                     b.ToTable("outbox_message", (string)null);
+                });
+
+            modelBuilder.Entity("Microsoft.AspNetCore.DataProtection.EntityFrameworkCore.DataProtectionKey", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+
+                    b.Property<string>("FriendlyName")
+                        .HasColumnType("text")
+                        .HasColumnName("friendly_name");
+
+                    b.Property<string>("Xml")
+                        .HasColumnType("text")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Id")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", (string)null);
                 });
 #pragma warning restore 612, 618
         }

@@ -139,6 +139,29 @@ namespace Orders.Migrations
                     b.ToTable("outbox_message", (string)null);
                 });
 
+            modelBuilder.Entity("Microsoft.AspNetCore.DataProtection.EntityFrameworkCore.DataProtectionKey", b =>
+                {
+                    b.Property<int>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasColumnName("id");
+
+                    NpgsqlPropertyBuilderExtensions.UseIdentityByDefaultColumn(b.Property<int>("Id"));
+
+                    b.Property<string>("FriendlyName")
+                        .HasColumnType("text")
+                        .HasColumnName("friendly_name");
+
+                    b.Property<string>("Xml")
+                        .HasColumnType("text")
+                        .HasColumnName("xml");
+
+                    b.HasKey("Id")
+                        .HasName("pk_data_protection_keys");
+
+                    b.ToTable("data_protection_keys", (string)null);
+                });
+
             modelBuilder.Entity("Orders.OrderState", b =>
                 {
                     b.Property<Guid>("CorrelationId")
@@ -221,6 +244,12 @@ namespace Orders.Migrations
 
                     b.HasIndex("AccountId", "CorrelationId")
                         .HasDatabaseName("ix_orders_account_id_order_id");
+
+                    b.HasIndex("CurrentState", "CorrelationId")
+                        .HasDatabaseName("ix_orders_current_state_order_id");
+
+                    b.HasIndex("AccountId", "CurrentState", "CorrelationId")
+                        .HasDatabaseName("ix_orders_account_id_current_state_order_id");
 
                     b.ToTable("orders", (string)null);
                 });

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -23,7 +25,7 @@ public static class ApiExtensions
 
     /// <summary>Adds gRPC with JSON transcoding, error details and reflection, and health checks.</summary>
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder)
-        where TDbContext : DbContext
+        where TDbContext : DbContext, IDataProtectionKeyContext
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.WebHost.ConfigureKestrel(o =>
@@ -43,6 +45,7 @@ public static class ApiExtensions
             .AddJsonTranscoding(o => o.TypeRegistry = JsonErrors.Types);
         builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton<ShutdownLimit>();
+        builder.AddPageTokens<TDbContext>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
     }
 
@@ -57,6 +60,17 @@ public static class ApiExtensions
         app.MapGrpcHealthChecksService();
         app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) });
+    }
+
+    static void AddPageTokens<TDbContext>(this WebApplicationBuilder builder)
+        where TDbContext : DbContext, IDataProtectionKeyContext
+    {
+        // If no key can be read, a call that needs one fails and logs that. The keys protect only page tokens, so they
+        // are not encrypted in the database.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.None);
+        builder.Services.AddDataProtection().SetApplicationName(typeof(TDbContext).Name)
+            .PersistKeysToDbContext<TDbContext>();
+        builder.Services.AddSingleton<PageTokens>();
     }
 
     sealed class DatabaseCheck<TDbContext>(TDbContext db) : IHealthCheck where TDbContext : DbContext

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 
 namespace Service.Defaults;
@@ -62,18 +62,18 @@ public sealed class FieldViolations
         return size == 0 ? DefaultPageSize : Math.Min(size, MaxPageSize);
     }
 
-    /// <summary>Reads the position after which a page begins; null for the first page.</summary>
-    /// <param name="token">The page token of the request.</param>
-    /// <param name="filter">The filter of the request, which must be that of the previous page.</param>
-    public T? PageToken<T>(string? token, string filter) where T : struct, IParsable<T>
+    /// <summary>Reads an optional time; null if it is missing or adds a violation.</summary>
+    public DateTime? OptionalTime(Timestamp? time, string field)
     {
-        if (string.IsNullOrEmpty(token))
+        try
+        {
+            return time?.ToDateTime();
+        }
+        catch (InvalidOperationException)
+        {
+            Add(field, "must be a time of the years 1 to 9999, with 0 to 999999999 nanos");
             return null;
-        if (Defaults.PageToken.TryParse(token, filter, out var parsed)
-            && T.TryParse(parsed.Position, CultureInfo.InvariantCulture, out var position))
-            return position;
-        Add("page_token", "must be the next_page_token of a request with the same filter");
-        return null;
+        }
     }
 
     /// <summary>Ends the validation.</summary>
