@@ -14,10 +14,9 @@ sealed class OrderGrpcService(
     ISagaEvents<OrderState> saga,
     OrderStateMachine machine,
     OrderList list,
-    OrderWatcher watcher,
+    OrderStream stream,
     OrderNotifier notifier,
     AdmissionControl admission,
-    IHostApplicationLifetime lifetime,
     TimeProvider time) : OrderService.OrderServiceBase
 {
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
@@ -54,35 +53,10 @@ sealed class OrderGrpcService(
         return (await FindAsync(orderId, context.CancellationToken)).ToProto();
     }
 
-    public override async Task WatchOrder(
-        WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context)
-    {
-        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
-        // Open streams do not delay the shutdown of the service; their clients watch again on another replica.
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(
-            context.CancellationToken, lifetime.ApplicationStopping);
-        using var changes = await watcher.WatchAsync(orderId, context.CancellationToken);
-        var order = (await FindAsync(orderId, context.CancellationToken)).ToProto();
-        await responseStream.WriteAsync(order, context.CancellationToken);
-        while (!order.Status.IsTerminal())
-        {
-            var change = await changes.ReadAsync(end.Token);
-            if (change == null)
-            {
-                // The watcher may have missed changes, so the order is read again.
-                var current = (await FindAsync(orderId, end.Token)).ToProto();
-                if (current.Status == order.Status)
-                    continue;
-                order = current;
-            }
-            else if (!change.ApplyTo(order))
-            {
-                continue;
-            }
-
-            await responseStream.WriteAsync(order, end.Token);
-        }
-    }
+    public override Task WatchOrder(
+        WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context) =>
+        stream.WriteAsync(FieldViolations.ReadId(request.OrderId, "order_id"), responseStream,
+            context.CancellationToken);
 
     public override Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context) =>
         list.ReadAsync(request, context.CancellationToken);

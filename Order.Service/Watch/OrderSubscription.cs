@@ -11,8 +11,21 @@ sealed class OrderSubscription(Action<OrderSubscription> unsubscribe) : IDisposa
     public void Post(OrderChange? change) => _changes.Writer.TryWrite(change);
 
     /// <summary>Waits for the next change. Null means that the watcher must read the order again.</summary>
-    public ValueTask<OrderChange?> ReadAsync(CancellationToken cancellationToken) =>
-        _changes.Reader.ReadAsync(cancellationToken);
+    /// <param name="maxWait">The time after which the result is null.</param>
+    /// <param name="cancellationToken">Ends the wait with an exception.</param>
+    public async Task<OrderChange?> ReadAsync(TimeSpan maxWait, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(maxWait);
+        try
+        {
+            return await _changes.Reader.ReadAsync(limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Unsubscribes.</summary>
     public void Dispose() => unsubscribe(this);

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -23,16 +24,23 @@ public static class ApiExtensions
     static readonly TimeSpan KeepAlivePingDelay = TimeSpan.FromMinutes(1);
     static readonly TimeSpan KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
 
+    // A request that is slower closes its whole connection, with all other calls of that client. By default that takes
+    // five seconds, which an overloaded client can need for the rest of a request.
+    static readonly MinDataRate MinRequestRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(30));
+
     /// <summary>Adds gRPC with JSON transcoding, error details and reflection, and health checks.</summary>
     public static void AddApi<TDbContext>(this WebApplicationBuilder builder)
         where TDbContext : DbContext, IDataProtectionKeyContext
     {
         ArgumentNullException.ThrowIfNull(builder);
+        builder.AddShutdown();
+        builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = ClientSockets.Listen);
         builder.WebHost.ConfigureKestrel(o =>
         {
             o.Limits.Http2.MaxStreamsPerConnection = MaxStreamsPerConnection;
             o.Limits.Http2.KeepAlivePingDelay = KeepAlivePingDelay;
             o.Limits.Http2.KeepAlivePingTimeout = KeepAlivePingTimeout;
+            o.Limits.MinRequestBodyDataRate = MinRequestRate;
         });
         foreach (var category in GrpcErrorFilter.ReplacedLogs)
             builder.Logging.AddFilter(category, LogLevel.None);
@@ -44,7 +52,6 @@ public static class ApiExtensions
         })
             .AddJsonTranscoding(o => o.TypeRegistry = JsonErrors.Types);
         builder.Services.AddGrpcReflection();
-        builder.Services.AddSingleton<ShutdownLimit>();
         builder.AddPageTokens<TDbContext>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
     }

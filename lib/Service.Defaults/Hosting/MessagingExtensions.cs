@@ -9,7 +9,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
@@ -29,9 +28,8 @@ public static class MessagingExtensions
     /// <summary>About a day of attempts, because the receiving service may not have been started yet.</summary>
     const int MaxSendAttempts = 1500;
 
-    // ShutdownLimit kills the process after 8 seconds; unfinished messages are then redelivered.
+    // Less than ShutdownLimit.StopTime; unfinished messages are then redelivered.
     static readonly TimeSpan BusStopTimeout = TimeSpan.FromSeconds(3);
-    static readonly TimeSpan HostStopTimeout = TimeSpan.FromSeconds(4);
 
     /// <summary>
     /// Adds the bus on <c>ConnectionStrings:RabbitMq</c>, an amqp or amqps address of one or several hosts, with the
@@ -60,7 +58,6 @@ public static class MessagingExtensions
         services.AddSingleton<LoggerFactory>().Replace(ServiceDescriptor.Singleton<ILoggerFactory, ShortRetryLogs>());
         services.AddRabbitTransport<TDbContext>();
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
-        services.Configure<HostOptions>(o => o.ShutdownTimeout = HostStopTimeout);
         services.AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Service.Defaults;
 
@@ -8,9 +9,12 @@ namespace Service.Defaults;
 /// Limits the time of a shutdown, whatever the process waits for. After the limit the process kills itself. The
 /// services tolerate a crash at any point, so nothing is lost.
 /// </summary>
-sealed partial class ShutdownLimit(ILogger<ShutdownLimit> log) : IDisposable
+sealed partial class ShutdownLimit(IOptions<ShutdownOptions> options, ILogger<ShutdownLimit> log) : IDisposable
 {
-    static readonly TimeSpan Limit = TimeSpan.FromSeconds(8);
+    /// <summary>The time that the parts of a service have for their end, after <see cref="ServiceDrain" />.</summary>
+    public static readonly TimeSpan StopTime = TimeSpan.FromSeconds(4);
+
+    static readonly TimeSpan KillTime = StopTime + TimeSpan.FromSeconds(2);
 
     readonly List<PosixSignalRegistration> _signals = [];
 
@@ -24,8 +28,9 @@ sealed partial class ShutdownLimit(ILogger<ShutdownLimit> log) : IDisposable
 
     void KillAfterLimit()
     {
-        Thread.Sleep(Limit);
-        LogKilled(Limit);
+        var limit = options.Value.Delay + KillTime;
+        Thread.Sleep(limit);
+        LogKilled(limit);
         Process.GetCurrentProcess().Kill();
     }
 

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Orders.V1;
+using Saga.Servers;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_a_watched_order_does_not_change : SystemFixture
+{
+    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
+
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Watch__MaxSilence"] = "00:00:01",
+    };
+
+    string _order = null!;
+
+    [SetUp]
+    public async Task PauseAccountAsync()
+    {
+        var account = await OpenAccountAsync(100);
+        System.Accounts[0].Send(Signal.Stop);
+        _order = await PlaceOrderAsync(account, 1);
+    }
+
+    [TearDown]
+    public async Task ResumeAccountAsync()
+    {
+        System.Accounts[0].Send(Signal.Continue);
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_send_it_again_after_the_longest_silence()
+    {
+        using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = _order },
+            deadline: DateTime.UtcNow + MaxWait);
+        Assert.That(await watch.ResponseStream.MoveNext(default));
+        var started = Stopwatch.StartNew();
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.That(await watch.ResponseStream.MoveNext(default));
+            Assert.That(watch.ResponseStream.Current.Status, Is.EqualTo(OrderStatus.Pending));
+        }
+
+        Assert.That(started.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(2.5)), "not more often than necessary");
+        System.Accounts[0].Send(Signal.Continue);
+        while (watch.ResponseStream.Current.Status == OrderStatus.Pending)
+            Assert.That(await watch.ResponseStream.MoveNext(default));
+        Assert.That(watch.ResponseStream.Current.Status, Is.EqualTo(OrderStatus.Confirmed));
+        Assert.That(await watch.ResponseStream.MoveNext(default), Is.False);
+    }
+
+    [Test]
+    public async Task Should_ask_proxies_not_to_collect_the_lines_of_a_json_stream()
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var response = await http.GetAsync(
+            $"/v1/orders/{_order}:watch", HttpCompletionOption.ResponseHeadersRead);
+        Assert.That(response.Headers.GetValues("X-Accel-Buffering"), Is.EqualTo(new[] { "no" }));
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
+        for (var i = 0; i < 3; i++)
+            Assert.That(await lines.ReadLineAsync(), Does.Contain("PENDING"));
+    }
+
+    [Test]
+    public async Task Should_keep_streams_open_through_nginx_with_its_defaults()
+    {
+        await using var nginx = Nginx.Start(System.Servers.Folder, System.Orders[0]);
+        using var http = new HttpClient { BaseAddress = nginx.HttpAddress };
+        await Wait.UntilAsync(async () =>
+        {
+            try
+            {
+                return (await http.GetAsync("/health/live")).IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        }, MaxWait, () => "nginx");
+
+        using var channel = Grpc.Net.Client.GrpcChannel.ForAddress(nginx.GrpcAddress);
+        using var watch = new OrderService.OrderServiceClient(channel).WatchOrder(
+            new WatchOrderRequest { OrderId = _order }, deadline: DateTime.UtcNow + MaxWait);
+        using var response = await http.GetAsync(
+            $"/v1/orders/{_order}:watch", HttpCompletionOption.ResponseHeadersRead);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var (first, started) = (TimeSpan.Zero, Stopwatch.StartNew());
+        while (started.Elapsed < 2 * Nginx.ReadTimeout)
+        {
+            Assert.That(await watch.ResponseStream.MoveNext(default));
+            Assert.That(await lines.ReadLineAsync(), Does.Contain("PENDING"));
+            first = first == TimeSpan.Zero ? started.Elapsed : first;
+        }
+
+        Assert.That(first, Is.LessThan(TimeSpan.FromSeconds(1)), "the first line arrives at once");
+    }
+}
