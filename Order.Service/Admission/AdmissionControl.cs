@@ -1,4 +1,3 @@
-using Grpc.Core;
 using Microsoft.Extensions.Options;
 
 namespace Orders;
@@ -36,10 +35,11 @@ sealed partial class AdmissionControl(
     long? _unsentAgeRead, _rejectedLogged, _stuckLogged; // timestamps
     long _lastTotal;
 
-    /// <summary>Admits a CreateOrder call until the returned call is disposed.</summary>
-    /// <exception cref="RpcException">RESOURCE_EXHAUSTED, with the delay after which the client retries.</exception>
-    public OpenOrderCounter.Call Admit(Guid orderId) =>
-        _orders.Admit(orderId, out var rejection) ?? throw rejection!.ToException();
+    /// <summary>Admits a CreateOrder call until the returned call is disposed, or returns null.</summary>
+    /// <param name="orderId">The order that the call will create.</param>
+    /// <param name="rejection">The error for a call that is not admitted.</param>
+    public OpenOrderCounter.Call? Admit(Guid orderId, out Rejection? rejection) =>
+        _orders.Admit(orderId, out rejection);
 
     /// <summary>Returns and counts the rejection of a call, or returns null if a call can be admitted.</summary>
     public Rejection? FindRejection() => _orders.FindRejection();

@@ -10,7 +10,7 @@ static class AdmissionExtensions
     {
         builder.Services.AddOptions<AdmissionOptions>().BindConfiguration("Admission")
             .ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSingleton<AdmissionQueries>();
+        builder.Services.AddSingleton<AdmissionQueries>().AddSingleton<KnownRequests>();
         builder.Services.AddSingleton<AdmissionControl>()
             .AddHostedService(x => x.GetRequiredService<AdmissionControl>());
     }

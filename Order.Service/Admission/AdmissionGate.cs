@@ -1,20 +1,31 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Pipelines;
+using Google.Protobuf;
 using Grpc.AspNetCore.Server;
 using Orders.V1;
 
 namespace Orders;
 
 /// <summary>
-/// Rejects a CreateOrder call before its request is read, because in overload there can be as many rejected calls as
-/// admitted ones. <see cref="OrderGrpcService" /> still decides about the calls that pass, and about all JSON requests.
+/// Rejects CreateOrder calls before gRPC makes anything for them, because in overload there can be as many rejected
+/// calls as admitted ones. <see cref="OrderGrpcService" /> still decides about the calls that pass: those with a
+/// request id, which may have created an order already, and all JSON requests.
 /// </summary>
 sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
 {
     const string GrpcContentType = "application/grpc";
+    const int MaxRequestSize = 64 * 1024; // bytes; a larger request is left to gRPC
+    const int HeaderSize = 5; // of a gRPC message: whether it is compressed, and its length in four bytes
 
-    public Task InvokeAsync(HttpContext context)
+    public async Task InvokeAsync(HttpContext context)
     {
-        if (!IsCreateOrder(context) || admission.FindRejection() is not { } rejection)
-            return next(context);
+        if (!IsCreateOrder(context) || admission.FindRejection() is not { } rejection
+            || !await HasNoRequestIdAsync(context))
+        {
+            await next(context);
+            return;
+        }
 
         // A gRPC "Trailers-Only" response: the call ends with its headers.
         var response = context.Response;
@@ -22,7 +33,6 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
         response.Headers.Append("grpc-status", Rejection.Status);
         response.Headers.Append("grpc-message", rejection.Message);
         response.Headers.Append("grpc-status-details-bin", rejection.Details);
-        return Task.CompletedTask;
     }
 
     static bool IsCreateOrder(HttpContext context) =>
@@ -30,4 +40,44 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
         && context.Request.ContentType == GrpcContentType
         && context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.Name
             == nameof(OrderService.OrderServiceBase.CreateOrder);
+
+    /// <summary>
+    /// Whether the request has no request id. Waits for the whole request, and consumes it only then: Kestrel counts a
+    /// response that ends before its request as one more stream for a while, and closes a connection with too many.
+    /// </summary>
+    static async Task<bool> HasNoRequestIdAsync(HttpContext context)
+    {
+        var body = context.Request.BodyReader;
+        ReadResult read;
+        do
+        {
+            read = await body.ReadAsync(context.RequestAborted);
+            if (read.IsCompleted || read.Buffer.Length > MaxRequestSize)
+                break;
+            body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+        while (true);
+
+        var hasNone = read.IsCompleted && HasNoRequestId(read.Buffer);
+        body.AdvanceTo(hasNone ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
+        return hasNone;
+    }
+
+    static bool HasNoRequestId(ReadOnlySequence<byte> body)
+    {
+        if (body.Length < HeaderSize)
+            return false;
+        Span<byte> header = stackalloc byte[HeaderSize];
+        body.Slice(0, HeaderSize).CopyTo(header);
+        if (header[0] != 0 || BinaryPrimitives.ReadUInt32BigEndian(header[1..]) != body.Length - HeaderSize)
+            return false;
+        try
+        {
+            return CreateOrderRequest.Parser.ParseFrom(body.Slice(HeaderSize)).RequestId == "";
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
 }

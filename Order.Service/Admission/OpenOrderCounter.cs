@@ -103,12 +103,19 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     /// <summary>An admitted call, until it is disposed.</summary>
     public sealed class Call(OpenOrderCounter orders, Guid orderId) : IDisposable
     {
-        bool _isCommitted;
+        bool _isCommitted, _hasEnded;
 
         /// <summary>Records that the order is committed.</summary>
         public void Committed() => _isCommitted = true;
 
-        /// <summary>Records that the call has ended.</summary>
-        public void Dispose() => orders.End(orderId, _isCommitted);
+        /// <summary>
+        /// Records that the call has ended, or that its client no longer waits. An order that is committed later is
+        /// counted by the next snapshot of the database. Can be called again, by any thread.
+        /// </summary>
+        public void Dispose()
+        {
+            if (!Interlocked.Exchange(ref _hasEnded, true))
+                orders.End(orderId, _isCommitted);
+        }
     }
 }

@@ -17,13 +17,18 @@ sealed class OrderGrpcService(
     OrderStream stream,
     OrderNotifier notifier,
     AdmissionControl admission,
+    KnownRequests knownRequests,
     TimeProvider time) : OrderService.OrderServiceBase
 {
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var newOrder = NewOrder.Read(request);
         var order = newOrder.ToOrder(time.UtcNow());
-        using var call = admission.Admit(order.CorrelationId);
+        using var call = admission.Admit(order.CorrelationId, out var rejection);
+        if (call == null)
+            return await FindRepeatedAsync(newOrder, context.CancellationToken) ?? throw rejection!.ToException();
+        // The commit cannot be cancelled, but nobody waits for it any more: others can be admitted.
+        await using var abandoned = context.CancellationToken.Register(call.Dispose);
         try
         {
             // The saga's first step is part of this commit: the order, its ReserveFunds command and its timeout.
@@ -40,12 +45,21 @@ sealed class OrderGrpcService(
             db.ChangeTracker.Clear();
             var first = await db.Orders.AsNoTracking()
                 .SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
-            return newOrder.IsSameAs(first)
-                ? new CreateOrderResponse { OrderId = first.CorrelationId.ToString() }
-                : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId,
-                    $"request {requestId} created order {first.CorrelationId} with other content");
+            return AnswerRepeated(newOrder, first);
         }
     }
+
+    /// <summary>Returns the response to a request whose order exists; null if there is no such order.</summary>
+    async Task<CreateOrderResponse?> FindRepeatedAsync(NewOrder newOrder, CancellationToken cancellationToken) =>
+        newOrder.RequestId is { } requestId
+            && await knownRequests.FindOrderAsync(requestId, cancellationToken) is { } orderId
+            ? AnswerRepeated(newOrder, await FindAsync(orderId, cancellationToken))
+            : null;
+
+    static CreateOrderResponse AnswerRepeated(NewOrder newOrder, OrderState first) => newOrder.IsSameAs(first)
+        ? new CreateOrderResponse { OrderId = first.CorrelationId.ToString() }
+        : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", newOrder.RequestId!.Value,
+            $"request {newOrder.RequestId} created order {first.CorrelationId} with other content");
 
     public override async Task<Order> GetOrder(GetOrderRequest request, ServerCallContext context)
     {

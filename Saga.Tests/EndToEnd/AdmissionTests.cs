@@ -17,6 +17,7 @@ public sealed class When_too_many_orders_are_open : SystemFixture
     {
         ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
         ["Admission__RetryDelay"] = "00:00:00.2",
+        ["Admission__MaxUnsentAge"] = "00:05:00",
     };
 
     [Test]
@@ -97,20 +98,5 @@ public sealed class When_too_many_orders_are_open : SystemFixture
         await ExecuteAsync(System.OrderDatabase,
             "delete from outbox_message where destination_address = 'exchange:nowhere'");
         await AuditAsync();
-    }
-
-    /// <summary>Retries a rejected call after the delay in its RetryInfo.</summary>
-    static async Task<T> UntilAdmittedAsync<T>(Func<Task<T>> call)
-    {
-        var end = DateTime.UtcNow + MaxWait;
-        while (true)
-            try
-            {
-                return await call();
-            }
-            catch (RpcException e) when (DateTime.UtcNow < end && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
-            {
-                await Task.Delay(retry.RetryDelay.ToTimeSpan());
-            }
     }
 }

@@ -1,4 +1,5 @@
 using Accounts.V1;
+using Google.Rpc;
 using Grpc.Core;
 using Npgsql;
 using Orders.V1;
@@ -157,6 +158,21 @@ public abstract class SystemFixture
                 or StatusCode.Cancelled or StatusCode.Aborted && DateTime.UtcNow < end)
             {
                 await Task.Delay(100);
+            }
+    }
+
+    /// <summary>Retries a rejected call after the delay in its RetryInfo.</summary>
+    protected static async Task<T> UntilAdmittedAsync<T>(Func<Task<T>> call)
+    {
+        var end = DateTime.UtcNow + MaxWait;
+        while (true)
+            try
+            {
+                return await call();
+            }
+            catch (RpcException e) when (DateTime.UtcNow < end && e.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
+            {
+                await Task.Delay(retry.RetryDelay.ToTimeSpan());
             }
     }
 

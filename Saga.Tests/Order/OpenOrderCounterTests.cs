@@ -31,6 +31,16 @@ public sealed class When_open_orders_are_counted
     }
 
     [Test]
+    public void Should_count_a_call_that_ends_twice_once()
+    {
+        var call = Admit(Limit)[0];
+        call.Dispose(); // its client no longer waits
+        AssertFree(1);
+        End(call, committed: true);
+        AssertFree(1);
+    }
+
+    [Test]
     public void Should_count_orders_committed_before_the_snapshot_in_the_database_only()
     {
         Admit(3).ForEach(x => End(x, committed: true));

@@ -1,0 +1,157 @@
+using Grpc.Core;
+using Grpc.Net.Client;
+using Orders.V1;
+using Saga.Servers;
+
+namespace Saga.Tests.EndToEnd;
+
+[TestFixture, Category("E2E")]
+public sealed class When_calls_are_rejected : SystemFixture
+{
+    const int MaxOpen = 20;
+
+    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
+
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
+        ["Admission__RetryDelay"] = "00:00:00.1",
+    };
+
+    [Test]
+    public async Task Should_return_the_order_of_a_known_request_id()
+    {
+        var account = await OpenAccountAsync(1000);
+        var known = NewOrder(account, 1, requestId: $"{Guid.NewGuid()}");
+        var id = (await UntilAdmittedAsync(() => Orders.CreateOrderAsync(known).ResponseAsync)).OrderId;
+        await WhileRejectingAsync(account, async () =>
+        {
+            var repeats = await Task.WhenAll(Enumerable.Range(0, 100)
+                .Select(_ => Orders.CreateOrderAsync(known).ResponseAsync));
+            Assert.That(repeats.Select(x => x.OrderId), Has.All.EqualTo(id));
+            using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+            using var json = new StringContent(known.ToString(), null, "application/json");
+            Assert.That(await (await http.PostAsync("/v1/orders", json)).Content.ReadAsStringAsync(),
+                Does.Contain(id));
+
+            AssertRejected(NewOrder(account, 1, requestId: $"{Guid.NewGuid()}"), StatusCode.ResourceExhausted);
+            known.Items[0].Quantity = 2;
+            AssertRejected(known, StatusCode.AlreadyExists);
+        });
+    }
+
+    [Test]
+    public async Task Should_keep_the_connection_of_a_client_that_sends_its_requests_late()
+    {
+        const int rounds = 30, callsAtOnce = 100; // together more than Kestrel tracks on a connection
+        var account = await OpenAccountAsync(1000);
+        await WhileRejectingAsync(account, async () =>
+        {
+            await using var client = await SlowHttp2Client.ConnectAsync(System.Orders[0].GrpcAddress);
+            for (var i = 0; i < rounds; i++)
+                await client.CallAsync("/orders.v1.OrderService/CreateOrder", callsAtOnce,
+                    new CreateOrderRequest { AccountId = account });
+        });
+    }
+
+    [Test]
+    public async Task Should_be_passed_on_by_nginx_with_its_defaults()
+    {
+        await using var nginx = Nginx.Start(System.Servers.Folder, System.Orders[0]);
+        using var channel = GrpcChannel.ForAddress(nginx.GrpcAddress);
+        var client = new OrderService.OrderServiceClient(channel);
+        var account = await OpenAccountAsync(1000);
+        await RetryAsync(() => client.ListOrdersAsync(new ListOrdersRequest()).ResponseAsync);
+        var invalid = new CreateOrderRequest { AccountId = "x", RequestId = "x" };
+        for (var i = 0; i < 100; i++)
+            invalid.Items.Add(new OrderItem { Sku = new string('x', 65), UnitPrice = Money(-1, "ZZZ") });
+        Assert.That(() => client.CreateOrderAsync(invalid).ResponseAsync, Throws.TypeOf<RpcException>()
+            .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.InvalidArgument));
+        await WhileRejectingAsync(account, async () =>
+        {
+            var codes = await Task.WhenAll(Enumerable.Range(0, 300).Select(async _ =>
+            {
+                try
+                {
+                    await client.CreateOrderAsync(NewOrder(account, 1));
+                    return StatusCode.OK;
+                }
+                catch (RpcException e)
+                {
+                    return e.StatusCode;
+                }
+            }));
+            Assert.That(codes, Has.All.EqualTo(StatusCode.ResourceExhausted));
+        });
+    }
+
+    [Test]
+    public async Task Should_admit_others_when_the_deadlines_of_admitted_calls_have_passed()
+    {
+        var postgres = Stoppable(System.Servers.Postgres);
+        var account = await OpenAccountAsync(1000);
+        await postgres.PauseAsync();
+        try
+        {
+            for (var i = 0; i < 2; i++)
+            {
+                var codes = await Task.WhenAll(Enumerable.Range(0, MaxOpen).Select(async _ =>
+                {
+                    try
+                    {
+                        await Orders.CreateOrderAsync(NewOrder(account, 1), deadline: DateTime.UtcNow.AddSeconds(1));
+                        return StatusCode.OK;
+                    }
+                    catch (RpcException e)
+                    {
+                        return e.StatusCode;
+                    }
+                }));
+                Assert.That(codes, Has.All.EqualTo(StatusCode.DeadlineExceeded), $"round {i}");
+                await Task.Delay(200); // the service's own timer may be later than the client's
+            }
+        }
+        finally
+        {
+            await postgres.ResumeAsync();
+        }
+
+        await AuditAsync();
+    }
+
+    /// <summary>Runs a test while so many orders are open that new ones are rejected.</summary>
+    async Task WhileRejectingAsync(string account, Func<Task> test)
+    {
+        await Wait.UntilAsync(async () => await CountAsync(System.OrderDatabase,
+            "select count(*) from orders where current_state in ('Reserving', 'Cancelling')") == 0,
+            MaxWait, () => "no open orders");
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            // Until a snapshot of the database confirms it, a rejection can be too early.
+            for (var rejections = 0; rejections < 3;)
+                try
+                {
+                    await PlaceOrderAsync(account, 1);
+                    rejections = 0;
+                }
+                catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
+                {
+                    rejections++;
+                    await Task.Delay(500);
+                }
+
+            await test();
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        await AuditAsync();
+    }
+
+    void AssertRejected(CreateOrderRequest order, StatusCode expected) =>
+        Assert.That(() => Orders.CreateOrderAsync(order).ResponseAsync, Throws.TypeOf<RpcException>()
+            .With.Property(nameof(RpcException.StatusCode)).EqualTo(expected));
+}

@@ -1,0 +1,122 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using System.Text;
+using Google.Protobuf;
+
+namespace Saga.Tests.EndToEnd;
+
+/// <summary>
+/// An HTTP/2 client (RFC 9113) that sends the headers of many gRPC calls, and their messages only later. As the RFC
+/// demands, it sends nothing more for a call that the server has reset.
+/// </summary>
+sealed class SlowHttp2Client : IAsyncDisposable
+{
+    const byte Data = 0, Headers = 1, ResetStream = 3, Settings = 4, Ping = 6, GoAway = 7;
+    const byte EndStream = 1, Acknowledge = 1, EndHeaders = 4;
+    const int HeaderSize = 9;
+
+    static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(100);
+
+    readonly TcpClient _tcp;
+    readonly NetworkStream _stream;
+    readonly string _authority;
+    int _nextStream = 1;
+
+    SlowHttp2Client(TcpClient tcp, string authority) =>
+        (_tcp, _stream, _authority) = (tcp, tcp.GetStream(), authority);
+
+    public static async Task<SlowHttp2Client> ConnectAsync(Uri address)
+    {
+        var tcp = new TcpClient();
+        await tcp.ConnectAsync(address.Host, address.Port);
+        var client = new SlowHttp2Client(tcp, address.Authority);
+        await client._stream.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray());
+        await client.SendAsync(Settings, 0, 0, []);
+        return client;
+    }
+
+    /// <summary>Makes calls at the same time, and waits until all have ended.</summary>
+    /// <exception cref="IOException">The server has closed the connection.</exception>
+    public async Task CallAsync(string path, int calls, IMessage request)
+    {
+        var open = new HashSet<int>();
+        for (var i = 0; i < calls; i++, _nextStream += 2)
+        {
+            open.Add(_nextStream);
+            await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"), (":scheme", "http"),
+                (":path", path), (":authority", _authority), ("content-type", "application/grpc"), ("te", "trailers")));
+        }
+
+        using var late = new CancellationTokenSource(Lateness);
+        while (open.Count > 0 && await ReadAsync(open, late.Token))
+        {
+        }
+
+        byte[] message = [0, 0, 0, 0, (byte)request.CalculateSize(), .. request.ToByteArray()];
+        foreach (var stream in open)
+            await SendAsync(Data, EndStream, stream, message);
+        while (open.Count > 0)
+            await ReadAsync(open, default);
+    }
+
+    /// <summary>Reads a frame, unless the wait for it is cancelled; removes a call that it ends.</summary>
+    async Task<bool> ReadAsync(HashSet<int> open, CancellationToken cancellationToken)
+    {
+        // Peeking takes nothing from the stream, so that it can be cancelled.
+        try
+        {
+            var peeked = await _tcp.Client.ReceiveAsync(new byte[1], SocketFlags.Peek, cancellationToken);
+            if (peeked == 0)
+                throw new IOException("the server has closed the connection");
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+
+        var header = new byte[HeaderSize];
+        await _stream.ReadExactlyAsync(header, CancellationToken.None);
+        var payload = new byte[BinaryPrimitives.ReadInt32BigEndian(header) >> 8];
+        await _stream.ReadExactlyAsync(payload, CancellationToken.None);
+        var (type, flags, stream) = (header[3], header[4], BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(5)));
+        switch (type)
+        {
+            case GoAway:
+                throw new IOException($"the server ends the connection: {Encoding.ASCII.GetString(payload)}");
+            case Settings when (flags & Acknowledge) == 0:
+                await SendAsync(Settings, Acknowledge, 0, []);
+                break;
+            case Ping when (flags & Acknowledge) == 0:
+                await SendAsync(Ping, Acknowledge, 0, payload);
+                break;
+            case ResetStream:
+            case Headers when (flags & EndStream) != 0:
+                open.Remove(stream);
+                break;
+        }
+
+        return true;
+    }
+
+    async Task SendAsync(byte type, byte flags, int stream, byte[] payload)
+    {
+        var frame = new byte[HeaderSize + payload.Length];
+        BinaryPrimitives.WriteInt32BigEndian(frame, payload.Length << 8 | type);
+        frame[4] = flags;
+        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(5), stream);
+        payload.CopyTo(frame, HeaderSize);
+        await _stream.WriteAsync(frame);
+    }
+
+    /// <summary>Literal fields without indexing and without Huffman codes (RFC 7541, 6.2.2).</summary>
+    static byte[] Hpack(params (string Name, string Value)[] fields) =>
+        [.. fields.SelectMany(x => (byte[])[0, .. Text(x.Name), .. Text(x.Value)])];
+
+    static byte[] Text(string text) => [checked((byte)text.Length), .. Encoding.ASCII.GetBytes(text)];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stream.DisposeAsync();
+        _tcp.Dispose();
+    }
+}
