@@ -18,6 +18,7 @@ sealed partial class OverdueAnswers(
     IServiceScopeFactory scopes,
     OrderStateMachine machine,
     QueueBacklog queues,
+    OrderNotifier notifier,
     DatabaseClock<OrderDbContext> time,
     ILogger<OverdueAnswers> log) : BackgroundService
 {
@@ -93,6 +94,7 @@ sealed partial class OverdueAnswers(
             await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        orders.ForEach(notifier.Committed); // some have timed out
         Report(orders);
         return orders.Count;
     }

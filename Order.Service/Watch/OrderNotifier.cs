@@ -45,7 +45,9 @@ sealed partial class OrderNotifier(
     /// <inheritdoc />
     public void Committed(EntityEntry entry)
     {
-        if (entry is { Entity: OrderState order, State: EntityState.Modified })
+        // A captured order keeps its status.
+        if (entry is { Entity: OrderState order, State: EntityState.Modified }
+            && entry.Property(nameof(OrderState.CurrentState)).IsModified)
             Committed(order);
     }
 
