@@ -25,5 +25,8 @@ static class FundsExtensions
                 typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),
             ]);
         builder.Services.AddSingleton<FundsStep>().AddScoped<FundsHandler>();
+        builder.Services.AddOptions<FundsOptions>().BindConfiguration("Funds")
+            .ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddHostedService<OldHolds>();
     }
 }

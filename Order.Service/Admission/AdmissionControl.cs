@@ -16,8 +16,8 @@ sealed partial class AdmissionControl(
     static readonly TimeSpan MinSnapshotInterval = TimeSpan.FromMilliseconds(50);
     static readonly TimeSpan MaxSnapshotInterval = TimeSpan.FromMilliseconds(500);
 
-    // Unsent messages are more expensive to find than open orders, and their limits are in minutes and thousands.
-    static readonly TimeSpan UnsentInterval = TimeSpan.FromSeconds(5);
+    // The oldest unsent message is more expensive to find than the open orders, and its limit is in minutes.
+    static readonly TimeSpan UnsentAgeInterval = TimeSpan.FromSeconds(5);
 
     // An order that has been open for longer is not waiting in a queue; it is stuck for another reason.
     static readonly TimeSpan StuckAge = TimeSpan.FromSeconds(30);
@@ -31,8 +31,8 @@ sealed partial class AdmissionControl(
     readonly OverloadDetector _overload = new(options.Value.MaxStandingOrders,
         QuietPeriod(options.Value.RetryDelay), time);
 
-    (TimeSpan Age, long Messages) _unsent;
-    long? _unsentRead, _rejectedLogged, _stuckLogged; // timestamps
+    TimeSpan _unsentAge;
+    long? _unsentAgeRead, _rejectedLogged, _stuckLogged; // timestamps
     long _lastTotal;
 
     /// <summary>Admits a CreateOrder call until the returned call is disposed, or returns null.</summary>
@@ -72,34 +72,34 @@ sealed partial class AdmissionControl(
     /// <summary>Counts the open orders of all replicas, and sets the limit until the next snapshot.</summary>
     async Task UpdateCountAsync(CancellationToken cancellationToken)
     {
-        if (HasElapsed(UnsentInterval, _unsentRead))
+        if (HasElapsed(UnsentAgeInterval, _unsentAgeRead))
         {
-            _unsent = await queries.FindUnsentAsync(cancellationToken);
-            _unsentRead = time.GetTimestamp();
+            _unsentAge = await queries.FindUnsentAgeAsync(cancellationToken);
+            _unsentAgeRead = time.GetTimestamp();
         }
 
-        // Each unsent message is an order that waits for the broker and delays no other.
-        var max = (int)Math.Min(int.MaxValue,
-            _options.MaxOpenOrders + Math.Min(_unsent.Messages, _options.MaxUnsentOrders));
         var snapshot = _orders.BeginSnapshot();
         var (open, stuck) = await queries.CountOpenOrdersAsync(
-            snapshot.InFlight, time.GetUtcNow().UtcDateTime - StuckAge, max, cancellationToken);
+            snapshot.InFlight, time.GetUtcNow().UtcDateTime - StuckAge,
+            _options.MaxOpenOrders + _options.MaxStuckOrders, cancellationToken);
         var previousTotal = _lastTotal;
         _lastTotal = open + snapshot.InFlight.Length;
 
+        // Stuck orders delay no other.
+        var max = _options.MaxOpenOrders + (int)Math.Min(stuck, _options.MaxStuckOrders);
         // Orders that other replicas admit can hide finished ones, but then the total grows: no sustained queue.
         var anyFinished = _lastTotal < previousTotal + snapshot.Admitted;
         var limit = _overload.IsOverloaded(_lastTotal - stuck, anyFinished, anyRejected: snapshot.Rejected > 0)
             ? (int)Math.Min(max, _options.MaxStandingOrders + stuck)
             : max;
-        if (_unsent.Age > _options.MaxUnsentAge)
-            _orders.EndSnapshot(snapshot, open, limit: 0, OutboxBacklog(_unsent.Age, _options.RetryDelay));
+        if (_unsentAge > _options.MaxUnsentAge)
+            _orders.EndSnapshot(snapshot, open, limit: 0, OutboxBacklog(_unsentAge, _options.RetryDelay));
         else
             _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay));
 
         if (snapshot.Rejected > 0 && HasElapsed(RejectedLogInterval, _rejectedLogged))
         {
-            LogRejected(_lastTotal, limit, _unsent.Age);
+            LogRejected(_lastTotal, limit, _unsentAge);
             _rejectedLogged = time.GetTimestamp();
         }
 

@@ -8,9 +8,9 @@ namespace Orders;
 public sealed class AdmissionOptions
 {
     /// <summary>
-    /// The maximum number of open orders, over all replicas, besides those that wait for the broker. A replica sees the
-    /// orders of the others within half a second; until then each can admit up to the limit. About an eighth of the
-    /// limit can be orders that have just finished. Default: 1,200, enough for a burst of a thousand.
+    /// The maximum number of open orders, over all replicas, besides those that are stuck. A replica sees the orders of
+    /// the others within half a second; until then each can admit up to the limit. About an eighth of the limit can be
+    /// orders that have just finished. Default: 1,200, enough for a burst of a thousand.
     /// </summary>
     [Range(1, int.MaxValue)]
     public int MaxOpenOrders { get; set; } = 1200;
@@ -25,11 +25,12 @@ public sealed class AdmissionOptions
     public int MaxStandingOrders { get; set; } = 400;
 
     /// <summary>
-    /// The maximum number of orders that wait for a broker that cannot be reached, in addition to the open orders. With
+    /// The maximum number of orders that have been open for more than 30 seconds, in addition to the other open orders.
+    /// They wait for an outage to end or for somebody to mend them, and delay no other order. With
     /// <see cref="MaxUnsentAge" />, it is sized for an outage of an hour at ten orders a second. Default: 50,000.
     /// </summary>
     [Range(0, 10_000_000)]
-    public int MaxUnsentOrders { get; set; } = 50_000;
+    public int MaxStuckOrders { get; set; } = 50_000;
 
     /// <summary>
     /// The maximum time for which the oldest outbox message can wait for the broker. Default: an hour and a quarter.

@@ -38,17 +38,15 @@ sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
         });
 
     /// <summary>
-    /// Returns the time for which the oldest outbox message has waited for the broker, or zero if none waits, and the
-    /// number of messages that have waited for longer than the rows of sent messages stay. Messages that the broker has
-    /// already refused do not count: they do not delay others.
+    /// Returns the time for which the oldest outbox message has waited for the broker, or zero if none waits. Messages
+    /// that the broker has already refused do not count: they do not delay others.
     /// </summary>
-    public Task<(TimeSpan Age, long Messages)> FindUnsentAsync(CancellationToken cancellationToken) =>
+    public Task<TimeSpan> FindUnsentAgeAsync(CancellationToken cancellationToken) =>
         _unsent.Scan(async from =>
         {
             // A message that waits is leased for seconds; one with a later time is scheduled.
             await using var command = database.CreateCommand("""
-                select coalesce(now() - min(sent_time), '0'), count(*) filter (where sent_time < now() - interval '5 s'),
-                    least(min(enqueue_time), now())
+                select coalesce(now() - min(sent_time), '0'), least(min(enqueue_time), now())
                 from outbox_message
                 where enqueue_time >= $1 and enqueue_time < now() + interval '1 minute'
                     and token_id is null and parked is null and attempts = 0
@@ -56,6 +54,6 @@ sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
             command.Parameters.Add(new() { Value = from });
             await using var row = await command.ExecuteReaderAsync(cancellationToken);
             await row.ReadAsync(cancellationToken);
-            return ((row.GetFieldValue<TimeSpan>(0), row.GetInt64(1)), (DateTime?)row.GetDateTime(2));
+            return (row.GetFieldValue<TimeSpan>(0), (DateTime?)row.GetDateTime(1));
         });
 }

@@ -1,7 +1,9 @@
+using Messaging.Postgres;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Sagas;
 using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Service.Defaults;
 
 namespace Orders;
@@ -26,11 +28,7 @@ sealed partial class OverdueAnswers(
     const long MaxBacklog = 1000;
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    static readonly TimeSpan FullSearchInterval = TimeSpan.FromMinutes(1);
     static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
-
-    // A commit can become visible later than its times, which the clock of another replica may have set.
-    static readonly TimeSpan MaxDelayOfCommit = TimeSpan.FromSeconds(30);
 
     static readonly (string State, Uri Queue)[] Awaited =
     [
@@ -39,8 +37,7 @@ sealed partial class OverdueAnswers(
         (nameof(OrderStateMachine.Confirmed), OrderStateMachine.CaptureFundsQueue),
     ];
 
-    DateTime _from = DateTime.UnixEpoch; // no order is overdue since before
-    long _fullSearch; // timestamp
+    readonly ScanStart _overdue = new(time);
     long? _logged; // timestamp
     int _resent; // since the last log line
 
@@ -70,25 +67,23 @@ sealed partial class OverdueAnswers(
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<OrderDbContext>();
         var now = time.UtcNow();
-        if (time.GetElapsedTime(_fullSearch) >= FullSearchInterval)
-            (_from, _fullSearch) = (DateTime.UnixEpoch, time.GetTimestamp());
-        if (!await Overdue(db, _from, now).AnyAsync(cancellationToken))
+        var isAnyOverdue = await _overdue.Scan(async from =>
         {
-            // Rows that were overdue before are dead, and a scan over them is expensive while a snapshot keeps them.
-            _from = now - MaxDelayOfCommit;
+            var isAny = await Overdue(db, from, now).AnyAsync(cancellationToken);
+            return (isAny, isAny ? (DateTime?)null : now);
+        });
+        if (!isAnyOverdue)
             return 0;
-        }
 
         var states = await FindShortQueuesAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         // The newest first: after an upgrade, millions of older orders can wait for their first answer.
         var orders = await db.Orders.FromSqlRaw($"""
             select *, xmin from orders
-            where {OrderStateMap.AwaitingFilter} and resend_time between @from and @now
-                and current_state = any (@states)
+            where {OrderStateMap.AwaitingFilter} and resend_time <= @now and current_state = any (@states)
             order by resend_time desc limit {MaxOrders} for update skip locked
-            """, new Npgsql.NpgsqlParameter("from", _from), new Npgsql.NpgsqlParameter("now", now),
-            new Npgsql.NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
+            """, new NpgsqlParameter("now", now), new NpgsqlParameter("states", states))
+            .ToListAsync(cancellationToken);
         var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
         foreach (var order in orders)
             await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);

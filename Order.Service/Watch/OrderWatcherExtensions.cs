@@ -7,8 +7,8 @@ namespace Orders;
 static class OrderWatcherExtensions
 {
     /// <summary>
-    /// Adds <see cref="OrderWatcher" /> and <see cref="OrderNotifier" />, which start with the service, and the streams,
-    /// with their options <c>Watch</c>.
+    /// Adds <see cref="OrderWatcher" /> and <see cref="OrderNotifier" />, which start with the service, and the
+    /// streams, with their options <c>Watch</c>.
     /// </summary>
     public static void AddOrderWatcher(this WebApplicationBuilder builder)
     {

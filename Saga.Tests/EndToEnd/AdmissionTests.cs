@@ -73,7 +73,7 @@ public sealed class When_too_many_orders_are_open : SystemFixture
         await ExecuteAsync(System.OrderDatabase, """
             insert into outbox_message (id, message_id, sent_time, enqueue_time, destination_address, message_type,
                 content_type, body, attempts)
-            values (gen_random_uuid(), gen_random_uuid(), now() - interval '10 minutes', now() + interval '1 hour',
+            values (gen_random_uuid(), gen_random_uuid(), now() - interval '10 minutes', now() + interval '50 s',
                 'exchange:nowhere', '', '', '', 0)
             """);
         RpcException? rejection = null;

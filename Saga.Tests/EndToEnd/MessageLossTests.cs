@@ -17,6 +17,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
     {
         ["Saga__ResendDelay"] = "00:00:00.5",
         ["Saga__MaxResendDelay"] = "00:00:02",
+        ["Funds__MaxHoldAge"] = "00:00:01",
     };
 
     RabbitServer Rabbit => System.Servers.Rabbit;
@@ -105,6 +106,24 @@ public sealed class When_the_broker_loses_messages : SystemFixture
 
         await AuditAsync();
         await WaitForBalancesAsync(account, 90, 0, 10);
+    }
+
+    [Test]
+    public async Task Should_report_a_hold_whose_order_nobody_knows()
+    {
+        var account = await OpenAccountAsync(100);
+        await WithHeldFundsAsync(account, async id =>
+        {
+            await AssertConfirmedAsync(id);
+            await System.Orders[0].KillAsync();
+            await LoseAsync("capture-funds");
+            await StartAsync(System.Accounts[0]);
+            await Wait.UntilAsync(() => Task.FromResult(File.ReadAllText(System.Accounts[0].LogFile).Contains(
+                $"The oldest: order {id}", StringComparison.Ordinal)), MaxWait, () => "the report of the hold");
+            await System.Accounts[0].KillAsync();
+            await StartAsync(System.Orders[0]);
+        }, OrderStatus.Confirmed, isAnswerLost: false);
+        await AuditAsync();
     }
 
     [Test]

@@ -144,8 +144,8 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Stores a time with its zone and reads it as UTC. With Npgsql.EnableLegacyTimestampBehavior, Npgsql would store and
-    /// read local times.
+    /// Stores a time with its zone and reads it as UTC. With Npgsql.EnableLegacyTimestampBehavior, Npgsql would store
+    /// and read local times.
     /// </summary>
     static void IsUtc<T>(this PropertyBuilder<T> time) => time.HasColumnType("timestamp with time zone")
         .HasConversion(new ValueConverter<DateTime, DateTime>(x => x, x => x.ToUniversalTime()));

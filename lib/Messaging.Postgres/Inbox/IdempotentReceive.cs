@@ -25,8 +25,8 @@ static class IdempotentReceive
                     throw;
             }
 
-        // The attempt that committed may have ended before it had sent everything. If this is no redelivery, it has most
-        // likely not ended: it sends the rest, or recovery does when its lease has ended.
+        // The attempt that committed may have ended before it had sent everything. If this is no redelivery, it most
+        // likely has not ended: it sends the rest, or recovery does when its lease has ended.
         var messages = !isDuplicate ? attempt.Captured
             : attempt.IsRedelivered ? await attempt.FindUnsent().ConfigureAwait(false) : [];
         await attempt.Send(messages).ConfigureAwait(false);

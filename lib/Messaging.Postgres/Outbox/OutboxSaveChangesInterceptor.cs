@@ -189,7 +189,10 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
             if (db.Entry(message) is { State: EntityState.Unchanged } accepted)
                 accepted.State = EntityState.Detached; // otherwise the caller could save it again
         var isAmbient = System.Transactions.Transaction.Current != null
-            || db.GetService<IDbContextTransactionManager>() is ITransactionEnlistmentManager { EnlistedTransaction: not null };
+            || db.GetService<IDbContextTransactionManager>() is ITransactionEnlistmentManager
+            {
+                EnlistedTransaction: not null,
+            };
         if (isAmbient || db.Database.CurrentTransaction is { } transaction
             && _committedByCaller.TryGetValue(transaction.GetDbTransaction(), out _))
         {

@@ -63,7 +63,8 @@ sealed class SagaRepositoryContext<TSaga, TDbContext, TMessage>(
 
     async Task<TSaga?> LoadInstance(Guid correlationId, CancellationToken cancellationToken)
     {
-        // A lock lasts as long as its transaction, so a unit that could commit with others needs its own, at their level.
+        // A lock lasts as long as its transaction, so a unit that could commit with others needs its own, at their
+        // isolation level.
         if (options.IsPessimistic && db.Database.CurrentTransaction == null && options.UseTransaction)
             await db.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken)
                 .ConfigureAwait(false);
