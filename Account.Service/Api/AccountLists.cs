@@ -39,28 +39,61 @@ sealed class AccountLists(AccountDbContext db, PageTokens tokens)
     {
         var violations = new FieldViolations();
         var accountId = violations.OptionalId(request.AccountId, "account_id");
-        var status = AccountMapping.ToStatus(request.Status);
-        if (status == null && request.Status != V1.ReservationStatus.Unspecified)
+        string[] statuses = AccountMapping.ToStatus(request.Status) is { } status ? [status.ToString()] : [];
+        if (statuses.Length == 0 && request.Status != V1.ReservationStatus.Unspecified)
             violations.Add("status", "must be a status of a reservation");
         var size = violations.PageSize(request.PageSize);
-        var filter = $"ListReservations/{accountId}/{status}";
+        var filter = $"ListReservations/{accountId}/{request.Status}";
         var after = tokens.Read<Guid>(request.PageToken, filter, violations);
         violations.ThrowIfAny();
 
         var query = db.Reservations.AsNoTracking();
         if (accountId != null)
             query = query.Where(x => x.AccountId == accountId);
-        if (status != null)
-            query = query.Where(x => x.Status == status);
         if (after is { } last)
             query = query.Where(x => x.OrderId < last);
-        var page = await query.OrderByDescending(x => x.OrderId).Take(size + 1).ToListAsync(cancellationToken);
+        if (accountId is { } account && statuses.Length == 0)
+        {
+            statuses = await FindStatusesAsync(account, cancellationToken);
+            if (statuses.Length == 0)
+                return new ListReservationsResponse();
+        }
+
+        var page = await NewestFirst(query, statuses, size + 1).ToListAsync(cancellationToken);
         return new ListReservationsResponse
         {
             Reservations = { page.Take(size).Select(x => x.ToProto()) },
             NextPageToken = page.Count > size ? tokens.Create(page[size - 1].OrderId, filter) : "",
         };
     }
+
+    /// <summary>Reads each status by itself and merges the results, because an index has each in its order.</summary>
+    static IQueryable<Reservation> NewestFirst(IQueryable<Reservation> query, string[] statuses, int count)
+    {
+        return statuses.Length == 0 ? Limit(query)
+            // The cast compares the name in the database, which can be that of a newer build.
+            : Limit(statuses.Select(status => Limit(query.Where(x => (string)(object)x.Status == status)))
+                .Aggregate((all, next) => all.Concat(next)));
+
+        IQueryable<Reservation> Limit(IQueryable<Reservation> reservations) =>
+            reservations.OrderByDescending(x => x.OrderId).Take(count);
+    }
+
+    /// <summary>
+    /// The statuses that reservations of an account have, also those of newer builds: one look-up in the index of
+    /// accounts and statuses for each. So one index serves the filter by account alone, too.
+    /// </summary>
+    Task<string[]> FindStatusesAsync(Guid accountId, CancellationToken cancellationToken) =>
+        db.Database.SqlQuery<string>($"""
+            with recursive statuses (status) as (
+                select min(status) from reservations where account_id = {accountId}
+                union all
+                select (select min(r.status) from reservations r
+                    where r.account_id = {accountId} and r.status > s.status)
+                from statuses s where s.status is not null
+            )
+            select status as "Value" from statuses where status is not null
+            """).ToArrayAsync(cancellationToken);
 
     /// <summary>Reads a page of an account's ledger entries.</summary>
     /// <exception cref="Grpc.Core.RpcException">

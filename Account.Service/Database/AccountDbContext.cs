@@ -53,7 +53,7 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
             e.Property(x => x.Status).HasConversion(new NamedEnumConverter<ReservationStatus>()).HasMaxLength(10);
             e.Property(x => x.Reason).HasConversion(new NamedEnumConverter<RejectionReason>()).HasMaxLength(20);
-            e.HasIndex(x => new { x.AccountId, x.OrderId });
+            // The filters of ListReservations: status, account, or both.
             e.HasIndex(x => new { x.Status, x.OrderId });
             e.HasIndex(x => new { x.AccountId, x.Status, x.OrderId });
         });

@@ -38,6 +38,13 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
             query = query.Where(x => x.CorrelationId <= OrderId.Last(before) && x.CreateTime < before);
         if (after is { } last)
             query = query.Where(x => x.CorrelationId < last);
+        if (accountId is { } account && states.Length == 0)
+        {
+            states = await FindStatesAsync(account, cancellationToken);
+            if (states.Length == 0)
+                return new ListOrdersResponse();
+        }
+
         // One more row than the page shows whether there is another page.
         var page = await NewestFirst(query, states, size + 1).ToListAsync(cancellationToken);
         return ToResponse(page, size, filter);
@@ -49,14 +56,28 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
     /// </summary>
     static IQueryable<OrderState> NewestFirst(IQueryable<OrderState> query, string[] states, int count)
     {
-        if (states.Length == 0)
-            return Limit(query);
-        return Limit(states.Select(state => Limit(query.Where(x => x.CurrentState == state)))
-            .Aggregate((all, next) => all.Concat(next)));
+        return states.Length == 0 ? Limit(query)
+            : Limit(states.Select(state => Limit(query.Where(x => x.CurrentState == state)))
+                .Aggregate((all, next) => all.Concat(next)));
 
         IQueryable<OrderState> Limit(IQueryable<OrderState> orders) =>
             orders.OrderByDescending(x => x.CorrelationId).Take(count);
     }
+
+    /// <summary>
+    /// The states that orders of an account have, also those of newer builds: one look-up in the index of accounts and
+    /// states for each. So one index serves the filter by account alone, too.
+    /// </summary>
+    Task<string[]> FindStatesAsync(Guid accountId, CancellationToken cancellationToken) =>
+        db.Database.SqlQuery<string>($"""
+            with recursive states (state) as (
+                select min(current_state) from orders where account_id = {accountId}
+                union all
+                select (select min(current_state) from orders where account_id = {accountId} and current_state > state)
+                from states where state is not null
+            )
+            select state as "Value" from states where state is not null
+            """).ToArrayAsync(cancellationToken);
 
     ListOrdersResponse ToResponse(List<OrderState> page, int size, string filter)
     {

@@ -41,8 +41,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");
         entity.HasIndex(x => x.ResendTime).HasFilter(AwaitingFilter).HasDatabaseName("ix_orders_resend");
-        // The filters of ListOrders: account, status, or both.
-        entity.HasIndex(x => new { x.AccountId, x.CorrelationId });
+        // The filters of ListOrders: status, account, or both.
         entity.HasIndex(x => new { x.CurrentState, x.CorrelationId });
         entity.HasIndex(x => new { x.AccountId, x.CurrentState, x.CorrelationId });
     }

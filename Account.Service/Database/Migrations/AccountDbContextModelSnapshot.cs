@@ -192,9 +192,6 @@ namespace Accounts.Migrations
                     b.HasKey("OrderId")
                         .HasName("pk_reservations");
 
-                    b.HasIndex("AccountId", "OrderId")
-                        .HasDatabaseName("ix_reservations_account_id_order_id");
-
                     b.HasIndex("Status", "OrderId")
                         .HasDatabaseName("ix_reservations_status_order_id");
 

@@ -242,9 +242,6 @@ namespace Orders.Migrations
                         .HasDatabaseName("ix_orders_resend")
                         .HasFilter("resend_time is not null and current_state in ('Reserving', 'Cancelling', 'Confirmed')");
 
-                    b.HasIndex("AccountId", "CorrelationId")
-                        .HasDatabaseName("ix_orders_account_id_order_id");
-
                     b.HasIndex("CurrentState", "CorrelationId")
                         .HasDatabaseName("ix_orders_current_state_order_id");
 
