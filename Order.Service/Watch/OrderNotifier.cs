@@ -126,7 +126,8 @@ sealed partial class OrderNotifier(
     static async Task SendAsync(List<string> lines, NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "select pg_notify('order_changed', payload) from unnest($1) as payload", connection) { CommandTimeout = 5 };
+            "select pg_notify('order_changed', payload) from unnest($1) as payload", connection);
+        command.CommandTimeout = 5;
         command.Parameters.Add(new() { Value = lines.Chunk(MaxLines).Select(x => string.Join('\n', x)).ToArray() });
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
