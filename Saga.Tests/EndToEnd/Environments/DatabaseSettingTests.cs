@@ -57,16 +57,12 @@ public sealed class When_the_role_cannot_change_the_schema : EnvironmentFixture
         return service.ConnectionString;
     }
 
+    /// <summary>While the databases exist: they have the rights of the roles.</summary>
     [OneTimeTearDown]
     public async Task DropRolesAsync()
     {
-        var postgres = (await TestServers.GetAsync()).Postgres;
-        await using var admin = NpgsqlDataSource.Create(postgres.Admin());
-        foreach (var role in (string[])[$"{System.OrderDatabase}_app", $"{System.AccountDatabase}_app"])
-        {
-            await using var drop = admin.CreateCommand($"drop role if exists \"{role}\"");
-            await drop.ExecuteNonQueryAsync();
-        }
+        foreach (var database in (string[])[System.OrderDatabase, System.AccountDatabase])
+            await ExecuteAsync(database, $"drop owned by \"{database}_app\"; drop role \"{database}_app\"");
     }
 
     [Test]
