@@ -8,13 +8,13 @@ namespace Messaging.Postgres.Database;
 /// <summary>
 /// Replaces pooled connections that were lost while they were idle: ended by <c>idle_session_timeout</c>, a restart of
 /// the server, or a firewall. Nothing has been sent on them, so the caller need not see the loss. A connection that was
-/// used in the last second is not checked, so a busy service has no additional round trips.
+/// used a moment ago is not checked, so a busy service has no additional round trips.
 /// </summary>
 sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
 {
     const int MaxKnown = 1000;
 
-    static readonly TimeSpan MaxIdle = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan MaxIdle = TimeSpan.FromMilliseconds(200);
 
     readonly ConcurrentDictionary<int, long> _lastUsed = new(); // by process id of the server
 
