@@ -27,6 +27,8 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
             return;
         }
 
+        if (context.RequestAborted.IsCancellationRequested)
+            return;
         // A gRPC "Trailers-Only" response: the call ends with its headers.
         var response = context.Response;
         response.ContentType = GrpcContentType;
@@ -42,21 +44,28 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
             == nameof(OrderService.OrderServiceBase.CreateOrder);
 
     /// <summary>
-    /// Whether the request has no request id. Waits for the whole request, and consumes it only then: Kestrel counts a
-    /// response that ends before its request as one more stream for a while, and closes a connection with too many.
+    /// Whether the request has no request id, or its client has gone. Waits for the whole request, and consumes it only
+    /// then: Kestrel counts a response that ends before its request as one more stream for a while, and closes a
+    /// connection with too many.
     /// </summary>
     static async Task<bool> HasNoRequestIdAsync(HttpContext context)
     {
         var body = context.Request.BodyReader;
         ReadResult read;
-        do
+        try
         {
             read = await body.ReadAsync(context.RequestAborted);
-            if (read.IsCompleted || read.Buffer.Length > MaxRequestSize)
-                break;
-            body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            while (!read.IsCompleted && read.Buffer.Length <= MaxRequestSize)
+            {
+                body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                read = await body.ReadAsync(context.RequestAborted);
+            }
         }
-        while (true);
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            context.Abort(); // the request never ends
+            return true;
+        }
 
         var hasNone = read.IsCompleted && HasNoRequestId(read.Buffer);
         body.AdvanceTo(hasNone ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);

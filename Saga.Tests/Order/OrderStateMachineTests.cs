@@ -96,6 +96,15 @@ public sealed class When_the_saga_handles_an_event
     }
 
     [Test]
+    public async Task Should_reject_for_a_reason_that_only_a_newer_build_of_account_knows()
+    {
+        var order = Given("Reserving");
+        var error = await RaiseAsync(new ReservationRejected(order.CorrelationId, (RejectionReason)99), Token);
+        Assert.That((error, order.CurrentState, order.Reason), Is.EqualTo(((Exception?)null, "Rejected",
+            (OrderReason?)null)));
+    }
+
+    [Test]
     public async Task Should_increase_the_update_time_on_a_replica_whose_clock_is_behind()
     {
         var order = Given("Reserving");
@@ -197,23 +206,24 @@ public sealed class When_the_saga_handles_an_event
         return order;
     }
 
-    async Task<Exception?> RaiseAsync(Guid orderId, Type type, Guid token)
+    Task<Exception?> RaiseAsync(Guid orderId, Type type, Guid token) => RaiseAsync(type.Name switch
     {
-        object message = type.Name switch
-        {
-            nameof(OrderSubmitted) => new OrderSubmitted(orderId),
-            nameof(CancellationRequested) => new CancellationRequested(orderId),
-            nameof(FundsReserved) => new FundsReserved(orderId),
-            nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),
-            nameof(FundsReleased) => new FundsReleased(orderId, 5),
-            nameof(FundsCaptured) => new FundsCaptured(orderId),
-            nameof(AnswerOverdue) => new AnswerOverdue(orderId),
-            nameof(ReservationTimedOut) => new ReservationTimedOut(orderId),
-            _ => throw new ArgumentOutOfRangeException(nameof(type)),
-        };
+        nameof(OrderSubmitted) => new OrderSubmitted(orderId),
+        nameof(CancellationRequested) => new CancellationRequested(orderId),
+        nameof(FundsReserved) => new FundsReserved(orderId),
+        nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),
+        nameof(FundsReleased) => new FundsReleased(orderId, 5),
+        nameof(FundsCaptured) => new FundsCaptured(orderId),
+        nameof(AnswerOverdue) => new AnswerOverdue(orderId),
+        nameof(ReservationTimedOut) => new ReservationTimedOut(orderId),
+        _ => throw new ArgumentOutOfRangeException(nameof(type)),
+    }, token);
+
+    async Task<Exception?> RaiseAsync(object message, Guid token)
+    {
         var messageId = NewId.NextGuid();
         var consumed = _recorder.Expect(messageId);
-        await _bus.Publish(message, type, context =>
+        await _bus.Publish(message, message.GetType(), context =>
         {
             context.MessageId = messageId;
             context.Headers.Set(MessageHeaders.SchedulingTokenId, token.ToString("D"));

@@ -1,3 +1,4 @@
+using System.Net;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Orders.V1;
@@ -52,6 +53,49 @@ public sealed class When_calls_are_rejected : SystemFixture
                 await client.CallAsync("/orders.v1.OrderService/CreateOrder", callsAtOnce,
                     new CreateOrderRequest { AccountId = account });
         });
+    }
+
+    [Test]
+    public async Task Should_log_nothing_when_clients_give_up_before_their_requests_are_sent()
+    {
+        var account = await OpenAccountAsync(1000);
+        var logged = 0;
+        await WhileRejectingAsync(account, async () =>
+        {
+            logged = File.ReadAllText(System.Orders[0].LogFile).Length;
+            await using var client = await SlowHttp2Client.ConnectAsync(System.Orders[0].GrpcAddress);
+            await client.AbandonAsync("/orders.v1.OrderService/CreateOrder", 50);
+            AssertRejected(NewOrder(account, 1), StatusCode.ResourceExhausted);
+            await Task.Delay(500);
+        });
+        Assert.That(File.ReadAllText(System.Orders[0].LogFile)[logged..], Does.Not.Contain("   at "), "a stack trace");
+    }
+
+    [Test]
+    public async Task Should_give_json_clients_the_header_retry_after()
+    {
+        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        var account = await OpenAccountAsync(1000);
+        await WhileRejectingAsync(account, async () =>
+        {
+            using var json = new StringContent(NewOrder(account, 1).ToString(), null, "application/json");
+            using var rejected = await http.PostAsync("/v1/orders", json);
+            Assert.That(rejected.StatusCode, Is.EqualTo(HttpStatusCode.TooManyRequests));
+            Assert.That(rejected.Headers.RetryAfter?.Delta, Is.EqualTo(TimeSpan.FromSeconds(1)));
+        });
+
+        var postgres = Stoppable(System.Servers.Postgres);
+        await postgres.StopAsync(Signal.Int);
+        try
+        {
+            using var unavailable = await http.GetAsync($"/v1/orders/{Guid.NewGuid()}");
+            Assert.That(unavailable.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+            Assert.That(unavailable.Headers.RetryAfter?.Delta, Is.EqualTo(TimeSpan.FromSeconds(1)));
+        }
+        finally
+        {
+            await postgres.StartAsync();
+        }
     }
 
     [Test]

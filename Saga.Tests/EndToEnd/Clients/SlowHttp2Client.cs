@@ -12,6 +12,7 @@ namespace Saga.Tests.EndToEnd;
 sealed class SlowHttp2Client : IAsyncDisposable
 {
     const byte Data = 0, Headers = 1, ResetStream = 3, Settings = 4, Ping = 6, GoAway = 7;
+    const byte Cancel = 8; // an error code
     const byte EndStream = 1, Acknowledge = 1, EndHeaders = 4;
     const int HeaderSize = 9;
 
@@ -39,14 +40,7 @@ sealed class SlowHttp2Client : IAsyncDisposable
     /// <exception cref="IOException">The server has closed the connection.</exception>
     public async Task CallAsync(string path, int calls, IMessage request)
     {
-        var open = new HashSet<int>();
-        for (var i = 0; i < calls; i++, _nextStream += 2)
-        {
-            open.Add(_nextStream);
-            await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"), (":scheme", "http"),
-                (":path", path), (":authority", _authority), ("content-type", "application/grpc"), ("te", "trailers")));
-        }
-
+        var open = await BeginAsync(path, calls);
         using var late = new CancellationTokenSource(Lateness);
         while (open.Count > 0 && await ReadAsync(open, late.Token))
         {
@@ -57,6 +51,30 @@ sealed class SlowHttp2Client : IAsyncDisposable
             await SendAsync(Data, EndStream, stream, message);
         while (open.Count > 0)
             await ReadAsync(open, default);
+    }
+
+    /// <summary>Begins calls, and gives them up before their messages are sent.</summary>
+    public async Task AbandonAsync(string path, int calls)
+    {
+        var first = _nextStream;
+        await BeginAsync(path, calls);
+        await Task.Delay(Lateness);
+        for (var stream = first; stream < _nextStream; stream += 2)
+            await SendAsync(ResetStream, 0, stream, [0, 0, 0, Cancel]);
+    }
+
+    /// <summary>Sends the headers of calls, and returns their streams.</summary>
+    async Task<HashSet<int>> BeginAsync(string path, int calls)
+    {
+        var open = new HashSet<int>();
+        for (var i = 0; i < calls; i++, _nextStream += 2)
+        {
+            open.Add(_nextStream);
+            await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"), (":scheme", "http"),
+                (":path", path), (":authority", _authority), ("content-type", "application/grpc"), ("te", "trailers")));
+        }
+
+        return open;
     }
 
     /// <summary>Reads a frame, unless the wait for it is cancelled; removes a call that it ends.</summary>
