@@ -51,10 +51,12 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     Install(missing);
 });
 
-Task("Pooler").Description("Installs PgBouncer for its tests if it is missing and this is possible.").Does(() =>
+Task("Proxies").Description("Installs PgBouncer and nginx for their tests if they are missing and this is possible.")
+    .Does(() =>
 {
-    if (!IsInstalled("pgbouncer", "/usr/sbin/pgbouncer") && CanInstall())
-        Install(["pgbouncer"]);
+    var missing = new[] { "pgbouncer", "nginx" }.Where(x => !IsInstalled(x, $"/usr/sbin/{x}")).ToList();
+    if (missing.Count > 0 && CanInstall())
+        Install(missing);
 });
 
 Task("Run")
@@ -130,7 +132,7 @@ Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Integration"));
 
 Task("Test-E2E").Description("Tests of both services as real processes.")
-    .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Pooler").Does(() => Test("E2E"));
+    .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Proxies").Does(() => Test("E2E"));
 
 Task("Test").Description("All tests.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation")
