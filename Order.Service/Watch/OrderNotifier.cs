@@ -30,6 +30,9 @@ sealed partial class OrderNotifier(
     /// <summary>Limits how long notifications can go to a server that a failover has demoted.</summary>
     static readonly TimeSpan MaxConnectionAge = TimeSpan.FromSeconds(10);
 
+    /// <summary>The first change is sent at once; those that follow within this time share a notification.</summary>
+    static readonly TimeSpan MinInterval = TimeSpan.FromMilliseconds(20);
+
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
     readonly Channel<string> _waiting = Channel.CreateBounded<string>(new BoundedChannelOptions(MaxWaiting)
@@ -70,6 +73,7 @@ sealed partial class OrderNotifier(
                 await WaitAsync(stoppingToken);
                 await NotifyAsync(Dequeue(), stoppingToken);
                 _logged = "";
+                await Task.Delay(MinInterval, time, stoppingToken);
             }
             catch (Exception e)
             {

@@ -76,21 +76,8 @@ public sealed class When_too_many_orders_are_open : SystemFixture
             values (gen_random_uuid(), gen_random_uuid(), now() - interval '10 minutes', now() + interval '50 s',
                 'exchange:nowhere', '', '', '', 0)
             """);
-        RpcException? rejection = null;
-        await Wait.UntilAsync(async () =>
-        {
-            try
-            {
-                await PlaceOrderAsync(account, 1);
-            }
-            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
-            {
-                rejection = e;
-            }
-
-            return rejection != null;
-        }, MaxWait, () => "calls to be rejected");
-        Assert.That(rejection!.Status.Detail, Does.Contain("the oldest unsent message"));
+        var rejection = await UntilRejectedAsync(() => PlaceOrderAsync(account, 1));
+        Assert.That(rejection.Status.Detail, Does.Contain("the oldest unsent message"));
 
         await ExecuteAsync(System.OrderDatabase,
             "update outbox_message set attempts = 1 where destination_address = 'exchange:nowhere'");

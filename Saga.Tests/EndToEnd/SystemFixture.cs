@@ -145,6 +145,26 @@ public abstract class SystemFixture
         }, MaxWait, () => $"{available} available, {held} held, {captured} captured: {account}");
     }
 
+    /// <summary>Repeats a call until it is rejected because the service is overloaded.</summary>
+    protected static async Task<RpcException> UntilRejectedAsync(Func<Task> call)
+    {
+        RpcException? rejection = null;
+        await Wait.UntilAsync(async () =>
+        {
+            try
+            {
+                await call();
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
+            {
+                rejection = e;
+            }
+
+            return rejection != null;
+        }, MaxWait, () => "calls to be rejected");
+        return rejection!;
+    }
+
     /// <summary>Retries a call while the service is unavailable.</summary>
     protected static async Task<T> RetryAsync<T>(Func<Task<T>> call)
     {

@@ -31,21 +31,8 @@ public sealed class When_the_broker_is_away_for_long : SystemFixture
                 enqueue_time = now() + interval '50 s'
             where destination_address = 'exchange:nowhere'
             """);
-        RpcException? rejection = null;
-        await Wait.UntilAsync(async () =>
-        {
-            try
-            {
-                await PlaceOrderAsync(account, 1);
-            }
-            catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
-            {
-                rejection = e;
-            }
-
-            return rejection != null;
-        }, MaxWait, () => "calls to be rejected");
-        Assert.That(rejection!.Status.Detail, Does.Contain("the oldest unsent message"));
+        var rejection = await UntilRejectedAsync(() => PlaceOrderAsync(account, 1));
+        Assert.That(rejection.Status.Detail, Does.Contain("the oldest unsent message"));
         await ExecuteAsync(System.OrderDatabase, """
             delete from outbox_message where destination_address = 'exchange:nowhere';
             delete from orders where items = '[]';

@@ -8,7 +8,7 @@ namespace Saga.Attack;
 /// </summary>
 sealed class MessageLoss(OrderSystem system, Random random)
 {
-    /// <summary>The dead letters, which stay there until the attack ends.</summary>
+    /// <summary>The queue of the dead letters, and its exchange; they stay there until the attack ends.</summary>
     public const string DeadLetters = "attack-dead-letters";
 
     /// <summary>The policy that lets messages expire.</summary>
@@ -53,7 +53,7 @@ sealed class MessageLoss(OrderSystem system, Random random)
     {
         var definition = new Dictionary<string, object> { ["message-ttl"] = 1 };
         if (way == DeadLetter)
-            (definition["dead-letter-exchange"], definition["dead-letter-routing-key"]) = ("", DeadLetters);
+            definition["dead-letter-exchange"] = DeadLetters;
         return definition;
     }
 }

@@ -89,7 +89,9 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
     /// <summary>Creates the queue of dead letters and the recording queue, and starts to record.</summary>
     public Task StartAsync() => WithChannelAsync(async channel =>
     {
+        await channel.ExchangeDeclareAsync(MessageLoss.DeadLetters, ExchangeType.Fanout, durable: true);
         await channel.QueueDeclareAsync(MessageLoss.DeadLetters, durable: true, exclusive: false, autoDelete: false);
+        await channel.QueueBindAsync(MessageLoss.DeadLetters, MessageLoss.DeadLetters, "");
         await RecordAsync(channel);
     });
 
