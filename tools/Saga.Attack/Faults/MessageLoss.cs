@@ -30,12 +30,13 @@ sealed class MessageLoss(OrderSystem system, Random random)
             : throw new ArgumentException($"{kind} is not a kind of message loss", nameof(kind));
         var consumers = queue == "order-state" ? system.Orders : system.Accounts;
         var rabbit = system.Servers.Rabbit;
-        foreach (var replica in consumers)
-            await replica.KillAsync();
+        // A message that was queued before the policy never expires, and keeps those behind it in the queue.
+        if (way != Purge)
+            await rabbit.SetPolicyAsync(system.VirtualHost, Policy, $"^{queue}$", Definition(way));
         try
         {
-            if (way != Purge)
-                await rabbit.SetPolicyAsync(system.VirtualHost, Policy, $"^{queue}$", Definition(way));
+            foreach (var replica in consumers)
+                await replica.KillAsync();
             await Task.Delay(random.Next(1000, 3000));
             if (way == Purge)
                 await rabbit.PurgeAsync(system.VirtualHost, queue);
