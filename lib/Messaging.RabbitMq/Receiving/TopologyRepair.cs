@@ -1,10 +1,7 @@
-using MassTransit;
 using MassTransit.RabbitMqTransport;
-using MassTransit.RabbitMqTransport.Configuration;
 using MassTransit.Transports;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client;
 
 namespace Messaging.RabbitMq;
 
@@ -18,8 +15,7 @@ sealed partial class TopologyRepair(ReceiveTopology topology, IBusInstance insta
 {
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
-    readonly IConnectionContextSupervisor _connections =
-        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+    readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -27,10 +23,9 @@ sealed partial class TopologyRepair(ReceiveTopology topology, IBusInstance insta
             try
             {
                 await Task.Delay(Interval, stoppingToken);
-                IConnection? connection = null;
-                await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), stoppingToken);
+                var connection = await _connections.GetAsync(stoppingToken);
                 foreach (var endpoint in topology.Build())
-                    await RabbitTopology.Declare(endpoint, connection!, stoppingToken);
+                    await RabbitTopology.Declare(endpoint, connection, stoppingToken);
                 logged = "";
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)

@@ -1,6 +1,4 @@
-using MassTransit;
 using MassTransit.RabbitMqTransport;
-using MassTransit.RabbitMqTransport.Configuration;
 using MassTransit.Transports;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -13,20 +11,18 @@ public sealed class QueueBacklog(IBusInstance instance)
 {
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    readonly IConnectionContextSupervisor _connections =
-        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+    readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     /// <summary>Counts the messages that no consumer has received yet.</summary>
     /// <returns>The count, or null if the queue does not exist.</returns>
     /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
     public async Task<long?> CountAsync(string queue, CancellationToken cancellationToken)
     {
-        IConnection? connection = null;
-        await _connections.Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), cancellationToken)
+        var connection = await _connections.GetAsync(cancellationToken)
             .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
         try
         {
-            await using var channel = await connection!.CreateChannelAsync(cancellationToken: cancellationToken)
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken)
                 .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
             var declared = await channel.QueueDeclarePassiveAsync(queue, cancellationToken)
                 .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);

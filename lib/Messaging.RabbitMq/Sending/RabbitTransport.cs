@@ -33,8 +33,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    readonly IConnectionContextSupervisor _connections =
-        ((IRabbitMqHostConfiguration)instance.HostConfiguration).ConnectionContextSupervisor;
+    readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     readonly Lock _lock = new();
     readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)instance.HostConfiguration);
@@ -171,14 +170,11 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         for (var logged = ""; ;)
             try
             {
-                IConnection? connection = null;
-                await _connections
-                    .Send(Pipe.Execute<ConnectionContext>(x => connection = x.Connection), _connections.Stopping)
+                var connection = await _connections.GetAsync(_connections.Stopping).ConfigureAwait(false);
+                Watch(connection);
+                var channel = await ConfirmedChannel.OpenAsync(connection, _connections.Stopping)
                     .ConfigureAwait(false);
-                Watch(connection!);
-                var channel = await ConfirmedChannel.OpenAsync(connection!, _connections.Stopping)
-                    .ConfigureAwait(false);
-                return new OpenChannel(connection!, channel, new());
+                return new OpenChannel(connection, channel, new());
             }
             catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
             {
