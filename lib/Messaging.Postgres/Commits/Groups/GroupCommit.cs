@@ -31,28 +31,40 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         if (group[0] is BatchStepMember<TDbContext>)
             await contexts.Use(db => DecideAndCommit(db, [.. group.Cast<BatchStepMember<TDbContext>>()]))
                 .ConfigureAwait(false);
-        else if (await contexts.Use(TryInOneRoundTrip).ConfigureAwait(false))
-            return;
-        else if (group is [var alone])
-            await CommitAlone(alone).ConfigureAwait(false);
         else
-            await CommitMerged([.. group]).ConfigureAwait(false);
+            await CommitCompleted([.. group]).ConfigureAwait(false);
+    }
+
+    /// <summary>Commits units whose handlers have completed; if one is outdated, starts again without it.</summary>
+    async Task CommitCompleted(List<GroupMember<TDbContext>> members)
+    {
+        while (members.Count > 0)
+            switch (await contexts.Use(db => TryInOneRoundTrip(db, members)).ConfigureAwait(false))
+            {
+                case Attempt.Committed:
+                    return;
+                case Attempt.HasOutdated
+                    when await contexts.Use(db => FailOutdated(db, members)).ConfigureAwait(false):
+                    continue;
+                default:
+                    await (members is [var alone] ? CommitAlone(alone) : CommitMerged(members)).ConfigureAwait(false);
+                    return;
+            }
     }
 
     /// <summary>
     /// Commits units whose handlers have completed, in one batch that is the transaction: if any statement fails,
     /// nothing is committed.
     /// </summary>
-    /// <returns>False if nothing is committed, and the slower way can find the failing unit.</returns>
-    async Task<bool> TryInOneRoundTrip(TDbContext db)
+    async Task<Attempt> TryInOneRoundTrip(TDbContext db, List<GroupMember<TDbContext>> members)
     {
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
-        IReadOnlyList<UnitOfWork<TDbContext>> units = [.. group.Select(x => x.Unit)];
-        var entries = group.SelectMany(x => x.Changed).ToList();
+        IReadOnlyList<UnitOfWork<TDbContext>> units = [.. members.Select(x => x.Unit)];
+        var entries = members.SelectMany(x => x.Changed).ToList();
         batch.BatchCommands.Add(new("select pg_current_xact_id()::xid"));
         store.AddNewInbox(batch, db, units);
         if (!bulkWriter.TryAdd(batch, db, entries))
-            return false;
+            return Attempt.NeedsSaveChanges;
         store.AddUnits(batch, db, units, []);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
         uint version;
@@ -65,20 +77,42 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             {
             }
         }
-        catch (Exception e) when (PostgresErrors.MayConcernOneUnit(e) && !PostgresErrors.IsLockTimeout(e)
-            && (group.Count == 1 || store.IsDuplicate(e) || PostgresErrors.IsStaleBulkUpdate(e)))
+        catch (Exception e) when (store.IsDuplicate(e) || PostgresErrors.IsStaleBulkUpdate(e))
         {
-            return false;
+            return Attempt.HasOutdated;
+        }
+        catch (Exception e) when (members.Count == 1 && PostgresErrors.MayConcernOneUnit(e)
+            && !PostgresErrors.IsLockTimeout(e))
+        {
+            return Attempt.NeedsSaveChanges; // which tells what is wrong
         }
 
         FaultInjection.Reach(FaultPoint.AfterCommit);
         bulkWriter.SetVersion(entries, version);
-        foreach (var member in group)
+        foreach (var member in members)
             member.Succeed();
         foreach (var sagas in recentSagas)
             entries.FindAll(x => x.State == EntityState.Added).ForEach(sagas.Keep);
         Observe(observers, entries);
-        return true;
+        return Attempt.Committed;
+    }
+
+    /// <summary>
+    /// Fails all units whose message the inbox contains, or one of whose rows has changed since it was read.
+    /// </summary>
+    /// <returns>Whether there was one.</returns>
+    async Task<bool> FailOutdated(TDbContext db, List<GroupMember<TDbContext>> members)
+    {
+        var inbox = await store.FindInbox(db, [.. members.Select(x => x.Unit)]).ConfigureAwait(false);
+        var duplicates = members.FindAll(x => x.Unit.Consumed is { } c && inbox.Contains((c.MessageId, c.ConsumerId)));
+        FailAndRemove(members, duplicates, new DuplicateMessageException());
+
+        var rows = await bulkWriter.FindStaleAsync(db, [.. members.SelectMany(x => x.Changed)]).ConfigureAwait(false);
+        var stale = members.FindAll(x => x.Changed.Any(rows.Contains));
+        foreach (var member in stale)
+            FailAndRemove(members, [member], new DbUpdateConcurrencyException(
+                $"The {member.Changed.First(rows.Contains).Metadata.DisplayName()} has changed since it was read"));
+        return duplicates.Count + stale.Count > 0;
     }
 
     /// <summary>Commits a unit in its DbContext's open transaction.</summary>
@@ -215,5 +249,17 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             members.Remove(member);
             member.Fail(reason);
         }
+    }
+
+    /// <summary>The outcome of an attempt to commit units in one round trip.</summary>
+    enum Attempt
+    {
+        Committed,
+
+        /// <summary>Nothing is committed: a message was consumed already, or a row has changed.</summary>
+        HasOutdated,
+
+        /// <summary>Nothing is committed: only SaveChanges can write these changes, or tell what is wrong.</summary>
+        NeedsSaveChanges,
     }
 }

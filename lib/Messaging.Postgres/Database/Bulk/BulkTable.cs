@@ -14,6 +14,7 @@ sealed class BulkTable
     readonly string _name;
     readonly IReadOnlyList<BulkColumn> _columns;
     readonly IReadOnlyList<BulkColumn> _where;
+    readonly string _findStale;
     readonly string _insert;
     readonly ConcurrentDictionary<string, string> _updates = new();
 
@@ -22,6 +23,11 @@ sealed class BulkTable
         (_name, _columns) = (name, [.. columns.Where(x => !x.IsVersion)]);
         _where = [.. columns.Where(x => x.Property.IsPrimaryKey() || x.Property.IsConcurrencyToken)];
         Version = columns.FirstOrDefault(x => x.IsVersion)?.Property;
+        var where = _where.Select((_, i) => $"w{i}");
+        _findStale = $"""
+            select n from unnest({Parameters(_where.Count)}) with ordinality as u ({string.Join(", ", where)}, n)
+            where not exists (select from {name} as t where {AsRead()})
+            """;
         var names = string.Join(", ", _columns.Select(x => x.Name));
         _insert = $"insert into {name} ({names}) select * from unnest({Parameters(_columns.Count)})";
     }
@@ -78,16 +84,26 @@ sealed class BulkTable
     {
         string[] names = [.. _where.Select((_, i) => $"w{i}"), .. set.Select((_, i) => $"s{i}")];
         var assignments = set.Select((x, i) => $"{x.Name} = u.s{i}");
-        var conditions = _where.Select((x, i) =>
-            $"t.{x.Name} {(x.Property.IsNullable ? "is not distinct from" : "=")} u.w{i}");
         return $"""
             with changed as (
                 update {_name} as t set {string.Join(", ", assignments)}
                 from unnest({Parameters(names.Length)}) as u ({string.Join(", ", names)})
-                where {string.Join(" and ", conditions)} returning 1)
+                where {AsRead()} returning 1)
             select 1 / (count(*) = ${names.Length + 1})::int from changed
             """;
     }
+
+    /// <summary>A query of the positions, from one, of the rows that are not as they were read.</summary>
+    public NpgsqlBatchCommand FindStale(IReadOnlyList<EntityEntry> rows)
+    {
+        var command = new NpgsqlBatchCommand(_findStale);
+        foreach (var column in _where)
+            command.Parameters.Add(column.Values(rows, row => row.OriginalValues));
+        return command;
+    }
+
+    string AsRead() => string.Join(" and ", _where.Select((x, i) =>
+        $"t.{x.Name} {(x.Property.IsNullable ? "is not distinct from" : "=")} u.w{i}"));
 
     static string Parameters(int count) => string.Join(", ", Enumerable.Range(1, count).Select(x => $"${x}"));
 }

@@ -37,27 +37,49 @@ sealed class BulkWriter<TDbContext> where TDbContext : DbContext
     /// <returns>False, and nothing is added, if an entry does not fit.</returns>
     public bool TryAdd(NpgsqlBatch batch, TDbContext db, IReadOnlyList<EntityEntry> entries)
     {
-        if (entries.Count == 0)
-            return true;
-        if (_isObserved ??= IsObserved(db))
+        if (Group(db, entries) is not { } groups)
             return false;
+        foreach (var (table, rows) in groups)
+            batch.BatchCommands.Add(rows[0].State == EntityState.Added ? table.Insert(rows) : table.Update(rows));
+        return true;
+    }
+
+    /// <summary>Finds the modified entries whose rows are not as they were read, or are gone.</summary>
+    /// <param name="db">A context with the entries' model and an open connection.</param>
+    /// <param name="entries">The changed entities, which fit.</param>
+    public async Task<IReadOnlySet<EntityEntry>> FindStaleAsync(TDbContext db, IReadOnlyList<EntityEntry> entries)
+    {
+        var stale = new HashSet<EntityEntry>();
+        foreach (var (table, rows) in Group(db, [.. entries.Where(x => x.State == EntityState.Modified)]) ?? [])
+        {
+            await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
+            batch.BatchCommands.Add(table.FindStale(rows));
+            await using var found = await batch.ExecuteReaderAsync().ConfigureAwait(false);
+            while (await found.ReadAsync().ConfigureAwait(false))
+                stale.Add(rows[(int)found.GetInt64(0) - 1]);
+        }
+
+        return stale;
+    }
+
+    /// <summary>Groups entries by the statement that writes them; null if one does not fit.</summary>
+    List<(BulkTable Table, List<EntityEntry> Rows)>? Group(TDbContext db, IReadOnlyList<EntityEntry> entries)
+    {
+        if (entries.Count == 0)
+            return [];
+        if (_isObserved ??= IsObserved(db))
+            return null;
         var (tables, quote) = (new BulkTable[entries.Count], db.GetService<ISqlGenerationHelper>());
         for (var i = 0; i < entries.Count; i++)
             if (entries[i] is { State: EntityState.Added or EntityState.Modified } entry
                 && _tables.GetOrAdd(entry.Metadata, x => BulkTable.For(x, quote)) is { } table)
                 tables[i] = table;
             else
-                return false;
+                return null;
 
-        foreach (var group in entries.Zip(tables)
-            .GroupBy(x => (Table: x.Second, Columns: ModifiedColumns(x.First, x.Second))))
-        {
-            var rows = group.Select(x => x.First).ToList();
-            batch.BatchCommands.Add(group.Key.Columns == ""
-                ? group.Key.Table.Insert(rows) : group.Key.Table.Update(rows));
-        }
-
-        return true;
+        return [.. entries.Zip(tables)
+            .GroupBy(x => (Table: x.Second, Columns: ModifiedColumns(x.First, x.Second)))
+            .Select(x => (x.Key.Table, x.Select(row => row.First).ToList()))];
 
         static string ModifiedColumns(EntityEntry entry, BulkTable table) =>
             entry.State == EntityState.Added ? "" : table.Modified(entry);

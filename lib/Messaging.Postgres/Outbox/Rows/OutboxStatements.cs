@@ -54,6 +54,10 @@ sealed class OutboxStatements
             select m, c, now() from unnest($1, $2) as u (m, c) order by m, c
             """;
         InsertInboxes = $"{InsertNewInboxes} on conflict do nothing returning {message}, {consumer}";
+        FindInboxes = $"""
+            select {message}, {consumer} from {inbox}
+            where ({message}, {consumer}) in (select * from unnest($1, $2))
+            """;
         DeleteInboxes = $"delete from {inbox} where ({message}, {consumer}) in (select * from unnest($1, $2))";
         InsertInbox = $"insert into {inbox} ({message}, {consumer}, {consumed}) values ($1, $2, now())";
         Unschedule = $"delete from {outbox} where {token} = any($1)";
@@ -80,6 +84,7 @@ sealed class OutboxStatements
     public string InsertInbox { get; }
     public string InsertNewInboxes { get; }
     public string InsertInboxes { get; }
+    public string FindInboxes { get; }
     public string DeleteInboxes { get; }
     public string Unschedule { get; }
     public string Claim { get; }

@@ -84,6 +84,16 @@ sealed class OutboxStore<TDbContext>(
             .Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
     }
 
+    /// <summary>Finds the messages of units whose inbox rows exist.</summary>
+    public async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> FindInbox(TDbContext db,
+        IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
+        batch.BatchCommands.Add(OnKeys(For(db).FindInboxes, Consumed(units)));
+        await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
+        return await ReadInbox(rows).ConfigureAwait(false);
+    }
+
     /// <summary>Adds one statement that inserts all inbox rows that do not exist, and returns their keys.</summary>
     public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
         batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
@@ -113,15 +123,15 @@ sealed class OutboxStore<TDbContext>(
     };
 
     /// <summary>
-    /// Reads the keys that the statement of <see cref="AddInbox" /> returned, and advances to the next result.
+    /// Reads the keys of inbox rows that a statement returned, and advances to the next result.
     /// </summary>
     public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
     {
-        var inserted = new HashSet<(Guid, Guid)>();
+        var keys = new HashSet<(Guid, Guid)>();
         while (await rows.ReadAsync().ConfigureAwait(false))
-            inserted.Add((rows.GetGuid(0), rows.GetGuid(1)));
+            keys.Add((rows.GetGuid(0), rows.GetGuid(1)));
         await rows.NextResultAsync().ConfigureAwait(false);
-        return inserted;
+        return keys;
     }
 
     /// <summary>
