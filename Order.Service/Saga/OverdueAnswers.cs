@@ -1,3 +1,4 @@
+using MassTransit;
 using Messaging.Postgres;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Sagas;
@@ -14,12 +15,14 @@ namespace Orders;
 /// </summary>
 /// <remarks>
 /// While many messages wait in the queue of a command, Account is slow or down, and the command is most likely among
-/// them: it is not sent again, so that an outage does not fill the queue with copies.
+/// them. While many wait in the saga's own queue, the answer is most likely among those. In both cases nothing is sent
+/// again, so that an outage does not fill the queues with copies.
 /// </remarks>
 sealed partial class OverdueAnswers(
     IServiceScopeFactory scopes,
     OrderStateMachine machine,
     QueueBacklog queues,
+    IEndpointNameFormatter names,
     OrderNotifier notifier,
     DatabaseClock<OrderDbContext> time,
     ILogger<OverdueAnswers> log) : BackgroundService
@@ -76,6 +79,8 @@ sealed partial class OverdueAnswers(
             return 0;
 
         var states = await FindShortQueuesAsync(cancellationToken);
+        if (states.Length == 0)
+            return 0;
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         // The newest first: after an upgrade, millions of older orders can wait for their first answer.
         var orders = await db.Orders.FromSqlRaw($"""
@@ -98,9 +103,13 @@ sealed partial class OverdueAnswers(
         .FromSqlRaw($"select *, xmin from orders where {OrderStateMap.AwaitingFilter}").AsNoTracking()
         .Where(x => x.ResendTime >= from && x.ResendTime <= now);
 
-    /// <summary>The states whose commands can be sent again, because their queues exist and are short.</summary>
+    /// <summary>
+    /// The states whose commands can be sent again, because their queues exist and are short, as is the saga's own.
+    /// </summary>
     async Task<string[]> FindShortQueuesAsync(CancellationToken cancellationToken)
     {
+        if (await queues.CountAsync(names.Saga<OrderState>(), cancellationToken) > MaxBacklog)
+            return [];
         var states = new List<string>();
         foreach (var (state, queue) in Awaited)
             if (await queues.CountAsync(queue.AbsolutePath, cancellationToken) <= MaxBacklog)
