@@ -19,7 +19,7 @@ static class FundsExtensions
                 x.AddConsumer<ReleaseFundsConsumer>();
                 x.AddConsumer<CaptureFundsConsumer>();
             },
-            sendsTo: [],
+            sendsTo: [FundsHandler.OrderQueue],
             publishes:
             [
                 typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),

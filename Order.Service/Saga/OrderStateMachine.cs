@@ -23,6 +23,9 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// </summary>
     public static readonly Uri CaptureFundsQueue = new("exchange:capture-funds");
 
+    /// <summary>The address to which Account sends its answers: the queue of this saga.</summary>
+    public static readonly Uri AnswersQueue = new("exchange:order-state");
+
     readonly SagaOptions _options;
     readonly TimeProvider _time;
 
@@ -37,7 +40,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
 
         Initially(
             When(OrderSubmitted)
-                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), send => send.RequireQueue())
+                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), ExpectAnswer)
                 .Schedule(ReservationTimeout, x => ReservationTimedOutFor(x.Saga), send => send.RequireQueue())
                 .TransitionTo(Reserving),
             Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
@@ -46,7 +49,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         During(Reserving,
             When(FundsReserved)
                 .Unschedule(ReservationTimeout)
-                .Publish(x => OrderConfirmedFor(x.Saga), publish => publish.RequireQueue())
+                .Publish(x => OrderConfirmedFor(x.Saga), ExpectAnswer)
                 .TransitionTo(Confirmed),
             When(ReservationRejected)
                 .Unschedule(ReservationTimeout)
@@ -58,7 +61,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
                 .TransitionTo(Cancelling),
             When(AnswerOverdue, x => !IsTimedOut(x.Saga))
-                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), send => send.RequireQueue())
+                .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), ExpectAnswer)
                 .Then(x => PostponeResend(x.Saga)),
             // The timeout's own message was lost.
             Compensate(When(AnswerOverdue, x => IsTimedOut(x.Saga)), OrderReason.TimedOut)
@@ -70,7 +73,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .Publish(x => new OrderCancelled(x.Saga.CorrelationId, x.Saga.Reason == OrderReason.TimedOut))
                 .TransitionTo(Cancelled),
             When(AnswerOverdue)
-                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), send => send.RequireQueue())
+                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), ExpectAnswer)
                 .Then(x => PostponeResend(x.Saga)),
             Ignore(FundsReserved),
             Ignore(ReservationRejected),
@@ -82,7 +85,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             When(FundsCaptured)
                 .Then(x => x.Saga.ResendTime = null),
             When(AnswerOverdue, x => x.Saga.ResendTime != null)
-                .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), send => send.RequireQueue())
+                .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), ExpectAnswer)
                 .Then(x => PostponeResend(x.Saga)));
 
         During(Rejected, Ignore(AnswerOverdue));
@@ -103,7 +106,13 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             where T : class =>
             when.Then(x => x.Saga.Reason = reason)
                 .Unschedule(ReservationTimeout)
-                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), send => send.RequireQueue());
+                .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), ExpectAnswer);
+    }
+
+    static void ExpectAnswer(SendContext send)
+    {
+        send.RequireQueue();
+        send.ResponseAddress = AnswersQueue;
     }
 
     /// <summary>Account has been sent ReserveFunds and must reply before the timeout.</summary>

@@ -1,4 +1,3 @@
-using MassTransit;
 using Messaging.Postgres;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Sagas;
@@ -22,7 +21,6 @@ sealed partial class OverdueAnswers(
     IServiceScopeFactory scopes,
     OrderStateMachine machine,
     QueueBacklog queues,
-    IEndpointNameFormatter names,
     OrderNotifier notifier,
     DatabaseClock<OrderDbContext> time,
     ILogger<OverdueAnswers> log) : BackgroundService
@@ -108,7 +106,7 @@ sealed partial class OverdueAnswers(
     /// </summary>
     async Task<string[]> FindShortQueuesAsync(CancellationToken cancellationToken)
     {
-        if (await queues.CountAsync(names.Saga<OrderState>(), cancellationToken) > MaxBacklog)
+        if (await queues.CountAsync(OrderStateMachine.AnswersQueue.AbsolutePath, cancellationToken) > MaxBacklog)
             return [];
         var states = new List<string>();
         foreach (var (state, queue) in Awaited)

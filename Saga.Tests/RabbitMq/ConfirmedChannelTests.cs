@@ -106,8 +106,8 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
         var shutdown = new TaskCompletionSource();
         openedLater.ChannelShutdownAsync += (_, _) => Task.FromResult(shutdown.TrySetResult());
         network.Condition = NetworkCondition.RequestsHeld;
-        var all = Enumerable.Range(0, 1000).Select(i => blocked.Publish(
-            Exchange, false, new BasicProperties { MessageId = $"{i}" }, new byte[100_000], default)).ToArray();
+        var all = Enumerable.Range(0, 1000).Select(i => blocked.Publish(Exchange, false,
+            new BasicProperties { MessageId = $"{i}" }, new byte[100_000], batchExchange: null, default)).ToArray();
         await Task.Delay(500);
         Assert.That(all, Has.None.Property(nameof(Task.IsCompleted)).True);
 
@@ -136,7 +136,7 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
     Task Publish(CachedString exchange, bool mandatory = false, CancellationToken cancellationToken = default)
     {
         var properties = new BasicProperties { MessageId = $"{Guid.NewGuid()}" };
-        return _channel.Publish(exchange, mandatory, properties, new byte[10], cancellationToken)
+        return _channel.Publish(exchange, mandatory, properties, new byte[10], batchExchange: null, cancellationToken)
             .WaitAsync(MaxWait, CancellationToken.None);
     }
 }

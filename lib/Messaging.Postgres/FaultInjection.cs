@@ -43,4 +43,5 @@ static class FaultPoint
     public const string InDispatch = "in-dispatch";
     public const string InRecovery = "in-recovery";
     public const string InScheduler = "in-scheduler";
+    public const string InBatchSettlement = "in-batch-settlement";
 }

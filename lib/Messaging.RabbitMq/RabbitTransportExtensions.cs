@@ -18,6 +18,7 @@ public static class RabbitTransportExtensions
             .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
             .AddSingleton<QueueBacklog>()
+            .AddSingleton<BatchQueues>()
             .AddSingleton<ReceiveTopology>()
             .AddHostedService<TopologyRepair>()
             .AddSingleton<BusTransport<TDbContext>>()

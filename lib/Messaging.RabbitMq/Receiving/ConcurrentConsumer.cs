@@ -12,11 +12,18 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
 
     public IChannel? Channel => consumer.Channel;
 
-    public async Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
+    public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
         string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) =>
+        // A copy: the client reuses the memory when this method returns.
+        StartAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey, properties, body.ToArray(),
+            cancellationToken);
+
+    /// <summary>Starts the handling of a delivery whose memory is not reused; waits only at the limit.</summary>
+    public async Task StartAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
+        string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
+        CancellationToken cancellationToken)
     {
-        var copy = body.ToArray(); // the client reuses the memory when this method returns
         await _capacity.WaitAsync(cancellationToken).ConfigureAwait(false);
         _ = Handle(); // MassTransit's consumer logs failures, and waits for pending deliveries before it stops
 
@@ -25,7 +32,7 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
             try
             {
                 await consumer.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey,
-                    properties, copy, cancellationToken).ConfigureAwait(false);
+                    properties, body, cancellationToken).ConfigureAwait(false);
             }
             finally
             {

@@ -1,6 +1,7 @@
 using MassTransit;
 using MassTransit.RabbitMqTransport;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
@@ -10,18 +11,19 @@ namespace Messaging.RabbitMq;
 /// </summary>
 /// <remarks>A handler that blocks before its first await delays the other messages of its queue.</remarks>
 /// <param name="limit">The maximum number of concurrent messages.</param>
-sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
+/// <param name="batches">Whether to consume <see cref="MessageBatch">batches</see> too.</param>
+sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelContext>
 {
     /// <summary>Adds this filter to the channel of an endpoint.</summary>
-    public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit)
+    public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit, bool batches = false)
     {
         endpoint.ConcurrentMessageLimit = 1; // the number of the client's loops
-        endpoint.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit)));
+        endpoint.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit, batches)));
     }
 
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
-        using var channel = new Channel(context, limit);
+        using var channel = new Channel(context, limit, batches);
         await next.Send(channel).ConfigureAwait(false);
     }
 
@@ -29,20 +31,60 @@ sealed class ConcurrentDeliveries(int limit) : IFilter<ChannelContext>
 
     sealed class Channel : ScopeChannelContext, ChannelContext
     {
+        readonly bool _batches;
         readonly ChannelContext _context;
+        readonly BatchDeliveries _deliveries = new();
         readonly int _limit;
+        string? _batchConsumer; // its tag
 
-        public Channel(ChannelContext context, int limit)
-            : base(context, CancellationToken.None) => (_context, _limit) = (context, limit);
+        public Channel(ChannelContext context, int limit, bool batches)
+            : base(context, CancellationToken.None) => (_context, _limit, _batches) = (context, limit, batches);
 
-        Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive,
+        async Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive,
             IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag,
-            CancellationToken cancellationToken) =>
-            _context.BasicConsume(queue, noAck, exclusive, arguments, new ConcurrentConsumer(consumer, _limit),
-                consumerTag, cancellationToken);
+            CancellationToken cancellationToken)
+        {
+            var concurrent = new ConcurrentConsumer(consumer, _limit);
+            var tag = await _context.BasicConsume(queue, noAck, exclusive, arguments, concurrent, consumerTag,
+                cancellationToken).ConfigureAwait(false);
+            if (_batches && await TryDeclareBatchQueue(this, cancellationToken).ConfigureAwait(false))
+                _batchConsumer = await _context.BasicConsume(MessageBatch.QueueOf(queue), noAck, exclusive, arguments,
+                    new BatchConsumer(concurrent, _deliveries), "", cancellationToken).ConfigureAwait(false);
+            return tag;
+        }
 
-        // Avoids the base class, which creates a linked token for each acknowledgement.
+        async Task ChannelContext.BasicCancel(string consumerTag, CancellationToken cancellationToken)
+        {
+            if (_batchConsumer is { } batchConsumer)
+                await _context.BasicCancel(batchConsumer, cancellationToken).ConfigureAwait(false);
+            await _context.BasicCancel(consumerTag, cancellationToken).ConfigureAwait(false);
+        }
+
+        // These also avoid the base class, which creates a linked token for each acknowledgement.
         ValueTask ChannelContext.BasicAck(ulong deliveryTag, bool multiple, CancellationToken cancellationToken) =>
-            _context.BasicAck(deliveryTag, multiple, cancellationToken);
+            _deliveries.SettleAsync(_context, deliveryTag, isReturned: false, cancellationToken);
+
+        Task ChannelContext.BasicNack(ulong deliveryTag, bool multiple, bool requeue,
+            CancellationToken cancellationToken) =>
+            _deliveries.SettleAsync(_context, deliveryTag, isReturned: requeue, cancellationToken).AsTask();
+    }
+
+    /// <summary>Declares the queue of an endpoint's batches, like the endpoint's own.</summary>
+    /// <returns>False, with a warning, if the broker refuses.</returns>
+    static async Task<bool> TryDeclareBatchQueue(ChannelContext context, CancellationToken cancellationToken)
+    {
+        var settings = context.GetPayload<ReceiveSettings>();
+        try
+        {
+            await RabbitTopology.Declare(ReceiveTopology.BatchQueueOf(settings), context.ConnectionContext.Connection,
+                cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationInterruptedException e) when (context.ConnectionContext.Connection.IsOpen)
+        {
+            LogContext.Warning?.Log("The queue {Queue} cannot be declared, so messages are received one by one, which "
+                + "is slower: {Reason}", MessageBatch.QueueOf(settings.QueueName), e.Message);
+            return false;
+        }
     }
 }

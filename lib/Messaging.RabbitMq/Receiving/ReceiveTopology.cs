@@ -3,6 +3,7 @@ using MassTransit;
 using MassTransit.RabbitMqTransport;
 using MassTransit.RabbitMqTransport.Configuration;
 using MassTransit.RabbitMqTransport.Topology;
+using RabbitMQ.Client;
 
 namespace Messaging.RabbitMq;
 
@@ -29,6 +30,19 @@ sealed class ReceiveTopology
             settings.Exclusive, new Dictionary<string, object>(settings.QueueArguments));
         topology.QueueBind(topology.Exchange, topology.Queue, settings.RoutingKey, settings.BindingArguments);
         ((IRabbitMqEndpointConfiguration)endpoint).Topology.Consume.Apply(topology);
+        return topology.BuildBrokerTopology();
+    }
+
+    /// <summary>The queue of an endpoint's batches, of the kind of the endpoint's own, with its exchange.</summary>
+    public static BrokerTopology BatchQueueOf(ReceiveSettings settings)
+    {
+        var name = MessageBatch.QueueOf(settings.QueueName);
+        var topology = new ReceiveEndpointBrokerTopologyBuilder();
+        topology.Exchange = topology.ExchangeDeclare(name, ExchangeType.Fanout, settings.Durable, settings.AutoDelete,
+            new Dictionary<string, object>());
+        topology.Queue = topology.QueueDeclare(name, settings.Durable, settings.AutoDelete, settings.Exclusive,
+            new Dictionary<string, object>(settings.QueueArguments));
+        topology.QueueBind(topology.Exchange, topology.Queue, "", new Dictionary<string, object>());
         return topology.BuildBrokerTopology();
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using MassTransit;
-using Messaging.Postgres.Commits;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
@@ -14,6 +13,7 @@ namespace Messaging.RabbitMq;
 sealed class ConfirmedChannel
 {
     const int MaxWaiting = 20_000;
+    const int MaxDequeued = 1_000;
 
     static readonly CachedString NoRoutingKey = new("");
 
@@ -54,6 +54,9 @@ sealed class ConfirmedChannel
     /// <param name="mandatory">Whether to fail if no queue receives the message.</param>
     /// <param name="properties">The properties, including a message id.</param>
     /// <param name="body">The body.</param>
+    /// <param name="batchExchange">
+    /// The exchange for the message if others for it wait too; null to send the message alone.
+    /// </param>
     /// <param name="cancellationToken">
     /// Prevents the publish. A message that is published already is awaited nevertheless.
     /// </param>
@@ -66,40 +69,67 @@ sealed class ConfirmedChannel
     /// The broker has refused the message, or too many messages are waiting.
     /// </exception>
     public Task Publish(CachedString exchange, bool mandatory, BasicProperties properties, ReadOnlyMemory<byte> body,
-        CancellationToken cancellationToken)
+        CachedString? batchExchange, CancellationToken cancellationToken)
     {
         if (_waiting.Count >= MaxWaiting)
             return Task.FromException(
                 new MassTransitException("The broker accepts no messages, and too many are waiting"));
-        var message = new UnconfirmedMessage(exchange, mandatory, properties, body, cancellationToken);
+        var message = new UnconfirmedMessage(exchange, mandatory, properties, body, cancellationToken)
+        {
+            BatchExchange = batchExchange,
+        };
         _waiting.Enqueue(message);
-        if (Interlocked.Exchange(ref _publishing, 1) == 0)
-            TaskStarter.StartWithoutCallerContext(PublishWaiting);
+        StartPublishing();
         return message.Task;
+    }
+
+    /// <summary>
+    /// Publishes from a later work item of the thread pool, so that messages that are committed together wait together.
+    /// </summary>
+    void StartPublishing()
+    {
+        if (Interlocked.Exchange(ref _publishing, 1) == 0)
+            ThreadPool.UnsafeQueueUserWorkItem(static x => _ = x.PublishWaiting(), this, preferLocal: false);
     }
 
     async Task PublishWaiting()
     {
         do
         {
-            while (_waiting.TryDequeue(out var message))
-                if (TryCount(message))
-                    try
-                    {
-                        // A blocked publish would delay closing the channel and the connection, so it is cancelled when
-                        // the channel is lost.
-                        await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory,
-                            message.Properties, message.Body, _ended.Token).ConfigureAwait(false);
-                    }
-                    catch (Exception e)
-                    {
-                        await FailAll(e).ConfigureAwait(false); // the count may differ from the broker's from here on
-                    }
+            while (DequeueWaiting() is { Count: > 0 } messages)
+                foreach (var message in BatchBuilder.Combine(messages))
+                    if (TryCount(message))
+                        await PublishCounted(message).ConfigureAwait(false);
 
             // A full fence: a message that was enqueued while the flag was set is seen by the check below.
             Interlocked.Exchange(ref _publishing, 0);
         }
         while (!_waiting.IsEmpty && Interlocked.Exchange(ref _publishing, 1) == 0);
+    }
+
+    /// <summary>
+    /// Publishes a message. A blocked publish would delay closing the channel and the connection, so it is cancelled
+    /// when the channel is lost.
+    /// </summary>
+    async ValueTask PublishCounted(UnconfirmedMessage message)
+    {
+        try
+        {
+            await _channel.BasicPublishAsync(message.Exchange, NoRoutingKey, message.Mandatory, message.Properties,
+                message.Body, _ended.Token).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            await FailAll(e).ConfigureAwait(false); // the count may differ from the broker's from here on
+        }
+    }
+
+    List<UnconfirmedMessage> DequeueWaiting()
+    {
+        var messages = new List<UnconfirmedMessage>();
+        while (messages.Count < MaxDequeued && _waiting.TryDequeue(out var message))
+            messages.Add(message);
+        return messages;
     }
 
     /// <summary>Counts the message that is published next.</summary>
@@ -145,13 +175,26 @@ sealed class ConfirmedChannel
                 && x.Value.Properties.MessageId == returned.BasicProperties.MessageId
                 && x.Value.Exchange.Value == returned.Exchange);
             if (message != null)
-            {
                 _unconfirmed.Remove(number);
-                message.End(new MessageReturnedException($"The broker has returned the message: {returned.ReplyText}"));
-            }
+            if (message is UnconfirmedBatch batch)
+                PublishAlone(batch.Members); // the queue of batches was deleted
+            else
+                message?.End(
+                    new MessageReturnedException($"The broker has returned the message: {returned.ReplyText}"));
         }
 
         return Task.CompletedTask;
+    }
+
+    void PublishAlone(IReadOnlyList<UnconfirmedMessage> messages)
+    {
+        foreach (var message in messages)
+        {
+            message.BatchExchange = null;
+            _waiting.Enqueue(message);
+        }
+
+        StartPublishing();
     }
 
     /// <summary>

@@ -13,10 +13,25 @@ public sealed class QueueBacklog(IBusInstance instance)
 
     readonly IConnectionContextSupervisor _connections = instance.Connections();
 
-    /// <summary>Counts the messages that no consumer has received yet.</summary>
+    /// <summary>
+    /// Counts the messages that no consumer has received yet. Each waiting batch counts as the most that it can hold.
+    /// </summary>
     /// <returns>The count, or null if the queue does not exist.</returns>
     /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
     public async Task<long?> CountAsync(string queue, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(queue, cancellationToken).ConfigureAwait(false) is not { } found)
+            return null;
+        var batches = await FindAsync(MessageBatch.QueueOf(queue), cancellationToken).ConfigureAwait(false);
+        return found.MessageCount + MessageBatch.MaxCount * (batches?.MessageCount ?? 0L);
+    }
+
+    /// <summary>Whether a queue exists and has a consumer.</summary>
+    /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
+    internal async Task<bool> HasConsumersAsync(string queue, CancellationToken cancellationToken) =>
+        await FindAsync(queue, cancellationToken).ConfigureAwait(false) is { ConsumerCount: > 0 };
+
+    async Task<QueueDeclareOk?> FindAsync(string queue, CancellationToken cancellationToken)
     {
         var connection = await _connections.GetAsync(cancellationToken)
             .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
@@ -24,9 +39,8 @@ public sealed class QueueBacklog(IBusInstance instance)
         {
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken)
                 .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
-            var declared = await channel.QueueDeclarePassiveAsync(queue, cancellationToken)
+            return await channel.QueueDeclarePassiveAsync(queue, cancellationToken)
                 .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);
-            return declared.MessageCount;
         }
         catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
         {

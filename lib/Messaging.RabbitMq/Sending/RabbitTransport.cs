@@ -8,6 +8,7 @@ using MassTransit.Transports;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 
 namespace Messaging.RabbitMq;
@@ -23,7 +24,7 @@ namespace Messaging.RabbitMq;
 /// only the messages of the pipeline.
 /// </remarks>
 sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
-    ILogger<RabbitTransport<TDbContext>> log)
+    BatchQueues batchQueues, IOptions<RabbitTransportOptions> options, ILogger<RabbitTransport<TDbContext>> log)
     : IOutboxTransport<TDbContext>
     where TDbContext : DbContext
 {
@@ -83,7 +84,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             var (open, exchange) = await Resolve(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
             try
             {
-                await Publish(open.Channel, exchange, message, cancellationToken).ConfigureAwait(false);
+                await Publish(open, exchange, message, cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (ConnectionException) when (!cancellationToken.IsCancellationRequested)
@@ -98,8 +99,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         }
     }
 
-    static Task Publish(ConfirmedChannel channel, CachedString exchange, OutboxMessage message,
-        CancellationToken cancellationToken)
+    Task Publish(OpenChannel open, CachedString exchange, OutboxMessage message, CancellationToken cancellationToken)
     {
         var properties = new BasicProperties
         {
@@ -108,8 +108,17 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             ContentType = message.ContentType,
             Persistent = true,
         };
-        return channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
-            message.SerializedBody!.GetBytes(), cancellationToken);
+        return open.Channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
+            message.SerializedBody!.GetBytes(), BatchExchangeOf(exchange, open), cancellationToken);
+    }
+
+    /// <summary>The declared exchange of an exchange's batches; null while nobody consumes batches.</summary>
+    CachedString? BatchExchangeOf(CachedString exchange, OpenChannel open)
+    {
+        if (!options.Value.BatchQueues.Contains(exchange.Value) || !batchQueues.AreConsumed(exchange.Value))
+            return null;
+        var address = $"exchange:{MessageBatch.QueueOf(exchange.Value)}";
+        return ExchangeOf(address, open) is { IsCompletedSuccessfully: true, Result: var declared } ? declared : null;
     }
 
     /// <summary>Whether the message has no properties beside its exchange and the mandatory flag.</summary>

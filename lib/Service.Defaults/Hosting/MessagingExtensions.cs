@@ -57,6 +57,8 @@ public static class MessagingExtensions
                 broker.Address = configuration.GetConnectionString(RabbitMq));
         services.AddSingleton<LoggerFactory>().Replace(ServiceDescriptor.Singleton<ILoggerFactory, ShortRetryLogs>());
         services.AddRabbitTransport<TDbContext>();
+        if (options.Batches)
+            services.Configure<RabbitTransportOptions>(o => o.BatchQueues.UnionWith(sendsTo.Select(QueueOf)));
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
         services.AddMassTransit(x =>
         {
@@ -102,6 +104,8 @@ public static class MessagingExtensions
         rabbit.ConfigureEndpoints(context);
     }
 
+    static string QueueOf(Uri address) => address.AbsolutePath;
+
     /// <summary>Configures a receive endpoint: the queue type, the concurrency, the retries and the outbox.</summary>
     static void ConfigureEndpoint<TDbContext>(
         IReceiveEndpointConfigurator endpoint, IRegistrationContext context, MessagingOptions options)
@@ -110,7 +114,7 @@ public static class MessagingExtensions
         var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
         endpoint.PrefetchCount = options.Prefetch;
         context.GetRequiredService<ReceiveTopology>().Add(rabbit);
-        ConcurrentDeliveries.Use(rabbit, options.Concurrency);
+        ConcurrentDeliveries.Use(rabbit, options.Concurrency, options.Batches);
         if (options.QuorumQueues)
         {
             rabbit.SetQuorumQueue();

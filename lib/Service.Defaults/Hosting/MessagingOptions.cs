@@ -22,6 +22,12 @@ public sealed class MessagingOptions
     [Range(1, 1_000)]
     public int Concurrency { get; set; } = 200;
 
+    /// <summary>
+    /// Sends messages for the other service that wait at the same time as one AMQP message, while that service is ready
+    /// to receive them so; and receives them. Default: true.
+    /// </summary>
+    public bool Batches { get; set; } = true;
+
     /// <summary>The time for which the inbox detects duplicates of a message. Default: one day.</summary>
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);
 }
