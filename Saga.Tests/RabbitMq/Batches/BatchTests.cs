@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using RabbitMQ.Client;
+using Saga.Servers;
 using Saga.Tests.Support;
 using Saga.Tests.Support.Model;
 
@@ -101,21 +102,24 @@ public sealed class When_messages_are_sent_in_batches() : MessagingFixture(group
     /// <summary>Starts a replica, and waits until it sends batches to itself.</summary>
     async Task<IHost> StartAsync(bool batches = true)
     {
-        var replica = await StartReplicaAsync(withConsumers: false, configure: x =>
-        {
-            x.AddSingleton(_notes);
-            x.AddConsumer<NoteConsumer>();
-            x.Configure<RabbitTransportOptions>(o => o.BatchQueues.Add(Queue));
-            x.AddConfigureEndpointsCallback((_, _, endpoint) => ConcurrentDeliveries.Use(
-                (IRabbitMqReceiveEndpointConfigurator)endpoint, Count, batches));
-        });
+        // No second sender: a duplicate that is not a redelivery reaches its handler.
+        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(5), withConsumers: false,
+            configure: x =>
+            {
+                x.AddSingleton(_notes);
+                x.AddConsumer<NoteConsumer>();
+                x.Configure<RabbitTransportOptions>(o => o.BatchQueues.Add(Queue));
+                x.AddConfigureEndpointsCallback((_, _, endpoint) => ConcurrentDeliveries.Use(
+                    (IRabbitMqReceiveEndpointConfigurator)endpoint, Count, batches));
+            });
         if (!batches)
             return replica;
         await WaitUntilAsync(async () =>
         {
             var count = _notes.Handled.Count;
             await SendAsync(replica, "probe");
-            await WaitUntilAsync(() => _notes.Handled.Count == count + Count, "the probes");
+            await Wait.UntilAsync(() => Task.FromResult(_notes.Handled.Count >= count + Count), MaxWait,
+                () => $"{Count} probes after {count}, now {_notes.Handled.Count}");
             await Task.Delay(200);
             return _notes.DeliveryTags.Any(IsInBatch);
         }, "batches");

@@ -29,6 +29,9 @@ sealed class BatchDeliveries
         return first;
     }
 
+    /// <summary>Whether a message of a batch is neither acknowledged nor returned.</summary>
+    public bool IsUnsettled(ulong deliveryTag) => _unsettled.ContainsKey(deliveryTag);
+
     /// <summary>Acknowledges or returns a message, or the batch whose last message it is.</summary>
     /// <param name="channel">The channel to the broker.</param>
     /// <param name="deliveryTag">A tag of the broker or of <see cref="Add" />.</param>

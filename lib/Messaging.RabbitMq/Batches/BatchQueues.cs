@@ -4,13 +4,16 @@ using System.Diagnostics;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// Finds out, about once a second while messages are sent to it, whether a queue's batches have a consumer. Without
-/// one, for example while the receiving service runs an older build, messages are sent one by one.
+/// Finds out, while messages are sent to a queue, whether its batches have a consumer. Without one, for example while
+/// the receiving service runs an older build, messages are sent one by one.
 /// </summary>
 /// <param name="queues">Asks the broker.</param>
 sealed class BatchQueues(QueueBacklog queues)
 {
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longer, because the broker logs each question about a queue that does not exist.</summary>
+    static readonly TimeSpan IntervalWithoutConsumer = TimeSpan.FromSeconds(5);
 
     readonly ConcurrentDictionary<string, Entry> _entries = new();
 
@@ -18,7 +21,8 @@ sealed class BatchQueues(QueueBacklog queues)
     public bool AreConsumed(string queue)
     {
         var entry = _entries.GetOrAdd(queue, _ => new Entry());
-        if (Stopwatch.GetElapsedTime(Volatile.Read(ref entry.Checked)) > Interval
+        if (Stopwatch.GetElapsedTime(Volatile.Read(ref entry.Checked))
+            > (entry.AreConsumed ? Interval : IntervalWithoutConsumer)
             && Interlocked.Exchange(ref entry.IsChecking, 1) == 0)
             using (ExecutionContext.SuppressFlow())
                 _ = Task.Run(() => CheckAsync(queue, entry));

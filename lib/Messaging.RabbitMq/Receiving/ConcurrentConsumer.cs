@@ -6,7 +6,9 @@ namespace Messaging.RabbitMq;
 /// <summary>Starts the handling of each delivery by another consumer, and does not wait for its end.</summary>
 /// <param name="consumer">Handles the deliveries.</param>
 /// <param name="limit">The maximum number of concurrent deliveries; the next one waits.</param>
-sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyncBasicConsumer
+/// <param name="cancelled">Called before the consumer learns that the broker has cancelled its subscription.</param>
+sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Task>? cancelled = null)
+    : IAsyncBasicConsumer
 {
     readonly SemaphoreSlim _capacity = new(limit);
 
@@ -17,12 +19,15 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
         CancellationToken cancellationToken = default) =>
         // A copy: the client reuses the memory when this method returns.
         StartAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey, properties, body.ToArray(),
-            cancellationToken);
+            handled: null, cancellationToken);
 
-    /// <summary>Starts the handling of a delivery whose memory is not reused; waits only at the limit.</summary>
+    /// <summary>
+    /// Starts the handling of a delivery whose memory is not reused, and then calls a function. Waits only at the
+    /// limit.
+    /// </summary>
     public async Task StartAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange,
         string routingKey, IReadOnlyBasicProperties properties, ReadOnlyMemory<byte> body,
-        CancellationToken cancellationToken)
+        Func<Task>? handled, CancellationToken cancellationToken)
     {
         await _capacity.WaitAsync(cancellationToken).ConfigureAwait(false);
         _ = Handle(); // MassTransit's consumer logs failures, and waits for pending deliveries before it stops
@@ -33,6 +38,8 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
             {
                 await consumer.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey,
                     properties, body, cancellationToken).ConfigureAwait(false);
+                if (handled != null)
+                    await handled().ConfigureAwait(false);
             }
             finally
             {
@@ -44,8 +51,12 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit) : IAsyn
     public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
         consumer.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
 
-    public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        consumer.HandleBasicCancelAsync(consumerTag, cancellationToken);
+    public async Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+    {
+        if (cancelled != null)
+            await cancelled().ConfigureAwait(false);
+        await consumer.HandleBasicCancelAsync(consumerTag, cancellationToken).ConfigureAwait(false);
+    }
 
     public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
         consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);

@@ -1,7 +1,6 @@
 using MassTransit;
 using MassTransit.RabbitMqTransport;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
@@ -24,7 +23,14 @@ sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelCont
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
         using var channel = new Channel(context, limit, batches);
-        await next.Send(channel).ConfigureAwait(false);
+        try
+        {
+            await next.Send(channel).ConfigureAwait(false);
+        }
+        finally
+        {
+            await channel.StopBatchesAsync().ConfigureAwait(false); // the channel itself may be used again
+        }
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("concurrentDeliveries").Add("limit", limit);
@@ -35,28 +41,33 @@ sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelCont
         readonly ChannelContext _context;
         readonly BatchDeliveries _deliveries = new();
         readonly int _limit;
-        string? _batchConsumer; // its tag
+        BatchSubscription? _subscription;
 
         public Channel(ChannelContext context, int limit, bool batches)
             : base(context, CancellationToken.None) => (_context, _limit, _batches) = (context, limit, batches);
+
+        public Task StopBatchesAsync() => _subscription?.StopAsync() ?? Task.CompletedTask;
 
         async Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive,
             IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag,
             CancellationToken cancellationToken)
         {
-            var concurrent = new ConcurrentConsumer(consumer, _limit);
+            var concurrent = new ConcurrentConsumer(consumer, _limit, StopBatchesAsync);
             var tag = await _context.BasicConsume(queue, noAck, exclusive, arguments, concurrent, consumerTag,
                 cancellationToken).ConfigureAwait(false);
-            if (_batches && await TryDeclareBatchQueue(this, cancellationToken).ConfigureAwait(false))
-                _batchConsumer = await _context.BasicConsume(MessageBatch.QueueOf(queue), noAck, exclusive, arguments,
-                    new BatchConsumer(concurrent, _deliveries), "", cancellationToken).ConfigureAwait(false);
+            if (_batches)
+            {
+                _subscription = new BatchSubscription(_context, this.GetPayload<ReceiveSettings>(), concurrent,
+                    _deliveries);
+                await _subscription.StartAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             return tag;
         }
 
         async Task ChannelContext.BasicCancel(string consumerTag, CancellationToken cancellationToken)
         {
-            if (_batchConsumer is { } batchConsumer)
-                await _context.BasicCancel(batchConsumer, cancellationToken).ConfigureAwait(false);
+            await StopBatchesAsync().ConfigureAwait(false);
             await _context.BasicCancel(consumerTag, cancellationToken).ConfigureAwait(false);
         }
 
@@ -67,24 +78,5 @@ sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelCont
         Task ChannelContext.BasicNack(ulong deliveryTag, bool multiple, bool requeue,
             CancellationToken cancellationToken) =>
             _deliveries.SettleAsync(_context, deliveryTag, isReturned: requeue, cancellationToken).AsTask();
-    }
-
-    /// <summary>Declares the queue of an endpoint's batches, like the endpoint's own.</summary>
-    /// <returns>False, with a warning, if the broker refuses.</returns>
-    static async Task<bool> TryDeclareBatchQueue(ChannelContext context, CancellationToken cancellationToken)
-    {
-        var settings = context.GetPayload<ReceiveSettings>();
-        try
-        {
-            await RabbitTopology.Declare(ReceiveTopology.BatchQueueOf(settings), context.ConnectionContext.Connection,
-                cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationInterruptedException e) when (context.ConnectionContext.Connection.IsOpen)
-        {
-            LogContext.Warning?.Log("The queue {Queue} cannot be declared, so messages are received one by one, which "
-                + "is slower: {Reason}", MessageBatch.QueueOf(settings.QueueName), e.Message);
-            return false;
-        }
     }
 }

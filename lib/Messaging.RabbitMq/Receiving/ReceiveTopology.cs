@@ -12,14 +12,23 @@ namespace Messaging.RabbitMq;
 /// </summary>
 sealed class ReceiveTopology
 {
-    readonly ConcurrentQueue<IRabbitMqReceiveEndpointConfiguration> _endpoints = new();
+    readonly ConcurrentQueue<(IRabbitMqReceiveEndpointConfiguration Configuration, bool Batches)> _endpoints = new();
 
     /// <summary>Adds an endpoint that is being configured.</summary>
-    public void Add(IRabbitMqReceiveEndpointConfigurator endpoint) =>
-        _endpoints.Enqueue((IRabbitMqReceiveEndpointConfiguration)endpoint);
+    /// <param name="endpoint">The endpoint.</param>
+    /// <param name="batches">Whether it consumes <see cref="MessageBatch">batches</see> too.</param>
+    public void Add(IRabbitMqReceiveEndpointConfigurator endpoint, bool batches) =>
+        _endpoints.Enqueue(((IRabbitMqReceiveEndpointConfiguration)endpoint, batches));
 
-    /// <summary>What MassTransit declares when the endpoints start; complete once the bus has been built.</summary>
-    public IReadOnlyList<BrokerTopology> Build() => [.. _endpoints.Select(Build)];
+    /// <summary>
+    /// What is declared when the endpoints start; complete once the bus has been built. The queues of batches are the
+    /// last, because the broker may refuse them.
+    /// </summary>
+    public IReadOnlyList<BrokerTopology> Build() =>
+    [
+        .. _endpoints.Select(x => Build(x.Configuration)),
+        .. _endpoints.Where(x => x.Batches).Select(x => BatchQueueOf(x.Configuration.Settings)),
+    ];
 
     static BrokerTopology Build(IRabbitMqReceiveEndpointConfiguration endpoint)
     {

@@ -113,7 +113,7 @@ public static class MessagingExtensions
     {
         var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
         endpoint.PrefetchCount = options.Prefetch;
-        context.GetRequiredService<ReceiveTopology>().Add(rabbit);
+        context.GetRequiredService<ReceiveTopology>().Add(rabbit, options.Batches);
         ConcurrentDeliveries.Use(rabbit, options.Concurrency, options.Batches);
         if (options.QuorumQueues)
         {

@@ -12,7 +12,8 @@ public sealed class When_an_operator_changes_the_broker : EnvironmentFixture
     [TestCase("queues", "reserve-funds"), TestCase("queues", "order-state")]
     [TestCase("exchanges", "reserve-funds"), TestCase("exchanges", "order-state")]
     [TestCase("exchanges", "capture-funds"), TestCase("exchanges", "Contracts:OrderConfirmed")]
-    [TestCase("exchanges", "Contracts:FundsReserved")]
+    [TestCase("exchanges", "Contracts:FundsReserved"), TestCase("queues", "order-state_batch")]
+    [TestCase("exchanges", "reserve-funds_batch")]
     public async Task Should_recover_by_itself_when_a_queue_or_an_exchange_is_deleted(string kind, string name)
     {
         const int count = 10;
