@@ -20,8 +20,8 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
     /// The SQL condition for an order that waits for an answer of Account, which is the filter of the index
     /// <c>ix_orders_resend</c>.
     /// </summary>
-    public const string AwaitingFilter =
-        "resend_time is not null and current_state in ('Reserving', 'Cancelling', 'Confirmed')";
+    public static readonly string AwaitingFilter = "resend_time is not null and current_state in "
+        + $"({string.Join(", ", OrderStateMachine.Awaiting.Select(x => $"'{x.State}'"))})";
 
     protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
     {

@@ -26,6 +26,16 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>The address to which Account sends its answers: the queue of this saga.</summary>
     public static readonly Uri AnswersQueue = new("exchange:order-state");
 
+    /// <summary>
+    /// The states in which an order waits for an answer of Account, and the address of what Account has not answered.
+    /// </summary>
+    public static readonly IReadOnlyList<(string State, Uri Queue)> Awaiting =
+    [
+        (nameof(Reserving), ReserveFundsQueue),
+        (nameof(Cancelling), ReleaseFundsQueue),
+        (nameof(Confirmed), CaptureFundsQueue),
+    ];
+
     readonly SagaOptions _options;
     readonly TimeProvider _time;
 
@@ -201,8 +211,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     {
         var now = _time.UtcNow();
         order.UpdateTime = Later(now, order.UpdateTime);
-        var awaitsAnswer = order.CurrentState is nameof(Reserving) or nameof(Cancelling) or nameof(Confirmed);
-        order.ResendTime = awaitsAnswer ? now + _options.ResendDelay : null;
+        order.ResendTime = Awaiting.Any(x => x.State == order.CurrentState) ? now + _options.ResendDelay : null;
     }
 
     /// <summary>The next pause is as long as the wait so far, within the limits of the options.</summary>

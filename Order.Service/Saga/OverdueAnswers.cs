@@ -31,12 +31,13 @@ sealed partial class OverdueAnswers(
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
     static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
-    static readonly (string State, Uri Queue)[] Awaited =
-    [
-        (nameof(OrderStateMachine.Reserving), OrderStateMachine.ReserveFundsQueue),
-        (nameof(OrderStateMachine.Cancelling), OrderStateMachine.ReleaseFundsQueue),
-        (nameof(OrderStateMachine.Confirmed), OrderStateMachine.CaptureFundsQueue),
-    ];
+    static readonly string Awaiting = $"select *, xmin from orders where {OrderStateMap.AwaitingFilter}";
+
+    // The newest first: after an upgrade, millions of older orders can wait for their first answer.
+    static readonly string LockOverdue = $"""
+        {Awaiting} and resend_time <= @now and current_state = any (@states)
+        order by resend_time desc limit {MaxOrders} for update skip locked
+        """;
 
     readonly ScanStart _overdue = new(time);
     long? _logged; // timestamp
@@ -80,13 +81,8 @@ sealed partial class OverdueAnswers(
         if (states.Length == 0)
             return 0;
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        // The newest first: after an upgrade, millions of older orders can wait for their first answer.
-        var orders = await db.Orders.FromSqlRaw($"""
-            select *, xmin from orders
-            where {OrderStateMap.AwaitingFilter} and resend_time <= @now and current_state = any (@states)
-            order by resend_time desc limit {MaxOrders} for update skip locked
-            """, new NpgsqlParameter("now", now), new NpgsqlParameter("states", states))
-            .ToListAsync(cancellationToken);
+        var orders = await db.Orders.FromSqlRaw(LockOverdue, new NpgsqlParameter("now", now),
+            new NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
         var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
         foreach (var order in orders)
             await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);
@@ -98,8 +94,7 @@ sealed partial class OverdueAnswers(
     }
 
     static IQueryable<OrderState> Overdue(OrderDbContext db, DateTime from, DateTime now) => db.Orders
-        .FromSqlRaw($"select *, xmin from orders where {OrderStateMap.AwaitingFilter}").AsNoTracking()
-        .Where(x => x.ResendTime >= from && x.ResendTime <= now);
+        .FromSqlRaw(Awaiting).AsNoTracking().Where(x => x.ResendTime >= from && x.ResendTime <= now);
 
     /// <summary>
     /// The states whose commands can be sent again, because their queues exist and are short, as is the saga's own.
@@ -109,7 +104,7 @@ sealed partial class OverdueAnswers(
         if (await queues.CountAsync(OrderStateMachine.AnswersQueue.AbsolutePath, cancellationToken) > MaxBacklog)
             return [];
         var states = new List<string>();
-        foreach (var (state, queue) in Awaited)
+        foreach (var (state, queue) in OrderStateMachine.Awaiting)
             if (await queues.CountAsync(queue.AbsolutePath, cancellationToken) <= MaxBacklog)
                 states.Add(state);
         return [.. states];
