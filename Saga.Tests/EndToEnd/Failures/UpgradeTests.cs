@@ -1,10 +1,12 @@
 using System.Text;
 using Accounts;
 using Accounts.V1;
+using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Orders;
 using Orders.V1;
 using RabbitMQ.Client;
+using Saga.Servers;
 using Saga.Services;
 using V1OrderReason = Orders.V1.OrderReason;
 
@@ -43,6 +45,38 @@ public sealed class When_the_version_before_has_left_orders : SystemFixture
             Is.EqualTo(new[] { V1OrderReason.CancelledByClient, V1OrderReason.TimedOut }));
         await WaitForBalancesAsync(AccountId, available: 30, held: 0, captured: 70);
         await AssertConfirmedAsync(await PlaceOrderAsync(AccountId, 1));
+    }
+
+    [TestCase("Confirmed", "Held", OrderStatus.Confirmed, "Captured")]
+    [TestCase("Reserving", null, OrderStatus.Confirmed, "Captured")]
+    [TestCase("Cancelling", "Held", OrderStatus.Cancelled, "Released")]
+    public async Task Should_end_orders_that_an_older_replica_places_during_the_upgrade(
+        string state, string? reservation, OrderStatus status, string settled)
+    {
+        var account = await OpenAccountAsync(10);
+        var order = NewId.NextSequentialGuid();
+        if (reservation != null)
+            await ExecuteAsync(System.AccountDatabase, $"""
+                update accounts set available = 0, held = 10 where account_id = '{account}';
+                insert into reservations (order_id, account_id, amount, currency, status, create_time, update_time)
+                values ('{order}', '{account}', 10, 'EUR', '{reservation}', now(), now());
+                insert into ledger_entries
+                    (account_id, order_id, kind, amount, available_after, held_after, captured_after, create_time)
+                values ('{account}', '{order}', 'Hold', 10, 0, 10, 0, now());
+                """);
+        // The version before knows no other columns, and its messages are lost.
+        await ExecuteAsync(System.OrderDatabase, $$"""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time)
+            values ('{{order}}', 'Reserving', '{{account}}', '[{"Sku": "book", "Quantity": 1, "UnitPrice": 10}]', 10,
+                'EUR', now(), now());
+            update orders set current_state = '{{state}}', update_time = now() where order_id = '{{order}}';
+            """);
+
+        await Wait.UntilAsync(async () => await CountAsync(System.AccountDatabase, $"""
+            select count(*) from reservations where order_id = '{order}' and status = '{settled}'
+            """) == 1, MaxWait, () => $"the funds of the order to be {settled}");
+        Assert.That((await WaitForEndAsync($"{order}")).Status, Is.EqualTo(status));
+        await AuditAsync();
     }
 
     /// <summary>
