@@ -2,6 +2,8 @@ using Contracts;
 using MassTransit;
 using Messaging.Postgres;
 using Messaging.RabbitMq;
+using Microsoft.Extensions.Logging;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -9,7 +11,8 @@ namespace Accounts;
 /// Applies a command to the funds of an order, and sends the resulting event to Order. A version of Order that does not
 /// ask for that receives it as a published event.
 /// </summary>
-sealed class FundsHandler(IUnitOfWork<AccountDbContext> unitOfWork, FundsStep step)
+sealed partial class FundsHandler(
+    IUnitOfWork<AccountDbContext> unitOfWork, FundsStep step, ILogger<FundsHandler> log)
 {
     /// <summary>Where Order receives answers; no other address is answered.</summary>
     public static readonly Uri OrderQueue = new("exchange:order-state");
@@ -30,6 +33,13 @@ sealed class FundsHandler(IUnitOfWork<AccountDbContext> unitOfWork, FundsStep st
     {
         var command = FundsCommand.Of(context.Message);
         var result = await unitOfWork.DecideAsync(step, command, context.CancellationToken);
+        if (result == null)
+        {
+            LogPostponed(typeof(T).Name, command.OrderId);
+            await context.PostponeAsync();
+            return;
+        }
+
         var pipe = result is FundsCaptured ? Droppable : RequireQueue;
         if (context.ResponseAddress == OrderQueue)
             await (await context.GetSendEndpoint(OrderQueue))
@@ -37,4 +47,8 @@ sealed class FundsHandler(IUnitOfWork<AccountDbContext> unitOfWork, FundsStep st
         else
             await context.Publish(result, result.GetType(), pipe, context.CancellationToken);
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{MessageType} of order {OrderId} is postponed: the reservation "
+        + "has a status of a newer build, whose replicas can handle the message")]
+    partial void LogPostponed(string messageType, Guid orderId);
 }

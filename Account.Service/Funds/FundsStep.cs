@@ -8,9 +8,10 @@ namespace Accounts;
 
 /// <summary>
 /// Runs <see cref="Funds" /> for all commands of a group commit: locks each account once, applies the commands one
-/// after the other in memory, and writes the results with one statement per table.
+/// after the other in memory, and writes the results with one statement per table. The result of a command is the event
+/// to publish; null if the reservation has a status that only newer builds know, so that this one cannot decide.
 /// </summary>
-public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object>
+public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object?>
 {
     /// <summary>
     /// Locks the accounts until the transaction ends, then reads the orders' reservations. Accounts are locked in the
@@ -41,7 +42,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
     }
 
     /// <inheritdoc />
-    public async Task<BatchDecision<object>> Decide(
+    public async Task<BatchDecision<object?>> Decide(
         NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rows);
@@ -60,8 +61,14 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
         foreach (var request in requests)
             try
             {
-                var funds = new Funds(accounts.GetValueOrDefault(request.AccountId),
-                    reservations.GetValueOrDefault(request.OrderId), now);
+                var known = reservations.GetValueOrDefault(request.OrderId);
+                if (known != null && !Enum.IsDefined(known.Status))
+                {
+                    results.Add((null, null));
+                    continue;
+                }
+
+                var funds = new Funds(accounts.GetValueOrDefault(request.AccountId), known, now);
                 results.Add((funds.Decide(request), null));
                 if (funds.Reservation is { } reservation && funds.HasChanged)
                 {
@@ -78,7 +85,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
                 results.Add((null, e)); // thrown before anything changed, so only this command fails
             }
 
-        return new BatchDecision<object>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
+        return new BatchDecision<object?>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
     }
 
     static IEnumerable<NpgsqlBatchCommand> Statements(

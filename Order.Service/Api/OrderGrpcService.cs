@@ -20,6 +20,8 @@ sealed class OrderGrpcService(
     KnownRequests knownRequests,
     TimeProvider time) : OrderService.OrderServiceBase
 {
+    static readonly TimeSpan UpgradeRetryDelay = TimeSpan.FromSeconds(1);
+
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
         var newOrder = NewOrder.Read(request);
@@ -83,7 +85,11 @@ sealed class OrderGrpcService(
             .SingleOrDefaultAsync(context.CancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
         if (order.CurrentState == nameof(OrderStateMachine.Cancelled))
             return order.ToProto(); // a repeated call
-        if (OrderMapping.ToStatus(order.CurrentState).IsTerminal())
+        var status = OrderMapping.ToStatus(order.CurrentState);
+        if (status == OrderStatus.Unspecified)
+            throw RpcErrors.Unavailable("NEWER_STATE", $"order {orderId} is {order.CurrentState.ToUpperInvariant()}, "
+                + "a state of a newer build: retry, because another replica may know it", UpgradeRetryDelay);
+        if (status.IsTerminal())
             throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{orderId}",
                 $"order {orderId} is {order.CurrentState.ToUpperInvariant()} and can no longer be cancelled");
 

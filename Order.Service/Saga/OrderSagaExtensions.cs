@@ -18,7 +18,9 @@ static class OrderSagaExtensions
         builder.Services.AddSingleton(x => new OrderStateMachine(
             x.GetRequiredService<IOptions<SagaOptions>>(), x.GetRequiredService<DatabaseClock<OrderDbContext>>()));
         builder.AddMessaging<OrderDbContext>(
-            x => x.AddSagaStateMachine<OrderStateMachine, OrderState>().EntityFrameworkRepository(r =>
+            x => x.AddSagaStateMachine<OrderStateMachine, OrderState>((context, saga) =>
+                saga.ConnectSagaConfigurationObserver(new NewerStates(context.GetRequiredService<OrderStateMachine>(),
+                    context.GetRequiredService<ILogger<OrderStateMachine>>()))).EntityFrameworkRepository(r =>
             {
                 r.ConcurrencyMode = ConcurrencyMode.Optimistic;
                 r.ExistingDbContext<OrderDbContext>();

@@ -81,7 +81,7 @@ public sealed class When_funds_commands_are_concurrent
         await using var connection = new NpgsqlConnection(_system.Servers.Postgres.Admin(_system.AccountDatabase));
         await connection.OpenAsync();
         var step = new FundsStep(TimeProvider.System);
-        BatchDecision<object> decision;
+        BatchDecision<object?> decision;
         await using (var load = new NpgsqlBatch(connection))
         {
             step.Load(load, commands);

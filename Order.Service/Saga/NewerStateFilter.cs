@@ -1,0 +1,29 @@
+using MassTransit;
+using Service.Defaults;
+
+namespace Orders;
+
+/// <summary>
+/// Postpones the messages of orders in a state that this build does not know: while a newer build is being installed,
+/// or after it was removed again.
+/// </summary>
+sealed partial class NewerStateFilter<TMessage>(OrderStateMachine machine, ILogger log)
+    : IFilter<SagaConsumeContext<OrderState, TMessage>> where TMessage : class
+{
+    readonly HashSet<string> _known = [.. machine.States.Select(x => x.Name)];
+
+    public Task Send(SagaConsumeContext<OrderState, TMessage> context,
+        IPipe<SagaConsumeContext<OrderState, TMessage>> next)
+    {
+        if (_known.Contains(context.Saga.CurrentState))
+            return next.Send(context);
+        LogPostponed(typeof(TMessage).Name, context.Saga.CorrelationId, context.Saga.CurrentState);
+        return context.PostponeAsync();
+    }
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("newerState");
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{MessageType} of order {OrderId} is postponed: the order is "
+        + "{State}, a state of a newer build, whose replicas can handle the message")]
+    partial void LogPostponed(string messageType, Guid orderId, string state);
+}
