@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Orders.V1;
+using Saga.Servers;
 using Saga.Services;
 
 namespace Saga.Tests.EndToEnd;
@@ -90,7 +91,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("""{ "account_id": "A", "items": [ { "unit_price": { "unit": 5 } } ] }""", "items[0].unit_price.unit")]
     [TestCase("[]", "request")]
     [TestCase("{ nothing", "request")]
-    [TestCase("", "request")]
+    [TestCase(" ", "request")]
     [TestCase("""{ "account_id": "\ud800" }""", "account_id")]
     [TestCase("""{ "\ud800": 1 }""", "request")]
     public async Task Should_name_the_field_of_the_body(string json, string field)
@@ -100,6 +101,42 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         Assert.That(fields, Is.EqualTo(new[] { field }));
         Assert.That(text, Does.Not.Contain("System.").And.Not.Contain("Google."),
             "a client must not see the names of .NET types");
+    }
+
+    [TestCase("orders", "/v1/orders", "account_id", "items")]
+    [TestCase("accounts", "/v1/accounts", "currency_code")]
+    [TestCase("accounts", $"/v1/accounts/{RequestId}:deposit", "amount.currency_code", "amount")]
+    public async Task Should_name_the_fields_that_an_empty_body_lacks(
+        string service, string path, params string[] fields)
+    {
+        using var response = await PostAsync(
+            service == "orders" ? System.Orders[0] : System.Accounts[0], path, "");
+        Assert.That(await FieldsAsync(response), Is.SubsetOf(fields).And.Not.Empty);
+    }
+
+    [TestCase(null)]
+    [TestCase("application/json")]
+    [TestCase("application/x-www-form-urlencoded")]
+    public async Task Should_accept_an_empty_body_where_the_path_has_all_fields(string? contentType)
+    {
+        var account = await OpenAccountAsync(100);
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            var order = await PlaceOrderAsync(account, 1);
+            var content = new ByteArrayContent([]);
+            if (contentType != null)
+                content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+            using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+            using var response = await http.PostAsync($"/v1/orders/{order}:cancel", content);
+            var text = await response.Content.ReadAsStringAsync();
+            Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), text);
+            Assert.That(text, Does.Contain("CANCELLING"));
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
     }
 
     [TestCase("""

@@ -73,12 +73,18 @@ public static class JsonRequestFilter
         await next(context);
     }
 
-    /// <summary>The body in the canonical JSON of its message, which the transcoding reads without surprises.</summary>
+    /// <summary>
+    /// The body in the canonical JSON of its message, which the transcoding reads without surprises. Many clients send
+    /// no body for a request that has no fields beside its path, such as a cancellation: it stands for an empty object.
+    /// </summary>
     static async Task<Stream> ReadBodyAsync(HttpContext context, MessageDescriptor type)
     {
-        CheckContentType(context);
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        if (body.Length > 0)
+            CheckContentType(context);
+        else
+            body.Write("{}"u8);
         var violations = new FieldViolations();
         var message = JsonRequestValidator.ReadBody(body.GetBuffer().AsMemory(0, (int)body.Length), type,
             context.Request.RouteValues, violations);
