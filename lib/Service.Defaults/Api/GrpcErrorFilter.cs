@@ -19,18 +19,24 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
     public static readonly string[] ReplacedLogs =
         ["Grpc.AspNetCore.Server.ServerCallHandler", "Grpc.AspNetCore.Grpc.JsonTranscoding.ServerCallHandler"];
 
+    internal const string DetailsHeader = "grpc-status-details-bin";
+    internal const string StatusHeader = "grpc-status";
+
     const int MaxPathLength = 200; // of a path that the client has invented
     const string GrpcContentType = "application/grpc";
     const string MessageHeader = "grpc-message";
-    const string DetailsHeader = "grpc-status-details-bin";
-    const string StatusHeader = "grpc-status";
 
     /// <summary>Whether this is a gRPC call, not an HTTP/JSON request.</summary>
     public static bool IsGrpc(HttpRequest request) =>
         request.ContentType?.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase) == true;
 
+    /// <summary>The value of <see cref="DetailsHeader" />.</summary>
+    public static string Encode(RpcException error) =>
+        Convert.ToBase64String(error.GetRpcStatus()!.ToByteArray()).TrimEnd('=');
+
     public async Task InvokeAsync(HttpContext context)
     {
+        DeadlineDetails.Add(context);
         await next(context);
         var response = context.Response;
         if (response.HasStarted || !IsGrpc(context.Request) || response.Headers.ContainsKey(DetailsHeader)
@@ -84,8 +90,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         response.Headers[StatusHeader] = $"{(int)error.StatusCode}";
         response.Headers[MessageHeader] = Uri.EscapeDataString(error.Status.Detail).Replace("%20", " ",
             StringComparison.Ordinal);
-        response.Headers[DetailsHeader] =
-            Convert.ToBase64String(error.GetRpcStatus()!.ToByteArray()).TrimEnd('=');
+        response.Headers[DetailsHeader] = Encode(error);
     }
 
     RpcException Log(string path, RpcException error)

@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Net;
-using System.Net.Http.Headers;
 using Google.Protobuf;
 using Google.Rpc;
 using Grpc.Core;
@@ -20,32 +18,32 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
     {
         static TestCaseData Case(string name, string path, byte[] body, StatusCode status, string reason,
             string? encoding = null) => new TestCaseData(path, body, status, reason, encoding).SetName(name);
-        yield return Case("bytes that are no message", Method, Frame([0xFF, 0xFF, 0xFF]),
+        yield return Case("bytes that are no message", Method, RawCall.Frame([0xFF, 0xFF, 0xFF]),
             StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
-        yield return Case("a message that ends too early", Method, Frame(Request[..^1]),
+        yield return Case("a message that ends too early", Method, RawCall.Frame(Request[..^1]),
             StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
-        yield return Case("text that is not UTF-8", Method, Frame([0x0A, 2, 0xC3, 0x28]),
+        yield return Case("text that is not UTF-8", Method, RawCall.Frame([0x0A, 2, 0xC3, 0x28]),
             StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
-        yield return Case("a frame that ends too early", Method, Frame(Request)[..^1],
+        yield return Case("a frame that ends too early", Method, RawCall.Frame(Request)[..^1],
             StatusCode.Internal, "MALFORMED_MESSAGE");
         yield return Case("half of a frame's header", Method, [0, 0], StatusCode.Internal, "MALFORMED_MESSAGE");
         yield return Case("no frame", Method, [], StatusCode.Internal, "MALFORMED_MESSAGE");
-        yield return Case("two messages", Method, [.. Frame(Request), .. Frame(Request)],
+        yield return Case("two messages", Method, [.. RawCall.Frame(Request), .. RawCall.Frame(Request)],
             StatusCode.Internal, "MALFORMED_MESSAGE");
-        yield return Case("an unknown flag", Method, Frame(Request, flag: 7),
+        yield return Case("an unknown flag", Method, RawCall.Frame(Request, flag: 7),
             StatusCode.Internal, "MALFORMED_MESSAGE");
-        yield return Case("bad gzip", Method, Frame(Request, flag: 1),
+        yield return Case("bad gzip", Method, RawCall.Frame(Request, flag: 1),
             StatusCode.Internal, "MALFORMED_MESSAGE", "gzip");
-        yield return Case("an unknown compression", Method, Frame(Request, flag: 1),
+        yield return Case("an unknown compression", Method, RawCall.Frame(Request, flag: 1),
             StatusCode.Unimplemented, "UNSUPPORTED_COMPRESSION", "zstd");
-        yield return Case("a message that is too large", Method, Frame(new byte[5_000_000]),
+        yield return Case("a message that is too large", Method, RawCall.Frame(new byte[5_000_000]),
             StatusCode.ResourceExhausted, "MESSAGE_TOO_LARGE");
-        yield return Case("an unknown method", "/orders.v1.OrderService/ShipOrder", Frame(Request),
+        yield return Case("an unknown method", "/orders.v1.OrderService/ShipOrder", RawCall.Frame(Request),
             StatusCode.Unimplemented, "UNKNOWN_METHOD");
-        yield return Case("an unknown service", "/orders.v9.OrderService/GetOrder", Frame(Request),
+        yield return Case("an unknown service", "/orders.v9.OrderService/GetOrder", RawCall.Frame(Request),
             StatusCode.Unimplemented, "UNKNOWN_METHOD");
         yield return Case("a stream's bytes that are no message", "/orders.v1.OrderService/WatchOrder",
-            Frame([0xFF, 0xFF, 0xFF]), StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
+            RawCall.Frame([0xFF, 0xFF, 0xFF]), StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
     }
 
     [TestCaseSource(nameof(Calls))]
@@ -53,23 +51,12 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
         string path, byte[] body, StatusCode status, string reason, string? encoding)
     {
         var logged = new FileInfo(System.Orders[0].LogFile).Length;
-        using var http = new HttpClient { BaseAddress = System.Orders[0].GrpcAddress };
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Version = HttpVersion.Version20,
-            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            Content = new ByteArrayContent(body) { Headers = { ContentType = new("application/grpc") } },
-        };
-        if (encoding != null)
-            request.Headers.Add("grpc-encoding", encoding);
-
-        using var response = await http.SendAsync(request);
+        using var response = await RawCall.SendAsync(System.Orders[0].GrpcAddress, path, body,
+            encoding == null ? [] : [("grpc-encoding", encoding)]);
 
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
-        Assert.That(Header(response.Headers, "grpc-status"), Is.EqualTo($"{(int)status}"));
-        var details = Header(response.Headers, "grpc-status-details-bin");
-        var error = Google.Rpc.Status.Parser.ParseFrom(
-            Convert.FromBase64String(details.PadRight((details.Length + 3) / 4 * 4, '=')));
+        var (code, error) = RawCall.ReadError(response.Headers);
+        Assert.That(code, Is.EqualTo((int)status));
         Assert.That(error.GetDetail<ErrorInfo>()!.Reason, Is.EqualTo(reason));
         if (status == StatusCode.InvalidArgument)
             Assert.That(error.GetDetail<BadRequest>()!.FieldViolations[0].Field, Is.EqualTo("request"));
@@ -80,17 +67,6 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
         Assert.That(Log(logged), Does.Not.Contain("   at "), "no stack trace");
         Assert.That(Log(logged), Has.Length.LessThan(1000));
     }
-
-    static byte[] Frame(byte[] message, byte flag = 0)
-    {
-        var frame = new byte[5 + message.Length];
-        frame[0] = flag;
-        BinaryPrimitives.WriteInt32BigEndian(frame.AsSpan(1), message.Length);
-        message.CopyTo(frame, 5);
-        return frame;
-    }
-
-    static string Header(HttpResponseHeaders headers, string name) => string.Concat(headers.GetValues(name));
 
     /// <summary>What the service has logged since its log had this length.</summary>
     string Log(long since) => File.ReadAllText(System.Orders[0].LogFile)[(int)since..];
