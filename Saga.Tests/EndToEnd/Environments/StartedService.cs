@@ -22,7 +22,7 @@ public sealed class StartedService : IAsyncDisposable
     /// <summary>The lines of the log with a severity, such as warn or crit.</summary>
     public string[] LogLines(string severity)
     {
-        var lines = File.ReadAllLines(Replica.LogFile);
+        string[] lines = File.Exists(Replica.LogFile) ? File.ReadAllLines(Replica.LogFile) : [];
         return [.. lines.Index().Where(x => x.Item.Contains($" {severity}:", StringComparison.Ordinal))
             .Select(x => lines[x.Index + 1].Trim())];
     }

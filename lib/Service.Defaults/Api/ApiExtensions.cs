@@ -17,6 +17,9 @@ public static class ApiExtensions
     /// <summary>The tag of the health checks that decide whether a service is ready.</summary>
     internal const string Ready = "ready";
 
+    /// <summary>The path of the health check that succeeds while the process runs.</summary>
+    internal const string LivePath = "/health/live";
+
     /// <summary>A client can watch many orders on one connection, and still make other calls on it.</summary>
     const int MaxStreamsPerConnection = 1000;
 
@@ -65,7 +68,7 @@ public static class ApiExtensions
         app.UseMiddleware<JsonRouteFilter>();
         app.MapGrpcReflectionService();
         app.MapGrpcHealthChecksService();
-        app.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false });
+        app.MapHealthChecks(LivePath, new HealthCheckOptions { Predicate = _ => false });
         app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) });
     }
 

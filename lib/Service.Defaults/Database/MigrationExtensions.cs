@@ -13,10 +13,11 @@ public static partial class MigrationExtensions
     /// Waits up to <c>Database:WaitAtStartup</c> for a database that is still starting, checks that the service can run
     /// on it, and migrates it to the current schema. If <c>Database:MigrateAtStartup</c> is false, waits without a
     /// limit until another process has migrated it. Replicas that start at the same time migrate one after the other.
+    /// Meanwhile, the service is live but not ready.
     /// </summary>
     /// <returns>
-    /// False if the program must end now: because its only task was <c>--migrate</c>, or because it cannot run, which
-    /// is logged in one line and sets the exit code.
+    /// False if the program must end now: because its only task was <c>--migrate</c>, because it was stopped, or
+    /// because it cannot run, which is logged in one line and sets the exit code.
     /// </returns>
     public static async Task<bool> MigrateAsync<TDbContext>(this WebApplication app, string[] args)
         where TDbContext : DbContext
@@ -26,7 +27,15 @@ public static partial class MigrationExtensions
         var migrate = mustEnd || app.Configuration.GetValue("Database:MigrateAtStartup", true);
         try
         {
-            await ActivatorUtilities.CreateInstance<DatabaseStart<TDbContext>>(app.Services).RunAsync(migrate);
+            var start = ActivatorUtilities.CreateInstance<DatabaseStart<TDbContext>>(app.Services).RunAsync(migrate);
+            await using var server = new StartingServer(app);
+            if (!mustEnd && await Task.WhenAny(start, Task.Delay(StartingServer.Delay)) != start)
+                await server.StartAsync();
+            await start;
+        }
+        catch (OperationCanceledException) when (app.Lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            mustEnd = true;
         }
         catch (StartException e)
         {

@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Service.Defaults;
+
+/// <summary>
+/// Serves the ports of a service that waits for its database: <c>/health/live</c> is 200, so that no orchestrator ends
+/// the service, and everything else is 503. The service opens its ports when this server has closed them.
+/// </summary>
+/// <param name="service">The service that has not started yet.</param>
+sealed class StartingServer(WebApplication service) : IAsyncDisposable
+{
+    /// <summary>A service that waits for less time opens its ports only once.</summary>
+    public static readonly TimeSpan Delay = TimeSpan.FromSeconds(1);
+
+    static readonly TimeSpan MaxStopTime = TimeSpan.FromSeconds(1);
+
+    WebApplication? _server;
+    CancellationTokenRegistration _sigterm;
+
+    /// <summary>Opens the ports. From then on, SIGTERM stops the service that waits.</summary>
+    public async Task StartAsync()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrel(x => x.Configure(service.Configuration.GetSection("Kestrel")));
+        _server = builder.Build();
+        _sigterm = _server.Lifetime.ApplicationStopping.Register(service.Lifetime.StopApplication);
+        _server.Run(AnswerAsync);
+        await _server.StartAsync();
+    }
+
+    static Task AnswerAsync(HttpContext context)
+    {
+        var isLive = context.Request.Path == ApiExtensions.LivePath;
+        context.Response.StatusCode = isLive ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return context.Response.WriteAsync(isLive ? "Healthy" : "Unhealthy");
+    }
+
+    /// <summary>Closes the ports.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_server == null)
+            return;
+        await _sigterm.DisposeAsync(); // this server's own stop is no SIGTERM
+        using var limit = new CancellationTokenSource(MaxStopTime);
+        await _server.StopAsync(limit.Token);
+        await _server.DisposeAsync();
+    }
+}
