@@ -11,6 +11,13 @@ namespace Saga.Tests.EndToEnd;
 public sealed class When_clients_list : SystemFixture
 {
     const int ManyRows = 200_000;
+
+    /// <summary>SQL for a UUID of version 7 with the column time.</summary>
+    const string OrderId = """
+        encode(substring(int8send((extract(epoch from time) * 1000)::bigint) from 3)
+            || decode('7000', 'hex') || substring(uuid_send(gen_random_uuid()) from 9), 'hex')::uuid
+        """;
+
     static readonly TimeSpan MaxTime = TimeSpan.FromMilliseconds(50);
 
     protected override OrderSystemOptions Options => new() { OrderReplicas = 2 };
@@ -156,8 +163,7 @@ public sealed class When_clients_list : SystemFixture
         var (account, other, cancelled) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
         await ExecuteAsync(System.OrderDatabase, $"""
             insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time)
-            select encode(substring(int8send((extract(epoch from time) * 1000)::bigint) from 3)
-                    || decode('7000', 'hex') || substring(uuid_send(gen_random_uuid()) from 9), 'hex')::uuid,
+            select {OrderId},
                 case when i = 7 then 'Cancelled' else 'Rejected' end,
                 case when i % 1000 = 0 then '{other}'::uuid else '{account}'::uuid end,
                 '[]', 1, 'EUR', time, time
@@ -190,23 +196,66 @@ public sealed class When_clients_list : SystemFixture
                 (0, new() { Status = OrderStatus.Cancelled, EndTime = middle }),
             };
             foreach (var (count, request) in requests)
-            {
-                var (fastest, listed) = (TimeSpan.MaxValue, 0);
-                for (var i = 0; i < 5; i++)
-                {
-                    var started = Stopwatch.StartNew();
-                    listed = (await Orders.ListOrdersAsync(request)).Orders.Count;
-                    fastest = started.Elapsed < fastest ? started.Elapsed : fastest;
-                }
-
-                Assert.That(listed, Is.EqualTo(count), $"{request}");
-                Assert.That(fastest, Is.LessThan(MaxTime), $"{request}");
-            }
+                await AssertFastAsync(count, $"{request}",
+                    async () => (await Orders.ListOrdersAsync(request)).Orders.Count);
         }
         finally
         {
             await ExecuteAsync(System.OrderDatabase,
                 $"delete from orders where account_id in ('{account}', '{other}')");
         }
+    }
+    [Test]
+    public async Task Should_find_the_reservations_of_every_filter_by_an_index()
+    {
+        // Most reservations are one account's, and almost none is released.
+        var (account, other, none) = (Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid());
+        await ExecuteAsync(System.AccountDatabase, $"""
+            insert into reservations (order_id, account_id, amount, currency, status, create_time, update_time)
+            select {OrderId}, case when i % 1000 = 0 then '{other}'::uuid else '{account}'::uuid end, 1, 'EUR',
+                case when i = 7 then 'Released' else 'Rejected' end, time, time
+            from generate_series(1, {ManyRows}) as i, lateral (select now() - i * interval '1 s' as time) as times
+            """);
+        await ExecuteAsync(System.AccountDatabase, "vacuum analyze reservations");
+        try
+        {
+            var requests = new (int Count, ListReservationsRequest Request)[]
+            {
+                (50, new()),
+                (0, new() { Status = ReservationStatus.Held }),
+                (1, new() { Status = ReservationStatus.Released }),
+                (50, new() { Status = ReservationStatus.Rejected }),
+                (50, new() { AccountId = $"{account}" }),
+                (50, new() { AccountId = $"{other}" }),
+                (0, new() { AccountId = $"{none}" }),
+                (0, new() { AccountId = $"{account}", Status = ReservationStatus.Held }),
+                (1, new() { AccountId = $"{account}", Status = ReservationStatus.Released }),
+                (0, new() { AccountId = $"{other}", Status = ReservationStatus.Released }),
+                (50, new() { AccountId = $"{other}", Status = ReservationStatus.Rejected }),
+            };
+            foreach (var (count, request) in requests)
+                await AssertFastAsync(count, $"{request}",
+                    async () => (await Accounts.ListReservationsAsync(request)).Reservations.Count);
+        }
+        finally
+        {
+            await ExecuteAsync(System.AccountDatabase,
+                $"delete from reservations where account_id in ('{account}', '{other}')");
+        }
+    }
+
+    /// <summary>Asserts the number of results, and the time of the fastest of five calls.</summary>
+    static async Task AssertFastAsync(int count, string request, Func<Task<int>> list)
+    {
+        var (fastest, listed) = (TimeSpan.MaxValue, 0);
+        for (var i = 0; i < 5; i++)
+        {
+            var started = Stopwatch.StartNew();
+            listed = await list();
+            fastest = started.Elapsed < fastest ? started.Elapsed : fastest;
+        }
+
+        Assert.That(listed, Is.EqualTo(count), request);
+        Assert.That(fastest, Is.LessThan(MaxTime), request);
     }
 }

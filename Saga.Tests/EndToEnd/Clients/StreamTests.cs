@@ -53,6 +53,17 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
     }
 
     [Test]
+    public async Task Should_close_the_connection_of_a_client_that_does_not_respond_any_more()
+    {
+        await using var client = await SlowHttp2Client.ConnectAsync(System.Orders[0].GrpcAddress);
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var started = Stopwatch.StartNew();
+        await client.CallSilentlyAsync("/orders.v1.OrderService/WatchOrder",
+            new WatchOrderRequest { OrderId = _order }, limit.Token);
+        Assert.That(started.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(20)), "a slow client keeps its connection");
+    }
+
+    [Test]
     public async Task Should_ask_proxies_not_to_collect_the_lines_of_a_json_stream()
     {
         using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };

@@ -24,7 +24,7 @@ public static class ApiExtensions
     const int MaxStreamsPerConnection = 1000;
 
     // A client that is gone without closing its connection is noticed, and its streams end, after both.
-    static readonly TimeSpan KeepAlivePingDelay = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan KeepAlivePingDelay = TimeSpan.FromSeconds(30);
     static readonly TimeSpan KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
 
     // A request that is slower closes its whole connection, with all other calls of that client. By default that takes

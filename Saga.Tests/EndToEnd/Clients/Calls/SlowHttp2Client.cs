@@ -46,7 +46,7 @@ sealed class SlowHttp2Client : IAsyncDisposable
         {
         }
 
-        byte[] message = [0, 0, 0, 0, (byte)request.CalculateSize(), .. request.ToByteArray()];
+        var message = RawCall.Frame(request.ToByteArray());
         foreach (var stream in open)
             await SendAsync(Data, EndStream, stream, message);
         while (open.Count > 0)
@@ -61,6 +61,24 @@ sealed class SlowHttp2Client : IAsyncDisposable
         await Task.Delay(Lateness);
         for (var stream = first; stream < _nextStream; stream += 2)
             await SendAsync(ResetStream, 0, stream, [0, 0, 0, Cancel]);
+    }
+
+    /// <summary>
+    /// Makes a call and reads what the server sends, but answers nothing, not even a ping: like a client that is gone
+    /// without closing its connection. Returns when the server has closed it.
+    /// </summary>
+    public async Task CallSilentlyAsync(string path, IMessage request, CancellationToken cancellationToken)
+    {
+        foreach (var stream in await BeginAsync(path, calls: 1))
+            await SendAsync(Data, EndStream, stream, RawCall.Frame(request.ToByteArray()));
+        try
+        {
+            await _stream.CopyToAsync(Stream.Null, cancellationToken);
+        }
+        catch (IOException)
+        {
+            // The server has reset the connection.
+        }
     }
 
     /// <summary>Sends the headers of calls, and returns their streams.</summary>
