@@ -41,11 +41,31 @@ public sealed class When_watchers_are_notified : EnvironmentFixture
         await AuditAsync();
     }
 
-    [Test]
-    public async Task Should_confirm_orders_and_show_every_change_while_notifications_fail()
+    static IEnumerable<TestCaseData> Failures()
+    {
+        static TestCaseData Case(string sqlState, string fail, string mend, string reason) =>
+            new TestCaseData(fail, mend, reason).SetArgDisplayNames(sqlState);
+        yield return Case("42501", "revoke execute on function pg_notify(text, text) from public",
+            "grant execute on function pg_notify(text, text) to public", "permission denied");
+        // The error of a full NOTIFY queue, which it would take eight gigabytes to fill.
+        yield return Case("54000", """
+            alter function pg_catalog.pg_notify(text, text) rename to pg_notify_with_space;
+            create function pg_catalog.pg_notify(text, text) returns void language plpgsql as $$
+            begin
+                raise 'too many notifications in the NOTIFY queue' using errcode = '54000';
+            end $$
+            """, """
+            drop function pg_catalog.pg_notify(text, text);
+            alter function pg_catalog.pg_notify_with_space(text, text) rename to pg_notify
+            """, "too many notifications");
+    }
+
+    [TestCaseSource(nameof(Failures))]
+    public async Task Should_confirm_orders_and_show_every_change_while_notifications_fail(
+        string fail, string mend, string reason)
     {
         const int count = 20;
-        await ExecuteAsync(System.OrderDatabase, "revoke execute on function pg_notify(text, text) from public");
+        await ExecuteAsync(System.OrderDatabase, fail);
         try
         {
             var account = await OpenAccountAsync(count);
@@ -59,10 +79,12 @@ public sealed class When_watchers_are_notified : EnvironmentFixture
                 return last;
             })));
             Assert.That(ends, Has.All.EqualTo(OrderStatus.Confirmed));
+            Assert.That(System.Orders.Select(x => File.ReadAllText(x.LogFile)),
+                Has.Some.Contains(reason));
         }
         finally
         {
-            await ExecuteAsync(System.OrderDatabase, "grant execute on function pg_notify(text, text) to public");
+            await ExecuteAsync(System.OrderDatabase, mend);
         }
 
         await AuditAsync();
