@@ -66,6 +66,15 @@ public sealed class When_a_database_error_is_classified
     public void Should_look_through_the_exceptions_of_ef_core(Exception error, object expected) => Assert.That(
         Classify(new InvalidOperationException("", new DbUpdateException("", error))), Is.EqualTo(expected));
 
+    [TestCase("08006", true), TestCase("57P01", true), TestCase("57P05", true)]
+    [TestCase("53300", false), TestCase("40001", false), TestCase("55P03", false)]
+    public void Should_tell_a_lost_connection_from_other_errors(string sqlState, bool isLost)
+    {
+        Assert.That(PostgresErrors.IsConnectionLost(Error(sqlState)), Is.EqualTo(isLost));
+        Assert.That(PostgresErrors.IsConnectionLost(new NpgsqlException("lost", new EndOfStreamException())));
+        Assert.That(PostgresErrors.IsConnectionLost(new NpgsqlException("slow", new TimeoutException())), Is.False);
+    }
+
     static Kind Classify(Exception error) => new(PostgresErrors.IsUnavailable(error), PostgresErrors.IsConflict(error),
         PostgresErrors.IsLockTimeout(error), PostgresErrors.MayConcernOneUnit(error));
 

@@ -8,19 +8,33 @@ namespace Messaging.Postgres.Database;
 /// <summary>
 /// Replaces pooled connections that were lost while they were idle: ended by <c>idle_session_timeout</c>, a restart of
 /// the server, or a firewall. Nothing has been sent on them, so the caller need not see the loss. A connection that was
-/// used a moment ago is not checked, so a busy service has no additional round trips.
+/// used a moment ago is not checked, so a busy service has no additional round trips. For a second after a command has
+/// lost its connection, each is checked, because the others are probably lost, too.
 /// </summary>
-sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
+sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCommandInterceptor
 {
     const int MaxKnown = 1000;
 
     static readonly TimeSpan MaxIdle = TimeSpan.FromMilliseconds(200);
 
     readonly ConcurrentDictionary<int, long> _lastUsed = new(); // by process id of the server
+    long _checkAllUntil; // timestamp
 
     /// <summary>Whether a connection must be checked before it is used again.</summary>
     /// <param name="lastUsed">The timestamp of its last use.</param>
-    public bool IsDue(long lastUsed) => time.GetElapsedTime(lastUsed) >= MaxIdle;
+    public bool IsDue(long lastUsed) =>
+        time.GetElapsedTime(lastUsed) >= MaxIdle || MustCheckAll;
+
+    bool MustCheckAll => time.GetTimestamp() < Volatile.Read(ref _checkAllUntil);
+
+    public void CommandFailed(DbCommand command, CommandErrorEventData eventData) => Failed(eventData.Exception);
+
+    public Task CommandFailedAsync(DbCommand command, CommandErrorEventData eventData,
+        CancellationToken cancellationToken = default)
+    {
+        Failed(eventData.Exception);
+        return Task.CompletedTask;
+    }
 
     public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)
     {
@@ -94,7 +108,14 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor
     static NpgsqlCommand NewCheck(NpgsqlConnection connection) =>
         new("select current_setting('transaction_read_only')::bool", connection) { CommandTimeout = 5 };
 
-    bool IsDue(NpgsqlConnection connection) => _lastUsed.TryRemove(connection.ProcessID, out var used) && IsDue(used);
+    void Failed(Exception error)
+    {
+        if (PostgresErrors.IsConnectionLost(error))
+            Volatile.Write(ref _checkAllUntil, time.GetTimestamp() + time.TimestampFrequency); // a second
+    }
+
+    bool IsDue(NpgsqlConnection connection) =>
+        _lastUsed.TryRemove(connection.ProcessID, out var used) ? IsDue(used) : MustCheckAll;
 
     void Used(NpgsqlConnection connection)
     {

@@ -42,6 +42,18 @@ public static class PostgresErrors
     });
 
     /// <summary>
+    /// Whether the connection was lost, or ended by the server (SQLSTATE 08, 57P). It is unknown whether the server has
+    /// run the command. A new connection may work at once.
+    /// </summary>
+    public static bool IsConnectionLost(Exception error) => Causes(error).Any(x => x switch
+    {
+        PostgresException p => p.SqlState.StartsWith("08", StringComparison.Ordinal)
+            || p.SqlState.StartsWith("57P", StringComparison.Ordinal),
+        NpgsqlException { InnerException: IOException or SocketException } => true,
+        _ => false,
+    });
+
+    /// <summary>
     /// Whether a concurrent transaction was the reason: a row has changed since it was read, a key was inserted, a
     /// deadlock was resolved. Retry from the start.
     /// </summary>

@@ -1,3 +1,4 @@
+using Orders.V1;
 using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd.Environments;
@@ -28,6 +29,39 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
         }
 
         await AssertConfirmedAsync(orders);
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_not_fail_reads_when_the_server_ends_sessions_between_two_calls()
+    {
+        var account = await OpenAccountAsync(100);
+        var order = await PlaceOrderAsync(account, 1);
+        await WaitForEndAsync(order);
+        using var end = new CancellationTokenSource();
+        var readers = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            var reads = 0;
+            for (; !end.IsCancellationRequested; reads++)
+            {
+                await GetOrderAsync(order);
+                await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account });
+                await Task.Delay(10);
+            }
+
+            return reads;
+        })).ToArray();
+        for (var i = 0; i < 8 && !readers.Any(x => x.IsFaulted); i++)
+        {
+            await Task.Delay(1000); // a read that is repeated has ended
+            await CountAsync(System.OrderDatabase, $"""
+                select count(pg_terminate_backend(pid)) from pg_stat_activity
+                where datname = '{System.OrderDatabase}' and pid <> pg_backend_pid()
+                """);
+        }
+
+        await end.CancelAsync();
+        Assert.That(await Task.WhenAll(readers), Has.All.GreaterThan(20));
         await AuditAsync();
     }
 
