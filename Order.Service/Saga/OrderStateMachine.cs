@@ -36,6 +36,9 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         (nameof(Confirmed), CaptureFundsQueue),
     ];
 
+    /// <summary>Where MassTransit publishes the faults of all messages; nothing in this system receives them.</summary>
+    static readonly Uri Faults = new("exchange:MassTransit:Fault");
+
     readonly SagaOptions _options;
     readonly TimeProvider _time;
 
@@ -123,6 +126,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     {
         send.RequireQueue();
         send.ResponseAddress = AnswersQueue;
+        send.FaultAddress = Faults; // otherwise faults of commands would come as answers
     }
 
     /// <summary>Account has been sent ReserveFunds and must reply before the timeout.</summary>
