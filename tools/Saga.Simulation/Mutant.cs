@@ -43,4 +43,10 @@ public enum Mutant
 
     /// <summary>Order never asks Account again for an answer that was lost.</summary>
     ResendOff,
+
+    /// <summary>A batch is acknowledged when its first message is settled.</summary>
+    BatchAckedByFirstMember,
+
+    /// <summary>The inbox knows the messages of a batch by the batch's id alone.</summary>
+    BatchKeyedAsOne,
 }

@@ -40,21 +40,25 @@ sealed class BatchDeliveries
     public async ValueTask SettleAsync(ChannelContext channel, ulong deliveryTag, bool isReturned,
         CancellationToken cancellationToken)
     {
-        if (_unsettled.TryRemove(deliveryTag, out var batch))
-        {
-            if (!batch.Settle(isReturned))
-            {
-                FaultInjection.Reach(FaultPoint.InBatchSettlement);
-                return;
-            }
-
-            (deliveryTag, isReturned) = (batch.DeliveryTag, batch.IsReturned);
-        }
-
-        if (isReturned)
-            await channel.BasicNack(deliveryTag, multiple: false, requeue: true, cancellationToken)
+        if (Settle(deliveryTag, isReturned) is not { } settled)
+            FaultInjection.Reach(FaultPoint.InBatchSettlement);
+        else if (settled.IsReturned)
+            await channel.BasicNack(settled.DeliveryTag, multiple: false, requeue: true, cancellationToken)
                 .ConfigureAwait(false);
         else
-            await channel.BasicAck(deliveryTag, multiple: false, cancellationToken).ConfigureAwait(false);
+            await channel.BasicAck(settled.DeliveryTag, multiple: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Settles a message.</summary>
+    /// <param name="deliveryTag">A tag of the broker or of <see cref="Add" />.</param>
+    /// <param name="isReturned">Whether the message must be delivered again.</param>
+    /// <returns>
+    /// The delivery that the broker must be told about now; null while other messages of its batch are not settled.
+    /// </returns>
+    public (ulong DeliveryTag, bool IsReturned)? Settle(ulong deliveryTag, bool isReturned)
+    {
+        if (!_unsettled.TryRemove(deliveryTag, out var batch))
+            return (deliveryTag, isReturned);
+        return batch.Settle(isReturned) ? (batch.DeliveryTag, batch.IsReturned) : null;
     }
 }

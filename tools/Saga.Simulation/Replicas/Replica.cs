@@ -2,6 +2,7 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Inbox;
 using Messaging.Postgres.Outbox;
+using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orders;
@@ -9,14 +10,15 @@ using Orders;
 namespace Saga.Simulation;
 
 /// <summary>
-/// A process of Order or Account. It runs the production receive steps (<see cref="IdempotentReceive" />), the
-/// production dispatcher and recovery (<see cref="MessageDispatcher{TDbContext}" />) and the production rules on a
-/// simulated database and broker.
+/// A process of Order or Account. It runs the production receive steps (<see cref="IdempotentReceive" />), settlement
+/// of batches (<see cref="BatchDeliveries" />), dispatcher and recovery (<see cref="MessageDispatcher{TDbContext}" />)
+/// and rules on a simulated database and broker.
 /// </summary>
 sealed class Replica
 {
     const int MaxConflicts = 10;
 
+    readonly BatchDeliveries _batches = new();
     readonly SimDatabase _database;
     readonly ReplicaOutbox _outbox;
     readonly World _world;
@@ -37,14 +39,25 @@ sealed class Replica
     public DatabaseClock<DbContext> Clock { get; }
     public MessageDispatcher<DbContext> Dispatcher { get; }
 
-    /// <summary>
-    /// Consumes a delivery as the production endpoints do: a transient failure restarts it from the beginning.
-    /// </summary>
-    public async Task Receive(string queue, QueuedMessage message, object tag)
+    /// <summary>Consumes a delivery; the messages of a batch concurrently, each settled by itself.</summary>
+    public void Receive(string queue, AmqpMessage delivered, ulong tag)
     {
+        var isAckedByFirst = _world.Mutant == Mutant.BatchAckedByFirstMember;
+        if (delivered.IsBatch)
+            tag = _batches.Add(tag, isAckedByFirst ? 1 : delivered.Messages.Count);
+        foreach (var message in delivered.Messages)
+            _ = Receive(queue, message, isAckedByFirst ? tag : tag++);
+    }
+
+    /// <summary>
+    /// Consumes a message as the production endpoints do: a transient failure restarts it from the beginning.
+    /// </summary>
+    async Task Receive(string queue, QueuedMessage message, ulong tag)
+    {
+        var isReturned = false;
         SimReceiveAttempt NewAttempt() => new(this, _world, _database, queue, message);
         SimReceiveAttempt? attempt = null;
-        for (var conflicts = 0; ;)
+        for (var conflicts = 0; !isReturned;)
             try
             {
                 attempt = _world.Mutant == Mutant.RetryInsideTransaction ? attempt ?? NewAttempt() : NewAttempt();
@@ -57,7 +70,8 @@ sealed class Replica
             }
             catch (ConnectionLostException)
             {
-                // Transient: retry.
+                // Transient: retry, here or, as when the endpoint stops, by returning the message to its queue.
+                isReturned = _world.HasFaults && _world.Random.Next(2) == 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
@@ -66,7 +80,9 @@ sealed class Replica
                 break;
             }
 
-        await _world.Scheduler.Add(Process, $"ack {message.Content}", () => _world.Broker.Acknowledge(tag));
+        await _world.Scheduler.Add(Process, $"{(isReturned ? "return" : "ack")} {message.Content}", () =>
+            _batches.Settle(tag, isReturned) is var (delivery, isRequeued)
+            && _world.Broker.Settle(delivery, isRequeued));
     }
 
     /// <summary>CreateOrder, committed and sent as in the production service.</summary>

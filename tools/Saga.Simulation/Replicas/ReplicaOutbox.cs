@@ -12,14 +12,12 @@ sealed class ReplicaOutbox(Replica replica, World world, SimDatabase database, O
     DatabaseClock<DbContext> clock)
     : IOutboxRows<DbContext>, IOutboxTransport<DbContext>
 {
+    readonly ReplicaPublisher _publisher = new(replica.Process, world);
+
     public bool IsAvailable => !world.Broker.IsDown;
 
-    public Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
-    {
-        var simulated = (SimOutboxMessage)message;
-        return world.Scheduler.Add(replica.Process, $"send {simulated.Content}", () =>
-            Replica.Done(() => world.Publish(simulated)));
-    }
+    public Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken) =>
+        _publisher.Publish((SimOutboxMessage)message);
 
     public Task ReadClock(CancellationToken cancellationToken) =>
         clock.Set(() => replica.Query("read the clock", () => world.Now));

@@ -25,14 +25,16 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     public bool IsCommitted { get; private set; }
     public IReadOnlyList<OutboxMessage> Captured => _transaction.Messages.FindAll(x => !x.IsDelayed);
 
+    Guid InboxId => world.Mutant == Mutant.BatchKeyedAsOne ? message.BatchId ?? message.MessageId : message.MessageId;
+
     public Task<bool> IsConsumed() =>
-        replica.Query("read the inbox", () => database.IsConsumed(message.MessageId, queue));
+        replica.Query("read the inbox", () => database.IsConsumed(InboxId, queue));
 
     public async Task HandleAndCommit()
     {
         if (world.Mutant != Mutant.RetryInsideTransaction)
             _transaction = new SimTransaction();
-        _transaction.Consumed = (message.MessageId, queue);
+        (_transaction.Consumed, _transaction.InboxId) = ((message.MessageId, queue), InboxId);
         try
         {
             if (queue == SimBroker.OrderStateQueue)
@@ -40,7 +42,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
             else
                 await HandleFunds((AccountDatabase)database);
             foreach (var captured in _transaction.Messages)
-                (captured.InboxMessageId, captured.InboxConsumerId) = (message.MessageId, ConsumerIds[queue]);
+                (captured.InboxMessageId, captured.InboxConsumerId) = (InboxId, ConsumerIds[queue]);
             if (world.Mutant == Mutant.SendBeforeCommit)
                 await Send(Captured);
             await replica.Query($"commit {message.Content}", () => Replica.Done(() => database.Commit(_transaction)));
@@ -107,7 +109,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     }
 
     public Task<List<OutboxMessage>> FindUnsent() => replica.Query("find unsent messages", () => database.Outbox.Values
-        .Where(x => x.InboxMessageId == message.MessageId && x.InboxConsumerId == ConsumerIds[queue]
+        .Where(x => x.InboxMessageId == InboxId && x.InboxConsumerId == ConsumerIds[queue]
             && !x.IsDelayed && x.Parked == null)
         .Select(OutboxMessage (x) => x.Copy()).ToList());
 

@@ -9,7 +9,7 @@ sealed class SimBroker
     public const string OrderStateQueue = "order-state", ReserveFundsQueue = "reserve-funds",
         ReleaseFundsQueue = "release-funds", CaptureFundsQueue = "capture-funds";
 
-    readonly Dictionary<string, List<QueuedMessage>> _queues = new()
+    readonly Dictionary<string, List<AmqpMessage>> _queues = new()
     {
         [OrderStateQueue] = [],
         [ReserveFundsQueue] = [],
@@ -17,37 +17,69 @@ sealed class SimBroker
         [CaptureFundsQueue] = [],
     };
 
-    readonly List<(SimProcess Consumer, string Queue, QueuedMessage Message, object Tag)> _unacknowledged = [];
+    readonly List<(SimProcess Consumer, string Queue, AmqpMessage Message, ulong Tag)> _unacknowledged = [];
+    ulong _lastTag;
 
     public bool IsDown { get; set; }
     public bool HasQueuedMessages => _queues.Values.Any(x => x.Count > 0);
     public bool IsEmpty => _unacknowledged.Count == 0 && !HasQueuedMessages;
 
-    /// <summary>Puts a message into the queue of its type; messages without a consumer are dropped.</summary>
-    public void Enqueue(QueuedMessage message)
+    /// <summary>The queue that receives a message; null for a message without a consumer.</summary>
+    public static string? QueueOf(object content) => content switch
     {
-        if (QueueOf(message.Content) is { } queue)
+        ReserveFunds => ReserveFundsQueue,
+        ReleaseFunds => ReleaseFundsQueue,
+        OrderConfirmed => CaptureFundsQueue,
+        FundsReserved or ReservationRejected or FundsReleased or FundsCaptured or ReservationTimedOut =>
+            OrderStateQueue,
+        _ => null,
+    };
+
+    /// <summary>Puts a message into the queue of its type; messages without a consumer are dropped.</summary>
+    public void Enqueue(AmqpMessage message)
+    {
+        if (QueueOf(message.Messages[0].Content) is { } queue)
             _queues[queue].Add(message);
     }
 
     /// <summary>
     /// Delivers a random message of a queue to a consumer; null if the queue is empty or the broker is down.
     /// </summary>
-    public (QueuedMessage Message, object Tag)? Deliver(string queue, SimProcess consumer, Random random)
+    public (AmqpMessage Message, ulong Tag)? Deliver(string queue, SimProcess consumer, Random random)
     {
-        var queued = _queues[queue];
-        if (IsDown || queued.Count == 0)
+        if (IsDown || Dequeue(queue, random) is not { } message)
             return null;
-        var index = random.Next(queued.Count);
-        var message = queued[index];
-        queued.RemoveAt(index);
-        var tag = new object();
-        _unacknowledged.Add((consumer, queue, message, tag));
-        return (message, tag);
+        _unacknowledged.Add((consumer, queue, message, ++_lastTag));
+        return (message, _lastTag);
     }
 
     /// <summary>Removes a random message of a queue, as a purge or a policy does; null if the queue is empty.</summary>
-    public QueuedMessage? Lose(string queue, Random random)
+    public AmqpMessage? Lose(string queue, Random random) => Dequeue(queue, random);
+
+    /// <summary>
+    /// Acknowledges a delivery, or returns it to its queue; without effect after the consumer's connection was closed.
+    /// </summary>
+    /// <returns>False if the delivery was already requeued.</returns>
+    public bool Settle(ulong tag, bool isReturned)
+    {
+        var index = _unacknowledged.FindIndex(x => x.Tag == tag);
+        if (index < 0)
+            return false;
+        var (_, queue, message, _) = _unacknowledged[index];
+        _unacknowledged.RemoveAt(index);
+        if (isReturned)
+            _queues[queue].Add(message.AsRedelivered());
+        return true;
+    }
+
+    /// <summary>Requeues a consumer's unacknowledged messages; the consumer may still be handling them.</summary>
+    public void CloseConnection(SimProcess consumer)
+    {
+        foreach (var (_, _, _, tag) in _unacknowledged.FindAll(x => x.Consumer == consumer))
+            Settle(tag, isReturned: true);
+    }
+
+    AmqpMessage? Dequeue(string queue, Random random)
     {
         var queued = _queues[queue];
         if (queued.Count == 0)
@@ -57,26 +89,4 @@ sealed class SimBroker
         queued.RemoveAt(index);
         return message;
     }
-
-    /// <summary>Acknowledges a delivery; without effect after the consumer's connection was closed.</summary>
-    /// <returns>False if the delivery was already requeued.</returns>
-    public bool Acknowledge(object tag) => _unacknowledged.RemoveAll(x => x.Tag == tag) > 0;
-
-    /// <summary>Requeues a consumer's unacknowledged messages; the consumer may still be handling them.</summary>
-    public void CloseConnection(SimProcess consumer)
-    {
-        foreach (var (_, queue, message, _) in _unacknowledged.Where(x => x.Consumer == consumer))
-            _queues[queue].Add(message with { Redelivered = true });
-        _unacknowledged.RemoveAll(x => x.Consumer == consumer);
-    }
-
-    static string? QueueOf(object content) => content switch
-    {
-        ReserveFunds => ReserveFundsQueue,
-        ReleaseFunds => ReleaseFundsQueue,
-        OrderConfirmed => CaptureFundsQueue,
-        FundsReserved or ReservationRejected or FundsReleased or FundsCaptured or ReservationTimedOut =>
-            OrderStateQueue,
-        _ => null,
-    };
 }

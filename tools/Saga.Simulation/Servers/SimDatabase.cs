@@ -14,8 +14,11 @@ class SimDatabase(World world)
     /// <summary>The messages of all transactions, without the scheduled ones that were cancelled.</summary>
     public Dictionary<Guid, SimOutboxMessage> Committed { get; } = [];
 
-    public bool IsConsumed(Guid messageId, string consumer) =>
-        world.Mutant != Mutant.InboxOff && _inbox.Contains((messageId, consumer));
+    /// <summary>The ids of all messages that took effect, also when the inbox has forgotten them.</summary>
+    public HashSet<Guid> Consumed { get; } = [];
+
+    public bool IsConsumed(Guid inboxId, string consumer) =>
+        world.Mutant != Mutant.InboxOff && _inbox.Contains((inboxId, consumer));
 
     /// <summary>Deletes all inbox rows, as at the end of the duplicate detection window.</summary>
     public void PurgeInbox()
@@ -29,11 +32,8 @@ class SimDatabase(World world)
     {
         foreach (var check in transaction.Checks)
             check();
-        if (transaction.Consumed is { } key && world.Mutant != Mutant.InboxOff && !_inbox.Add(key))
-            throw new ConflictException("the inbox already has this message");
-        if (transaction.Consumed is { } handled && !_handled.Add(handled))
-            world.Invariants.Violated(
-                $"exactly once: message {handled.MessageId:N} took effect twice at {handled.Consumer}");
+        if (transaction.Consumed is var (messageId, consumer))
+            Consume(messageId, transaction.InboxId ?? messageId, consumer);
         foreach (var change in transaction.Changes)
             change();
         var cancelled = Outbox.Values.Where(x => x.TokenId is { } token && transaction.CancelledTokens.Contains(token));
@@ -50,6 +50,15 @@ class SimDatabase(World world)
         }
 
         Release(transaction);
+    }
+
+    void Consume(Guid messageId, Guid inboxId, string consumer)
+    {
+        if (world.Mutant != Mutant.InboxOff && !_inbox.Add((inboxId, consumer)))
+            throw new ConflictException("the inbox already has this message");
+        if (!_handled.Add((messageId, consumer)))
+            world.Invariants.Violated($"exactly once: message {messageId:N} took effect twice at {consumer}");
+        Consumed.Add(messageId);
     }
 
     /// <summary>

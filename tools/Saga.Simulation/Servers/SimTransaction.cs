@@ -3,8 +3,11 @@ namespace Saga.Simulation;
 /// <summary>The changes of a transaction; the commit runs all checks, then applies all changes.</summary>
 sealed class SimTransaction
 {
-    /// <summary>The inbox row, or null for a transaction that consumes no message.</summary>
+    /// <summary>The message and its consumer, or null for a transaction that consumes no message.</summary>
     public (Guid MessageId, string Consumer)? Consumed { get; set; }
+
+    /// <summary>The id in the inbox row; null for the message's.</summary>
+    public Guid? InboxId { get; set; }
 
     /// <summary>The new outbox rows.</summary>
     public List<SimOutboxMessage> Messages { get; } = [];

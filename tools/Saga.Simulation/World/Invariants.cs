@@ -91,13 +91,19 @@ sealed class Invariants(World world)
         foreach (var row in world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values))
             Violated($"I9: {row.Content} is still in an outbox{(row.Parked == null ? "" : ", parked")}");
         // The saga heals the loss of a message that the broker has confirmed; the outbox must lose none before that.
-        var sent = world.Published.Select(x => x.MessageId).ToHashSet();
-        foreach (var lost in world.Orders.Committed.Values.Concat(world.Accounts.Committed.Values)
-            .Where(x => !sent.Contains(x.MessageId)))
-            Violated($"I9: {lost.Content} was committed and never sent");
+        var sent = world.Published.SelectMany(x => x.Messages).Select(x => x.MessageId).ToHashSet();
+        foreach (var message in world.Orders.Committed.Values.Concat(world.Accounts.Committed.Values))
+            if (!sent.Contains(message.MessageId))
+                Violated($"I9: {message.Content} was committed and never sent");
+            else if (SimBroker.QueueOf(message.Content) != null && !IsConsumed(message.MessageId))
+                Violated($"I9: {message.Content} was sent and never consumed");
         if (!world.Broker.IsEmpty)
             Violated("I9: a queue is not empty");
     }
+
+    /// <summary>Whether a message was consumed, or the broker has lost it.</summary>
+    bool IsConsumed(Guid messageId) => world.Orders.Consumed.Contains(messageId)
+        || world.Accounts.Consumed.Contains(messageId) || world.Lost.Contains(messageId);
 
     ReservationStatus? ReservationOf(OrderState order) =>
         world.Accounts.Reservations.GetValueOrDefault(order.CorrelationId)?.Status;

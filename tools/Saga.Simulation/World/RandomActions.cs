@@ -79,8 +79,8 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
             case < 998 when Clients.Count > 0:
                 // A timeout that was never scheduled or was cancelled.
                 if (Any(Clients).AcknowledgedId is { } orderId)
-                    world.Broker.Enqueue(
-                        new QueuedMessage(world.NewId(), new ReservationTimedOut(orderId), world.NewId()));
+                    world.Broker.Enqueue(world.Combine(
+                        [new QueuedMessage(world.NewId(), new ReservationTimedOut(orderId), world.NewId())]));
                 break;
             case < 999 when _random.Next(2) == 0:
                 Lose();
@@ -104,11 +104,11 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
             return;
         if (world.IsTraced)
         {
-            var suffix = message.Redelivered ? ", redelivered" : "";
-            world.Trace($"{replica.Process.Name} receives {message.Content}{suffix}");
+            var suffix = message.Messages[0].Redelivered ? ", redelivered" : "";
+            world.Trace($"{replica.Process.Name} receives {message}{suffix}");
         }
 
-        _ = replica.Receive(queue, message, tag);
+        replica.Receive(queue, message, tag);
     }
 
     /// <summary>Sends a client's request, first or repeated, to a random replica of Order.</summary>
@@ -136,7 +136,8 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
         var isPurge = _random.Next(3) == 0;
         while (world.Broker.Lose(queue, _random) is { } lost)
         {
-            world.Trace($"{lost.Content} is lost from {queue}");
+            world.Trace($"{lost} is lost from {queue}");
+            world.Lost.UnionWith(lost.Messages.Select(x => x.MessageId));
             if (!isPurge)
                 break;
         }
@@ -148,11 +149,16 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
         world.Trace($"{process.Name} is {(process.IsPaused ? "paused" : "resumed")}");
     }
 
-    /// <summary>Repeats any earlier message, under its old id or as a new message.</summary>
-    void Repeat(QueuedMessage message)
+    /// <summary>
+    /// Repeats any earlier message or batch, or one message of a batch, under the old ids or as new messages.
+    /// </summary>
+    void Repeat(AmqpMessage message)
     {
-        world.Broker.Enqueue(_random.Next(2) == 0 ? message : message with { MessageId = world.NewId() });
-        world.Trace($"{message.Content} is repeated");
+        var repeated = _random.Next(2) == 0 ? message.Messages : [Any(message.Messages)];
+        if (_random.Next(2) == 0)
+            repeated = [.. repeated.Select(x => x with { MessageId = world.NewId() })];
+        world.Broker.Enqueue(world.Combine(repeated));
+        world.Trace($"{string.Join(" + ", repeated.Select(x => x.Content))} is repeated");
     }
 
     T Any<T>(IReadOnlyList<T> list) => list[_random.Next(list.Count)];

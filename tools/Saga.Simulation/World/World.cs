@@ -33,8 +33,11 @@ public sealed class World
     internal Invariants Invariants { get; }
     internal IReadOnlyList<Replica> Replicas => _replicas;
 
-    /// <summary>Every message that the broker has received, in order.</summary>
-    internal List<QueuedMessage> Published { get; } = [];
+    /// <summary>Everything that the broker has received, in order.</summary>
+    internal List<AmqpMessage> Published { get; } = [];
+
+    /// <summary>The ids of the messages that the broker has lost.</summary>
+    internal HashSet<Guid> Lost { get; } = [];
 
     internal DateTime Now { get; set; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     internal int StepCount { get; set; }
@@ -88,21 +91,30 @@ public sealed class World
         };
 
     /// <summary>
-    /// Publishes a message; the message or its confirmation may be lost, and the message may be duplicated.
+    /// Publishes messages for one queue as one AMQP message, which may be lost or duplicated, or its confirmation lost.
     /// </summary>
-    internal void Publish(SimOutboxMessage message)
+    internal void Publish(IReadOnlyList<SimOutboxMessage> messages)
     {
         const int Lost = 0, Duplicated = 1, ConfirmationLost = 2, Delivered = 9;
         var fate = HasFaults ? Random.Next(40) : Delivered;
         if (Broker.IsDown || fate == Lost)
             throw new ConnectionLostException("before the broker received the message");
-        var queued = new QueuedMessage(message.MessageId, message.Content, message.TokenId);
+        var queued = Combine(messages.Select(x => new QueuedMessage(x.MessageId, x.Content, x.TokenId)));
+        Trace($"the broker receives {queued}");
         Broker.Enqueue(queued);
         Published.Add(queued);
         if (fate == Duplicated)
             Broker.Enqueue(queued);
         if (fate == ConfirmationLost)
             throw new ConnectionLostException("before the broker's confirmation arrived");
+    }
+
+    /// <summary>Combines messages for one queue into one AMQP message.</summary>
+    internal AmqpMessage Combine(IEnumerable<QueuedMessage> messages)
+    {
+        var members = messages.ToList();
+        Guid? batchId = members.Count > 1 ? NewId() : null;
+        return new AmqpMessage(members.ConvertAll(x => x with { BatchId = batchId }));
     }
 
     /// <summary>The replica with this index, or null if it has exited or is paused.</summary>
