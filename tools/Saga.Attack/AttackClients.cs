@@ -6,11 +6,13 @@ namespace Saga.Attack;
 
 /// <summary>
 /// Open-loop clients: they place orders at a rate that does not depend on the responses, on accounts chosen by Zipf's
-/// law. They also cancel and read orders, deposit, and repeat earlier requests.
+/// law. They also cancel and read orders, deposit, and repeat earlier requests. The requests arrive in bursts, so that
+/// messages wait together and leave in batches.
 /// </summary>
 sealed class AttackClients(OrderSystem system, History history, Random random)
 {
     const int AccountCount = 60;
+    const int BurstSize = 15;
 
     readonly string[] _accounts = new string[AccountCount];
     readonly RecordedCalls _calls = new(system, history, random);
@@ -36,7 +38,7 @@ sealed class AttackClients(OrderSystem system, History history, Random random)
         var start = history.Now;
         for (var i = 0; history.Now - start < duration.TotalSeconds; i++)
         {
-            var early = start + i / rate - history.Now;
+            var early = start + i / BurstSize * BurstSize / rate - history.Now;
             if (early > 0)
                 await Task.Delay(TimeSpan.FromSeconds(early));
             calls.RemoveAll(x => x.IsCompletedSuccessfully);

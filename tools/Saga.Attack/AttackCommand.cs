@@ -68,7 +68,8 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         if (!isIdle)
             violations.Add($"I6: orders were not terminal {MaxRecovery.TotalSeconds} s after the last fault");
 
-        new AttackReport(seed, audit, events, messages, await redelivered, injector, violations).Print();
+        new AttackReport(seed, audit, events, messages, plan.PurgedBatches, await redelivered, injector, violations)
+            .Print();
         if (violations.Count > 0)
             CopyLogs(servers.Folder);
         return violations.Count == 0 ? 0 : 1;

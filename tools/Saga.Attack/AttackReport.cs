@@ -9,11 +9,12 @@ namespace Saga.Attack;
 /// <param name="Audit">The audit of both databases.</param>
 /// <param name="History">All requests and faults.</param>
 /// <param name="Messages">Counts the repeated and the held messages.</param>
+/// <param name="PurgedBatches">The number of batches that were lost by a purge of their queue.</param>
 /// <param name="Redelivered">The number of redeliveries by the broker.</param>
 /// <param name="Faults">The recovery times.</param>
 /// <param name="Violations">The violated invariants.</param>
 sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEvent> History, MessageTamperer Messages,
-    long Redelivered, FaultInjector Faults, IReadOnlyList<string> Violations)
+    long PurgedBatches, long Redelivered, FaultInjector Faults, IReadOnlyList<string> Violations)
 {
     const int MaxPrinted = 50;
 
@@ -36,6 +37,8 @@ sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEve
         foreach (var group in requests)
             table.AddRow($"{group.Key.Kind} {group.Key.Outcome}", $"{group.Count():N0}");
         table.AddRow("messages repeated by the attack", $"{Messages.Duplicates:N0}");
+        table.AddRow("batches repeated by the attack", $"{Messages.DuplicatedBatches:N0}");
+        table.AddRow("batches purged by the attack", $"{PurgedBatches:N0}");
         table.AddRow("messages held back by the attack", $"{Messages.HeldBack:N0}");
         table.AddRow("redeliveries by the broker", $"{Redelivered:N0}");
         return table;

@@ -10,7 +10,10 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
     const int RepeatedMessages = 40;
 
     static readonly string[] FaultPoints =
-        ["before-commit", "after-commit", "after-send", "in-dispatch", "in-recovery", "in-scheduler"];
+    [
+        "before-commit", "after-commit", "after-send", "in-dispatch", "in-recovery", "in-scheduler",
+        "in-batch-settlement",
+    ];
 
     static readonly NetworkCondition[] NetworkFaults =
         [NetworkCondition.Cut, NetworkCondition.RequestsHeld, NetworkCondition.ResponsesHeld, NetworkCondition.Slow];
@@ -18,6 +21,9 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
     readonly ServiceFaults _services = new(system, reservationTimeout, random);
     readonly ServerFaults _servers = new(system, random);
     readonly MessageLoss _loss = new(system, random);
+
+    /// <summary>The number of batches that were purged from their queues.</summary>
+    public long PurgedBatches => _loss.PurgedBatches;
 
     /// <summary>Faults of the services' processes, and lost messages; never ends.</summary>
     public IEnumerable<Fault> OnServices() => Shuffled(

@@ -1,3 +1,5 @@
+using Messaging.RabbitMq;
+using RabbitMQ.Client;
 using Saga.Services;
 
 namespace Saga.Attack;
@@ -5,6 +7,7 @@ namespace Saga.Attack;
 /// <summary>
 /// Loses messages that the broker has confirmed. The consuming service is down meanwhile, so that messages wait in the
 /// queue: an operator purges it, or a policy lets them expire, with or without a dead-letter queue, which nobody reads.
+/// The queue of its batches has the same fate. The sender knows after about a second that nobody consumes batches.
 /// </summary>
 sealed class MessageLoss(OrderSystem system, Random random)
 {
@@ -16,7 +19,11 @@ sealed class MessageLoss(OrderSystem system, Random random)
 
     const string Purge = "purge", Expiry = "expiry", DeadLetter = "dead letter";
 
-    static readonly string[] Queues = ["reserve-funds", "release-funds", "capture-funds", "order-state"];
+    /// <summary>The queues of single messages.</summary>
+    public static readonly string[] Queues = ["reserve-funds", "release-funds", "capture-funds", "order-state"];
+
+    /// <summary>The number of batches that were purged.</summary>
+    public long PurgedBatches { get; private set; }
 
     /// <summary>Each queue with each way to lose its messages.</summary>
     public static IEnumerable<string> Kinds =>
@@ -32,14 +39,15 @@ sealed class MessageLoss(OrderSystem system, Random random)
         var rabbit = system.Servers.Rabbit;
         // A message that was queued before the policy never expires, and keeps those behind it in the queue.
         if (way != Purge)
-            await rabbit.SetPolicyAsync(system.VirtualHost, Policy, $"^{queue}$", Definition(way));
+            await rabbit.SetPolicyAsync(system.VirtualHost, Policy, $"^({queue}|{MessageBatch.QueueOf(queue)})$",
+                Definition(way));
         try
         {
             foreach (var replica in consumers)
                 await replica.KillAsync();
             await Task.Delay(random.Next(1000, 3000));
             if (way == Purge)
-                await rabbit.PurgeAsync(system.VirtualHost, queue);
+                await PurgeAsync(queue);
         }
         finally
         {
@@ -48,6 +56,15 @@ sealed class MessageLoss(OrderSystem system, Random random)
                     replica.Start();
             await rabbit.DeletePolicyAsync(system.VirtualHost, Policy);
         }
+    }
+
+    async Task PurgeAsync(string queue)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(system.Servers.Rabbit.Amqp(system.VirtualHost)) };
+        await using var connection = await factory.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        await channel.QueuePurgeAsync(queue);
+        PurgedBatches += await channel.QueuePurgeAsync(MessageBatch.QueueOf(queue));
     }
 
     static Dictionary<string, object> Definition(string way)

@@ -1,5 +1,4 @@
-using System.Text;
-using System.Text.RegularExpressions;
+using Messaging.RabbitMq;
 using Npgsql;
 using RabbitMQ.Client;
 
@@ -7,19 +6,23 @@ namespace Saga.Attack;
 
 /// <summary>
 /// Duplicates and delays messages: it records the messages of all queues in a separate queue, and publishes them
-/// again, soon or much later, under the same or a new message id, also after the inbox has been purged.
+/// again, soon or much later, under the same or a new message id, also after the inbox has been purged. What was sent
+/// in a batch is repeated in a batch or one by one.
 /// </summary>
-sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random) : IAsyncDisposable
+sealed class MessageTamperer(Uri amqp, string[] databases, Random random) : IAsyncDisposable
 {
     const int MaxRecorded = 20_000;
     const string RecordingQueue = "attack-tap";
-    static readonly string[] Queues = ["order-state", "reserve-funds", "release-funds", "capture-funds"];
+    static readonly string[] Queues = [.. MessageLoss.Queues, .. MessageLoss.Queues.Select(MessageBatch.QueueOf)];
 
-    readonly List<(string Queue, IReadOnlyBasicProperties Properties, byte[] Body)> _recorded = [];
+    readonly List<RecordedMessage> _recorded = [];
     IConnection? _connection;
 
     /// <summary>The number of messages that were published again.</summary>
     public int Duplicates { get; private set; }
+
+    /// <summary>The number of batches that were published again, as they were or one message after the other.</summary>
+    public int DuplicatedBatches { get; private set; }
 
     /// <summary>The number of messages that were held back.</summary>
     public int HeldBack { get; private set; }
@@ -31,21 +34,14 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
     public Task RepeatAsync(int count, bool recent, bool newIds) => WithChannelAsync(async channel =>
     {
         await RecordAsync(channel);
-        for (var i = 0; i < count && _recorded.Count > 0; i++)
+        for (var end = Duplicates + count; Duplicates < end && _recorded.Count > 0;)
         {
             var index = recent ? Math.Max(0, _recorded.Count - 1 - random.Next(50)) : random.Next(_recorded.Count);
-            var (queue, properties, body) = _recorded[index];
-            var duplicate = new BasicProperties(properties);
-            if (newIds)
-            {
-                var id = Guid.NewGuid();
-                duplicate.MessageId = id.ToString();
-                var envelope = MessageId().Replace(Encoding.UTF8.GetString(body), $"\"messageId\":\"{id}\"");
-                body = Encoding.UTF8.GetBytes(envelope);
-            }
-
-            await channel.BasicPublishAsync(queue, "", mandatory: false, duplicate, body);
-            Duplicates++;
+            var duplicate = newIds ? _recorded[index].WithNewIds() : _recorded[index];
+            foreach (var x in random.Next(2) == 0 ? duplicate.TakenApart() : [duplicate])
+                await channel.BasicPublishAsync(x.Exchange, "", mandatory: false, x.Properties, x.Body);
+            Duplicates += duplicate.Count;
+            DuplicatedBatches += duplicate.IsBatch ? 1 : 0;
         }
     });
 
@@ -69,8 +65,8 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
     {
         foreach (var queue in Queues)
             for (var i = 0; i < 5; i++)
-                if (await channel.BasicGetAsync(queue, autoAck: false) != null)
-                    HeldBack++;
+                if (await channel.BasicGetAsync(queue, autoAck: false) is { } message)
+                    HeldBack += Record(message).Count;
         await Task.Delay(time); // closing the channel requeues the messages
     });
 
@@ -81,10 +77,13 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
         foreach (var queue in Queues)
             await channel.QueueBindAsync(RecordingQueue, queue, "");
         while (await channel.BasicGetAsync(RecordingQueue, autoAck: true) is { } message)
-            _recorded.Add((message.Exchange, message.BasicProperties, message.Body.ToArray()));
+            _recorded.Add(Record(message));
         if (_recorded.Count > MaxRecorded)
             _recorded.RemoveRange(0, MaxRecorded / 2);
     }
+
+    static RecordedMessage Record(BasicGetResult message) =>
+        new(message.Exchange, new BasicProperties(message.BasicProperties), message.Body.ToArray());
 
     /// <summary>Creates the queue of dead letters and the recording queue, and starts to record.</summary>
     public Task StartAsync() => WithChannelAsync(async channel =>
@@ -121,9 +120,6 @@ sealed partial class MessageTamperer(Uri amqp, string[] databases, Random random
         await using var channel = await _connection.CreateChannelAsync();
         await work(channel);
     }
-
-    [GeneratedRegex("\"messageId\"\\s*:\\s*\"[^\"]*\"")]
-    private static partial Regex MessageId();
 
     public async ValueTask DisposeAsync()
     {

@@ -22,7 +22,13 @@ sealed class ServiceFaults(OrderSystem system, TimeSpan reservationTimeout, Rand
         var isInOrder = point is "in-dispatch" or "in-scheduler" || random.Next(2) == 0;
         var replica = Any(isInOrder ? system.Orders : system.Accounts);
         await replica.StopAsync();
-        replica.Start(FaultSettings.KillAt(point, point is "in-recovery" or "in-scheduler" ? 1 : random.Next(1, 60)));
+        var maxHit = point switch
+        {
+            "in-recovery" or "in-scheduler" => 1,
+            "in-batch-settlement" => 10,
+            _ => 60,
+        };
+        replica.Start(FaultSettings.KillAt(point, random.Next(1, maxHit + 1)));
         var wasKilled = await HasExitedAsync(replica, TimeSpan.FromSeconds(15));
         await replica.KillAsync();
         await StartAsync(replica);
