@@ -15,18 +15,23 @@ sealed class BatchQueues(QueueBacklog queues)
     /// <summary>Longer, because the broker logs each question about a queue that does not exist.</summary>
     static readonly TimeSpan IntervalWithoutConsumer = TimeSpan.FromSeconds(5);
 
+    /// <summary>How old an answer can be: a sender that was idle does not know.</summary>
+    static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(3);
+
     readonly ConcurrentDictionary<string, Entry> _entries = new();
 
-    /// <summary>Whether batches for the queue had a consumer about a second ago.</summary>
+    /// <summary>
+    /// Whether batches for the queue had a consumer when that was checked last, three seconds ago at most.
+    /// </summary>
     public bool AreConsumed(string queue)
     {
         var entry = _entries.GetOrAdd(queue, _ => new Entry());
-        if (Stopwatch.GetElapsedTime(Volatile.Read(ref entry.Checked))
-            > (entry.AreConsumed ? Interval : IntervalWithoutConsumer)
+        var age = Stopwatch.GetElapsedTime(Volatile.Read(ref entry.Checked));
+        if (age > (entry.AreConsumed ? Interval : IntervalWithoutConsumer)
             && Interlocked.Exchange(ref entry.IsChecking, 1) == 0)
             using (ExecutionContext.SuppressFlow())
                 _ = Task.Run(() => CheckAsync(queue, entry));
-        return entry.AreConsumed;
+        return entry.AreConsumed && age < MaxAge;
     }
 
     async Task CheckAsync(string queue, Entry entry)
