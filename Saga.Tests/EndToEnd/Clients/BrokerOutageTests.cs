@@ -14,8 +14,9 @@ public sealed class When_the_broker_is_away_for_long : SystemFixture
     {
         var account = await OpenAccountAsync(1000);
         await ExecuteAsync(System.OrderDatabase, $"""
-            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time)
-            select gen_random_uuid(), 'Reserving', '{account}', '[]', 1, 'EUR', time, time
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time)
+            select gen_random_uuid(), 'Reserving', '{account}', '[]', 1, 'EUR', time, time, null
             from generate_series(1, 36000) as i, lateral (select now() - i * interval '0.1 s' as time) as times;
             insert into outbox_message (id, message_id, sent_time, enqueue_time, destination_address, message_type,
                 content_type, body, attempts)

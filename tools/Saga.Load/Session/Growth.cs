@@ -21,9 +21,10 @@ static class Growth
         var start = Stopwatch.StartNew();
         var each = (rows + Accounts - 1) / Accounts;
         await ExecuteAsync(orders, $"""
-            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time)
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time)
             select {Id('7', "n")}, 'Confirmed', {Id('a', $"n % {Accounts}")},
-                '[{"{"}"Sku":"grown","Quantity":1,"UnitPrice":1{"}"}]', 1, 'EUR', t, t
+                '[{"{"}"Sku":"grown","Quantity":1,"UnitPrice":1{"}"}]', 1, 'EUR', t, t, null
             from generate_series(0, {each * Accounts - 1}) n,
                 lateral (select now() - interval '1 day' + n * interval '1 ms') as at (t)
             """, cancellationToken);
