@@ -11,14 +11,16 @@ program() {
     cat > "$folder/source/Program.cs"
     {
         echo '<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><OutputType>Exe</OutputType>'
-        echo '<TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings><Nullable>enable</Nullable>'
+        echo '<TargetFramework>net10.0</TargetFramework><Nullable>enable</Nullable>'
+        echo '<ImplicitUsings>enable</ImplicitUsings>'
         echo '<AssemblyName>Finding</AssemblyName></PropertyGroup><ItemGroup>'
         for package in "$@"; do
             echo "<PackageReference Include=\"${package%=*}\" Version=\"${package#*=}\" />"
         done
         echo '</ItemGroup></Project>'
     } > "$folder/source/Finding.csproj"
-    timeout -k 5 300 dotnet build "$folder/source/Finding.csproj" -c Release -o "$folder/program" --nologo -v q -clp:ErrorsOnly
+    timeout -k 5 300 dotnet build "$folder/source/Finding.csproj" -c Release \
+        -o "$folder/program" --nologo -v q -clp:ErrorsOnly
 }
 
 # run ARGUMENT...: runs the program, at most a minute.
