@@ -1,4 +1,5 @@
 using RabbitMQ.Client;
+using Saga.Servers;
 using Saga.Services;
 
 namespace Saga.Tests.EndToEnd;
@@ -22,8 +23,7 @@ public sealed class When_many_messages_wait_between_the_services : SystemFixture
     [Test]
     public async Task Should_send_batches_in_both_directions()
     {
-        await ConfirmOrdersAsync(); // each service finds out that the other consumes batches
-        await Task.Delay(TimeToNotice);
+        await WaitForBatchesAsync();
 
         var (toAccount, toOrder) = await CountBatchesAsync(ConfirmOrdersAsync);
 
@@ -43,7 +43,7 @@ public sealed class When_many_messages_wait_between_the_services : SystemFixture
         var (toAccount, toOrder) = await CountBatchesAsync(ConfirmOrdersAsync);
 
         Assert.That((toAccount, toOrder), Is.EqualTo((0u, 0u)));
-        await RestartAsync(replica, []);
+        await RestartAsync(replica);
         await ConfirmOrdersAsync();
         await AuditAsync();
     }
@@ -52,28 +52,25 @@ public sealed class When_many_messages_wait_between_the_services : SystemFixture
     public async Task Should_complete_orders_whose_batches_wait_while_an_older_account_runs()
     {
         var account = await OpenAccountAsync(Count);
-        await ConfirmOrdersAsync();
-        await Task.Delay(TimeToNotice);
+        await WaitForBatchesAsync();
         var placed = PlaceOrdersAsync(Count, account); // Order still sends batches
         await RestartAsync(System.Accounts[0], _withoutBatches);
         var ids = await placed;
         await Task.Delay(TimeToNotice);
 
-        await RestartAsync(System.Accounts[0], []);
+        await RestartAsync(System.Accounts[0]);
 
         await AssertConfirmedAsync(ids);
         await AuditAsync();
     }
 
+    /// <summary>Places orders until each service knows that the other consumes batches.</summary>
+    Task WaitForBatchesAsync() => Wait.UntilAsync(
+        async () => await CountBatchesAsync(ConfirmOrdersAsync) is { ToAccount: > 0, ToOrder: > 0 }, MaxWait,
+        () => "batches in both directions");
+
     async Task ConfirmOrdersAsync() =>
         await AssertConfirmedAsync(await PlaceOrdersAsync(Count, await OpenAccountAsync(Count)));
-
-    static async Task RestartAsync(ServiceReplica replica, Dictionary<string, string> settings)
-    {
-        await replica.KillAsync();
-        replica.Start(settings);
-        await replica.WaitUntilReadyAsync();
-    }
 
     /// <summary>Counts the batches that are published for each service meanwhile.</summary>
     async Task<(uint ToAccount, uint ToOrder)> CountBatchesAsync(Func<Task> action)

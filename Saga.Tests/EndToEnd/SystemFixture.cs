@@ -74,6 +74,28 @@ public abstract class SystemFixture
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Holds the 10 EUR of an account for an order, bypassing Account.</summary>
+    protected Task HoldAllFundsAsync(string accountId, Guid orderId, string status) =>
+        ExecuteAsync(System.AccountDatabase, $"""
+            update accounts set available = 0, held = 10 where account_id = '{accountId}';
+            insert into reservations (order_id, account_id, amount, currency, status, create_time, update_time)
+            values ('{orderId}', '{accountId}', 10, 'EUR', '{status}', now(), now());
+            insert into ledger_entries
+                (account_id, order_id, kind, amount, available_after, held_after, captured_after, create_time)
+            values ('{accountId}', '{orderId}', 'Hold', 10, 0, 10, 0, now());
+            """);
+
+    /// <summary>Kills a replica, starts it, and waits until it is ready.</summary>
+    /// <param name="replica">The replica.</param>
+    /// <param name="settings">Additional environment variables for this start only.</param>
+    protected static async Task RestartAsync(ServiceReplica replica,
+        IReadOnlyDictionary<string, string>? settings = null)
+    {
+        await replica.KillAsync();
+        replica.Start(settings);
+        await replica.WaitUntilReadyAsync();
+    }
+
     /// <summary>Reads a number from the database of a service, bypassing the service.</summary>
     protected async Task<long> CountAsync(string database, string sql)
     {

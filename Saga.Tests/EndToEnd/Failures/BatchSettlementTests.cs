@@ -52,11 +52,4 @@ public sealed class When_a_service_is_killed_while_a_batch_is_partly_settled : S
             // The process is being killed; the request is repeated when it runs again.
         }
     }
-
-    static async Task RestartAsync(ServiceReplica replica, IReadOnlyDictionary<string, string>? settings = null)
-    {
-        await replica.KillAsync();
-        replica.Start(settings);
-        await replica.WaitUntilReadyAsync();
-    }
 }

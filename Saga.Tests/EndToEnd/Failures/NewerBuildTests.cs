@@ -45,14 +45,7 @@ public sealed class When_a_newer_build_has_changed_a_row : SystemFixture
     {
         var account = await OpenAccountAsync(10);
         var order = NewId.NextSequentialGuid();
-        await ExecuteAsync(System.AccountDatabase, $"""
-            update accounts set available = 0, held = 10 where account_id = '{account}';
-            insert into reservations (order_id, account_id, amount, currency, status, create_time, update_time)
-            values ('{order}', '{account}', 10, 'EUR', 'Lent', now(), now());
-            insert into ledger_entries
-                (account_id, order_id, kind, amount, available_after, held_after, captured_after, create_time)
-            values ('{account}', '{order}', 'Hold', 10, 0, 10, 0, now());
-            """);
+        await HoldAllFundsAsync(account, order, status: "Lent");
         await ExecuteAsync(System.OrderDatabase, $$"""
             insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
                 resend_time)
