@@ -5,7 +5,7 @@ using Messaging.Postgres;
 namespace Messaging.RabbitMq;
 
 /// <summary>
-/// The delivered batches of a channel whose messages are not all settled. Each message has a delivery tag of its own,
+/// The delivered batches of a channel whose messages are not all settled. Each message has its own delivery tag,
 /// which the broker does not know.
 /// </summary>
 sealed class BatchDeliveries

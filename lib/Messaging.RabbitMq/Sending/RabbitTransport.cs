@@ -34,6 +34,9 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
+    readonly Dictionary<string, string> _batchAddresses = options.Value.BatchQueues
+        .ToDictionary(x => x, x => $"exchange:{MessageBatch.QueueOf(x)}");
+
     readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     readonly Lock _lock = new();
@@ -115,9 +118,9 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     /// <summary>The declared exchange of an exchange's batches; null while nobody consumes batches.</summary>
     CachedString? BatchExchangeOf(CachedString exchange, OpenChannel open)
     {
-        if (!options.Value.BatchQueues.Contains(exchange.Value) || !batchQueues.AreConsumed(exchange.Value))
+        if (!_batchAddresses.TryGetValue(exchange.Value, out var address)
+            || !batchQueues.AreConsumed(exchange.Value))
             return null;
-        var address = $"exchange:{MessageBatch.QueueOf(exchange.Value)}";
         return ExchangeOf(address, open) is { IsCompletedSuccessfully: true, Result: var declared } ? declared : null;
     }
 

@@ -88,8 +88,10 @@ sealed class OutboxStore<TDbContext>(
     public async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> FindInbox(TDbContext db,
         IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
+        if (Consumed(units) is not { Count: > 0 } consumed)
+            return new HashSet<(Guid, Guid)>();
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
-        batch.BatchCommands.Add(OnKeys(For(db).FindInboxes, Consumed(units)));
+        batch.BatchCommands.Add(OnKeys(For(db).FindInboxes, consumed));
         await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
         return await ReadInbox(rows).ConfigureAwait(false);
     }
