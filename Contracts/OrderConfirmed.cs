@@ -2,7 +2,7 @@ namespace Contracts;
 
 /// <summary>
 /// Event of Order: the order is confirmed. Account captures the funds that it holds for the order, and answers
-/// <see cref="FundsCaptured" />. Order sends the event again, only to Account, until it has the answer. Idempotent by
+/// <see cref="OrdersCaptured" />. Order sends the event again, only to Account, until it has the answer. Idempotent by
 /// order id.
 /// </summary>
 /// <param name="OrderId">The order.</param>

@@ -19,7 +19,7 @@ static class FundsExtensions
                 x.AddConsumer<ReleaseFundsConsumer>();
                 x.AddConsumer<CaptureFundsConsumer>();
             },
-            sendsTo: [FundsHandler.OrderQueue],
+            sendsTo: [FundsHandler.OrderQueue, FundsHandler.CapturesQueue],
             publishes:
             [
                 typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),

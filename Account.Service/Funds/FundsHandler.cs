@@ -8,14 +8,17 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>
-/// Applies a command to the funds of an order, and sends the resulting event to Order. A version of Order that does not
-/// ask for that receives it as a published event.
+/// Applies a command to the funds of an order, and sends the resulting event to the address at which Order expects
+/// answers. A version of Order that expects none receives the event as a published one.
 /// </summary>
 sealed partial class FundsHandler(
     IUnitOfWork<AccountDbContext> unitOfWork, FundsStep step, ILogger<FundsHandler> log)
 {
-    /// <summary>Where Order receives answers; no other address is answered.</summary>
+    /// <summary>Where Order receives an event for each order.</summary>
     public static readonly Uri OrderQueue = new("exchange:order-state");
+
+    /// <summary>Where Order receives <see cref="OrdersCaptured" />.</summary>
+    public static readonly Uri CapturesQueue = new("exchange:orders-captured");
 
     /// <summary>
     /// The order waits for the event: it stays in the outbox until Order has declared the queue that receives it.
@@ -31,21 +34,25 @@ sealed partial class FundsHandler(
     /// <summary>Handles one message.</summary>
     public async Task HandleAsync<T>(ConsumeContext<T> context) where T : class
     {
-        var command = FundsCommand.Of(context.Message);
-        var result = await unitOfWork.DecideAsync(step, command, context.CancellationToken);
-        if (result == null)
+        // No other address is answered.
+        var address = context.ResponseAddress is { } x && (x == OrderQueue || x == CapturesQueue) ? x : null;
+        var command = FundsCommand.Of(context.Message, sharesAnswer: address == CapturesQueue);
+        var decision = await unitOfWork.DecideAsync(step, command, context.CancellationToken);
+        if (decision.IsPostponed)
         {
             LogPostponed(typeof(T).Name, command.OrderId);
             await context.PostponeAsync();
             return;
         }
 
-        var pipe = result is FundsCaptured ? Droppable : RequireQueue;
-        if (context.ResponseAddress == OrderQueue)
-            await (await context.GetSendEndpoint(OrderQueue))
-                .Send(result, result.GetType(), pipe, context.CancellationToken);
+        if (decision.Answer is not { } answer)
+            return;
+        var pipe = answer is FundsCaptured ? Droppable : RequireQueue;
+        if (address != null)
+            await (await context.GetSendEndpoint(address))
+                .Send(answer, answer.GetType(), pipe, context.CancellationToken);
         else
-            await context.Publish(result, result.GetType(), pipe, context.CancellationToken);
+            await context.Publish(answer, answer.GetType(), pipe, context.CancellationToken);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{MessageType} of order {OrderId} is postponed: the reservation "

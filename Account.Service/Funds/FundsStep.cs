@@ -8,10 +8,9 @@ namespace Accounts;
 
 /// <summary>
 /// Runs <see cref="Funds" /> for all commands of a group commit: locks each account once, applies the commands one
-/// after the other in memory, and writes the results with one statement per table. The result of a command is the event
-/// to publish; null if the reservation has a status that only newer builds know, so that this one cannot decide.
+/// after the other in memory, and writes the results with one statement per table.
 /// </summary>
-public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, object?>
+public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, FundsDecision>
 {
     /// <summary>
     /// Locks the accounts until the transaction ends, then reads the orders' reservations. Accounts are locked in the
@@ -42,7 +41,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
     }
 
     /// <inheritdoc />
-    public async Task<BatchDecision<object?>> Decide(
+    public async Task<BatchDecision<FundsDecision>> Decide(
         NpgsqlDataReader rows, IReadOnlyList<FundsCommand> requests, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(rows);
@@ -56,7 +55,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
 
         var (inserted, updated) = (new Dictionary<Guid, Reservation>(), new Dictionary<Guid, Reservation>());
         var entries = new List<LedgerEntry>();
-        var results = new List<(object?, Exception?)>(requests.Count);
+        var results = new List<(FundsDecision?, Exception?)>(requests.Count);
         var now = time.UtcNow();
         foreach (var request in requests)
             try
@@ -64,12 +63,12 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
                 var known = reservations.GetValueOrDefault(request.OrderId);
                 if (known != null && !Enum.IsDefined(known.Status))
                 {
-                    results.Add((null, null));
+                    results.Add((new FundsDecision(null, IsPostponed: true), null));
                     continue;
                 }
 
                 var funds = new Funds(accounts.GetValueOrDefault(request.AccountId), known, now);
-                results.Add((funds.Decide(request), null));
+                results.Add((new FundsDecision(funds.Decide(request)), null));
                 if (funds.Reservation is { } reservation && funds.HasChanged)
                 {
                     reservations[request.OrderId] = reservation;
@@ -85,7 +84,8 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, obje
                 results.Add((null, e)); // thrown before anything changed, so only this command fails
             }
 
-        return new BatchDecision<object?>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
+        FundsDecision.ShareAnswers(requests, results);
+        return new BatchDecision<FundsDecision>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
     }
 
     static IEnumerable<NpgsqlBatchCommand> Statements(

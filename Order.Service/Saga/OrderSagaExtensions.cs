@@ -18,15 +18,20 @@ static class OrderSagaExtensions
         builder.Services.AddSingleton(x => new OrderStateMachine(
             x.GetRequiredService<IOptions<SagaOptions>>(), x.GetRequiredService<DatabaseClock<OrderDbContext>>()));
         builder.AddMessaging<OrderDbContext>(
-            x => x.AddSagaStateMachine<OrderStateMachine, OrderState>((context, saga) =>
-                saga.ConnectSagaConfigurationObserver(new NewerStates(context.GetRequiredService<OrderStateMachine>(),
-                    context.GetRequiredService<ILogger<OrderStateMachine>>()))).EntityFrameworkRepository(r =>
+            x =>
             {
-                r.ConcurrencyMode = ConcurrencyMode.Optimistic;
-                r.ExistingDbContext<OrderDbContext>();
-                r.UsePostgres();
-                r.KeepRecentSagas = true;
-            }),
+                x.AddSagaStateMachine<OrderStateMachine, OrderState>((context, saga) =>
+                    saga.ConnectSagaConfigurationObserver(new NewerStates(
+                        context.GetRequiredService<OrderStateMachine>(),
+                        context.GetRequiredService<ILogger<OrderStateMachine>>()))).EntityFrameworkRepository(r =>
+                {
+                    r.ConcurrencyMode = ConcurrencyMode.Optimistic;
+                    r.ExistingDbContext<OrderDbContext>();
+                    r.UsePostgres();
+                    r.KeepRecentSagas = true;
+                });
+                x.AddConsumer<OrdersCapturedConsumer>();
+            },
             sendsTo:
             [
                 OrderStateMachine.ReserveFundsQueue, OrderStateMachine.ReleaseFundsQueue,

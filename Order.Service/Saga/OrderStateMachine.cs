@@ -27,6 +27,12 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     public static readonly Uri AnswersQueue = new("exchange:order-state");
 
     /// <summary>
+    /// The address to which Account sends <see cref="OrdersCaptured" />, the answer to <see cref="OrderConfirmed" />:
+    /// the queue of <see cref="OrdersCapturedConsumer" />.
+    /// </summary>
+    public static readonly Uri CapturesQueue = new("exchange:orders-captured");
+
+    /// <summary>
     /// The states in which an order waits for an answer of Account, and the address of what Account has not answered.
     /// </summary>
     public static readonly IReadOnlyList<(string State, Uri Queue)> Awaiting =
@@ -62,7 +68,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         During(Reserving,
             When(FundsReserved)
                 .Unschedule(ReservationTimeout)
-                .Publish(x => OrderConfirmedFor(x.Saga), ExpectAnswer)
+                .Publish(x => OrderConfirmedFor(x.Saga), ExpectCapture)
                 .TransitionTo(Confirmed),
             When(ReservationRejected)
                 .Unschedule(ReservationTimeout)
@@ -98,7 +104,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             When(FundsCaptured)
                 .Then(x => x.Saga.ResendTime = null),
             When(AnswerOverdue, x => x.Saga.ResendTime != null)
-                .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), ExpectAnswer)
+                .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), ExpectCapture)
                 .Then(x => PostponeResend(x.Saga)));
 
         During(Rejected, Ignore(AnswerOverdue));
@@ -122,10 +128,14 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), ExpectAnswer);
     }
 
-    static void ExpectAnswer(SendContext send)
+    static void ExpectAnswer(SendContext send) => ExpectAnswerAt(AnswersQueue, send);
+
+    static void ExpectCapture(SendContext send) => ExpectAnswerAt(CapturesQueue, send);
+
+    static void ExpectAnswerAt(Uri queue, SendContext send)
     {
         send.RequireQueue();
-        send.ResponseAddress = AnswersQueue;
+        send.ResponseAddress = queue;
         send.FaultAddress = Faults; // otherwise faults of commands would come as answers
     }
 
@@ -161,7 +171,10 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>Account has released the funds, and will never hold any for this order.</summary>
     public Event<FundsReleased> FundsReleased { get; private set; } = null!;
 
-    /// <summary>Account has captured the funds of the confirmed order.</summary>
+    /// <summary>
+    /// A build of Account that does not know <see cref="OrdersCaptured" /> has captured the funds of the confirmed
+    /// order.
+    /// </summary>
     public Event<FundsCaptured> FundsCaptured { get; private set; } = null!;
 
     /// <summary>Account has not answered the last command in time: the saga sends it again.</summary>

@@ -78,25 +78,9 @@ public sealed class When_funds_commands_are_concurrent
         var account = await OpenAccountAsync(10);
         var commands = new[] { 8m, 5, 2, 1 }
             .Select(x => FundsCommand.Of(new ReserveFunds(Guid.CreateVersion7(), account, x, "EUR"))).ToList();
-        await using var connection = new NpgsqlConnection(_system.Servers.Postgres.Admin(_system.AccountDatabase));
-        await connection.OpenAsync();
-        var step = new FundsStep(TimeProvider.System);
-        BatchDecision<object?> decision;
-        await using (var load = new NpgsqlBatch(connection))
-        {
-            step.Load(load, commands);
-            await using var rows = await load.ExecuteReaderAsync();
-            decision = await step.Decide(rows, commands, default);
-        }
+        var decisions = await DecideAsync(commands);
 
-        await using (var write = new NpgsqlBatch(connection))
-        {
-            foreach (var statement in decision.Statements)
-                write.BatchCommands.Add(statement);
-            await write.ExecuteNonQueryAsync();
-        }
-
-        Assert.That(decision.Results.Select(x => x.Value?.GetType()), Is.EqualTo(new[]
+        Assert.That(decisions.Select(x => x.Answer?.GetType()), Is.EqualTo(new[]
         {
             typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReserved), typeof(ReservationRejected),
         }));
@@ -106,6 +90,47 @@ public sealed class When_funds_commands_are_concurrent
             {
                 (V1.EntryKind.Deposit, 10L, 0L), (V1.EntryKind.Hold, 2L, 8L), (V1.EntryKind.Hold, 0L, 10L),
             }));
+    }
+
+    [Test]
+    public async Task Should_answer_the_captures_of_a_group_together()
+    {
+        var account = await OpenAccountAsync(10);
+        Guid[] orders = [Guid.CreateVersion7(), Guid.CreateVersion7(), Guid.CreateVersion7()];
+        await DecideAsync([.. orders.Select(x => FundsCommand.Of(new ReserveFunds(x, account, 1, "EUR")))]);
+        FundsCommand Capture(int order, bool sharesAnswer) =>
+            FundsCommand.Of(new OrderConfirmed(orders[order], account), sharesAnswer);
+
+        var decisions = await DecideAsync([Capture(0, sharesAnswer: true), Capture(1, sharesAnswer: false),
+            Capture(2, sharesAnswer: true), Capture(0, sharesAnswer: true)]);
+
+        Assert.That(decisions[0].Answer, Is.InstanceOf<OrdersCaptured>());
+        Assert.That(((OrdersCaptured)decisions[0].Answer!).OrderIds, Is.EqualTo(new[] { orders[0], orders[2] }));
+        Assert.That(decisions.Skip(1).Select(x => x.Answer),
+            Is.EqualTo(new object?[] { new FundsCaptured(orders[1]), null, null }));
+        Assert.That(decisions, Has.None.Property(nameof(FundsDecision.IsPostponed)).True);
+        Assert.That(await CountReservationsAsync(account, ReservationStatus.Captured), Is.EqualTo(3));
+    }
+
+    /// <summary>Runs the step for one group, and stores its decisions.</summary>
+    async Task<IReadOnlyList<FundsDecision>> DecideAsync(IReadOnlyList<FundsCommand> commands)
+    {
+        await using var connection = new NpgsqlConnection(_system.Servers.Postgres.Admin(_system.AccountDatabase));
+        await connection.OpenAsync();
+        var step = new FundsStep(TimeProvider.System);
+        BatchDecision<FundsDecision> decision;
+        await using (var load = new NpgsqlBatch(connection))
+        {
+            step.Load(load, commands);
+            await using var rows = await load.ExecuteReaderAsync();
+            decision = await step.Decide(rows, commands, default);
+        }
+
+        await using var write = new NpgsqlBatch(connection);
+        foreach (var statement in decision.Statements)
+            write.BatchCommands.Add(statement);
+        await write.ExecuteNonQueryAsync();
+        return [.. decision.Results.Select(x => x.Value!)];
     }
 
     [Test]

@@ -3,6 +3,7 @@ using Google.Rpc;
 using Grpc.Core;
 using Npgsql;
 using Orders.V1;
+using RabbitMQ.Client;
 using Saga.Audit;
 using Saga.Servers;
 using Saga.Services;
@@ -102,6 +103,15 @@ public abstract class SystemFixture
         await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
         await using var command = source.CreateCommand(sql);
         return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Counts the messages that wait in a queue.</summary>
+    protected async Task<uint> CountMessagesAsync(string queue)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) };
+        await using var connection = await factory.CreateConnectionAsync();
+        await using var channel = await connection.CreateChannelAsync();
+        return await channel.MessageCountAsync(queue);
     }
 
     protected async Task<string> OpenAccountAsync(long deposit, string currency = "EUR")

@@ -109,6 +109,25 @@ public sealed class When_the_broker_loses_messages : SystemFixture
     }
 
     [Test]
+    public async Task Should_know_that_the_funds_are_captured_after_the_event_was_purged()
+    {
+        var account = await OpenAccountAsync(100);
+        await WithHeldFundsAsync(account, async id =>
+        {
+            await AssertConfirmedAsync(id);
+            await Wait.UntilAsync(async () => await CountMessagesAsync("capture-funds") > 0, MaxWait,
+                () => "the event in its queue");
+            await System.Orders[0].KillAsync();
+            await StartAsync(System.Accounts[0]);
+            await LoseAsync("orders-captured");
+            await System.Accounts[0].KillAsync();
+            await StartAsync(System.Orders[0]);
+        }, OrderStatus.Confirmed, isAnswerLost: false);
+        await AuditAsync();
+        await WaitForBalancesAsync(account, 90, 0, 10);
+    }
+
+    [Test]
     public async Task Should_report_a_hold_whose_order_nobody_knows()
     {
         var account = await OpenAccountAsync(100);
@@ -186,14 +205,4 @@ public sealed class When_the_broker_loses_messages : SystemFixture
 
     Task WaitUntilEmptyAsync(string queue) => Wait.UntilAsync(
         async () => await CountMessagesAsync(queue) == 0, MaxWait, () => $"queue {queue} to be empty");
-
-    async Task<uint> CountMessagesAsync(string queue)
-    {
-        await using var connection = await new RabbitMQ.Client.ConnectionFactory
-        {
-            Uri = new Uri(Rabbit.Amqp(System.VirtualHost)),
-        }.CreateConnectionAsync();
-        await using var channel = await connection.CreateChannelAsync();
-        return await channel.MessageCountAsync(queue);
-    }
 }

@@ -20,7 +20,8 @@ sealed class MessageLoss(OrderSystem system, Random random)
     const string Purge = "purge", Expiry = "expiry", DeadLetter = "dead letter";
 
     /// <summary>The queues of single messages.</summary>
-    public static readonly string[] Queues = ["reserve-funds", "release-funds", "capture-funds", "order-state"];
+    public static readonly string[] Queues =
+        ["reserve-funds", "release-funds", "capture-funds", "order-state", "orders-captured"];
 
     /// <summary>The number of batches that were purged.</summary>
     public long PurgedBatches { get; private set; }
@@ -35,7 +36,7 @@ sealed class MessageLoss(OrderSystem system, Random random)
     {
         var (queue, way) = kind.Split(", ") is [var first, var second] ? (first, second)
             : throw new ArgumentException($"{kind} is not a kind of message loss", nameof(kind));
-        var consumers = queue == "order-state" ? system.Orders : system.Accounts;
+        var consumers = queue.StartsWith("order", StringComparison.Ordinal) ? system.Orders : system.Accounts;
         var rabbit = system.Servers.Rabbit;
         // A message that was queued before the policy never expires, and keeps those behind it in the queue.
         if (way != Purge)

@@ -16,6 +16,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
         [SimBroker.ReserveFundsQueue] = new("00000000-0000-0000-0000-000000000002"),
         [SimBroker.ReleaseFundsQueue] = new("00000000-0000-0000-0000-000000000003"),
         [SimBroker.CaptureFundsQueue] = new("00000000-0000-0000-0000-000000000004"),
+        [SimBroker.OrdersCapturedQueue] = new("00000000-0000-0000-0000-000000000005"),
     };
 
     (OrderState Order, OrderState Loaded, int Version)? _loaded;
@@ -37,7 +38,9 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
         (_transaction.Consumed, _transaction.InboxId) = ((message.MessageId, queue), InboxId);
         try
         {
-            if (queue == SimBroker.OrderStateQueue)
+            if (message.Content is OrdersCaptured captures)
+                ((OrderDatabase)database).RecordCaptures(_transaction, captures.OrderIds);
+            else if (queue == SimBroker.OrderStateQueue)
                 await HandleOrder((OrderDatabase)database);
             else
                 await HandleFunds((AccountDatabase)database);
@@ -63,7 +66,6 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
             FundsReserved x => x.OrderId,
             ReservationRejected x => x.OrderId,
             FundsReleased x => x.OrderId,
-            FundsCaptured x => x.OrderId,
             ReservationTimedOut x => x.OrderId,
             var other => throw new InvalidOperationException($"order-state does not consume {other}"),
         };
@@ -74,7 +76,6 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
                 : throw new InvalidOperationException($"order {id} does not exist");
         }
 
-
         var loaded = _loaded.Value;
         await StateMachineRunner.Handle(loaded.Order, message.Content, message.Token, _transaction, world,
             () => replica.Clock.UtcNow);
@@ -83,7 +84,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
 
     async Task HandleFunds(AccountDatabase accounts)
     {
-        var command = FundsCommand.Of(message.Content);
+        var command = FundsCommand.Of(message.Content, sharesAnswer: true);
         var (orderId, accountId) = (command.OrderId, command.AccountId);
         var transaction = _transaction;
         var funds = await replica.Query($"lock and load for {message.Content}", () =>
@@ -92,7 +93,9 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
                 accounts.Lock(accountId, replica.Process, transaction);
             return accounts.Load(orderId, accountId, message.Content);
         }, () => accounts.CanLock(accountId, transaction));
-        _transaction.Messages.Add(world.NewMessage(funds.Decide(command), replica.Clock.UtcNow));
+        List<(FundsDecision? Decision, Exception?)> decisions = [(new FundsDecision(funds.Decide(command)), null)];
+        FundsDecision.ShareAnswers([command], decisions);
+        _transaction.Messages.Add(world.NewMessage(decisions[0].Decision!.Answer!, replica.Clock.UtcNow));
         accounts.Save(_transaction, funds, message.Content);
     }
 

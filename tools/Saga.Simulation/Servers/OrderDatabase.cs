@@ -62,6 +62,28 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
         });
     }
 
+    /// <summary>Runs the statement of the production consumer of OrdersCaptured.</summary>
+    public void RecordCaptures(SimTransaction transaction, IEnumerable<Guid> ids)
+    {
+        transaction.Checks.Add(() =>
+        {
+            foreach (var id in ids)
+                if (_orders[id].Order.CurrentState != nameof(OrderStateMachine.Confirmed))
+                    throw new InvalidOperationException($"order {id:N} is not confirmed");
+        });
+        transaction.Changes.Add(() =>
+        {
+            foreach (var id in ids)
+            {
+                var (order, version) = _orders[id];
+                if (order.ResendTime == null)
+                    continue;
+                (order.ResendTime, version) = (null, version + 1);
+                _orders[id] = (order, version);
+            }
+        });
+    }
+
     public static OrderState Copy(OrderState x) => new()
     {
         CorrelationId = x.CorrelationId,

@@ -7,7 +7,8 @@ namespace Saga.Simulation;
 sealed class SimBroker
 {
     public const string OrderStateQueue = "order-state", ReserveFundsQueue = "reserve-funds",
-        ReleaseFundsQueue = "release-funds", CaptureFundsQueue = "capture-funds";
+        ReleaseFundsQueue = "release-funds", CaptureFundsQueue = "capture-funds",
+        OrdersCapturedQueue = "orders-captured";
 
     readonly Dictionary<string, List<AmqpMessage>> _queues = new()
     {
@@ -15,6 +16,7 @@ sealed class SimBroker
         [ReserveFundsQueue] = [],
         [ReleaseFundsQueue] = [],
         [CaptureFundsQueue] = [],
+        [OrdersCapturedQueue] = [],
     };
 
     readonly List<(SimProcess Consumer, string Queue, AmqpMessage Message, ulong Tag)> _unacknowledged = [];
@@ -30,8 +32,8 @@ sealed class SimBroker
         ReserveFunds => ReserveFundsQueue,
         ReleaseFunds => ReleaseFundsQueue,
         OrderConfirmed => CaptureFundsQueue,
-        FundsReserved or ReservationRejected or FundsReleased or FundsCaptured or ReservationTimedOut =>
-            OrderStateQueue,
+        FundsReserved or ReservationRejected or FundsReleased or ReservationTimedOut => OrderStateQueue,
+        OrdersCaptured => OrdersCapturedQueue,
         _ => null,
     };
 

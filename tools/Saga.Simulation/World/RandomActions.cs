@@ -8,6 +8,9 @@ namespace Saga.Simulation;
 /// </summary>
 sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
 {
+    static readonly string[] OrderQueues =
+        [SimBroker.OrderStateQueue, SimBroker.OrderStateQueue, SimBroker.OrdersCapturedQueue];
+
     static readonly string[] AccountQueues =
         [SimBroker.ReserveFundsQueue, SimBroker.ReleaseFundsQueue, SimBroker.CaptureFundsQueue];
 
@@ -97,7 +100,7 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
     public void Deliver()
     {
         var isForOrder = _random.Next(2) == 0;
-        var queue = isForOrder ? SimBroker.OrderStateQueue : AccountQueues[_random.Next(3)];
+        var queue = (isForOrder ? OrderQueues : AccountQueues)[_random.Next(3)];
         if (world.Running((isForOrder ? 0 : 2) + _random.Next(2)) is not { } replica)
             return;
         if (world.Broker.Deliver(queue, replica.Process, _random) is not var (message, tag))
@@ -132,7 +135,7 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
     /// <summary>Loses a message of a random queue; sometimes all of them, as a purge does.</summary>
     void Lose()
     {
-        var queue = _random.Next(3) == 0 ? SimBroker.OrderStateQueue : AccountQueues[_random.Next(3)];
+        var queue = (_random.Next(3) == 0 ? OrderQueues : AccountQueues)[_random.Next(3)];
         var isPurge = _random.Next(3) == 0;
         while (world.Broker.Lose(queue, _random) is { } lost)
         {
