@@ -1,6 +1,7 @@
 using System.Transactions;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
+using MassTransit.Middleware.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -202,6 +203,24 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
             await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
             await db.SaveChangesAsync();
         });
+
+        await WaitForPongAsync(name);
+    }
+
+    [Test]
+    public async Task Should_search_the_outbox_at_once_when_it_is_notified()
+    {
+        var silent = await StartReplicaAsync(o => o.UseBusOutbox(b => b.DisableDeliveryService()),
+            withConsumers: false);
+        var slow = await StartReplicaAsync(o => o.QueryDelay = TimeSpan.FromMinutes(10));
+        var name = Unique("notified");
+        await InScopeAsync(silent, async (db, scope) =>
+        {
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
+            await db.SaveChangesAsync();
+        });
+
+        slow.Services.GetRequiredService<IBusOutboxNotification>().Delivered();
 
         await WaitForPongAsync(name);
     }

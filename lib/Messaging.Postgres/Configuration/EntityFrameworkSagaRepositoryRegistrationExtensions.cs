@@ -23,6 +23,16 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         return configurator.Repository(repository.Register);
     }
 
+    /// <summary>Stores the sagas of job consumers: job types, jobs and attempts.</summary>
+    public static IJobSagaRegistrationConfigurator EntityFrameworkRepository(
+        this IJobSagaRegistrationConfigurator configurator,
+        Action<IEntityFrameworkSagaRepositoryConfigurator> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configurator);
+        configurator.UseRepositoryRegistrationProvider(new Provider(configure));
+        return configurator;
+    }
+
     /// <summary>Sets the repository of all sagas that have no repository.</summary>
     public static void SetEntityFrameworkSagaRepositoryProvider(this IRegistrationConfigurator configurator,
         Action<IEntityFrameworkSagaRepositoryConfigurator> configure)

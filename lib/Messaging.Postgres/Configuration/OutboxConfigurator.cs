@@ -3,6 +3,7 @@ using MassTransit;
 using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
+using MassTransit.Middleware.Outbox;
 using MassTransit.Scheduling;
 using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
@@ -65,6 +66,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<MessageDispatcher<TDbContext>>();
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxCleanup<TDbContext>>());
+        bus.TryAddSingleton<OutboxNotification>();
+        bus.TryAddSingleton<IBusOutboxNotification>(x => x.GetRequiredService<OutboxNotification>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
         bus.TryAddSingleton<WarmUp<TDbContext>>();

@@ -12,6 +12,7 @@ sealed partial class OutboxRecovery<TDbContext>(
     MessageDispatcher<TDbContext> dispatcher,
     IOutboxRows<TDbContext> rows,
     OutboxOptions<TDbContext> options,
+    OutboxNotification notification,
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
@@ -45,6 +46,7 @@ sealed partial class OutboxRecovery<TDbContext>(
     {
         while (!stoppingToken.IsCancellationRequested)
         {
+            var notified = notification.Next;
             try
             {
                 while (await dispatcher.DispatchDue(retries, stoppingToken).ConfigureAwait(false) == limit)
@@ -60,7 +62,8 @@ sealed partial class OutboxRecovery<TDbContext>(
                 LogFailed(e, options.QueryDelay);
             }
 
-            await Task.Delay(options.QueryDelay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await notified.WaitAsync(options.QueryDelay, stoppingToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -33,7 +33,7 @@ sealed class SagaRepositoryContextFactory<TSaga>(
     async Task Run<T>(ConsumeContext<T> context, Func<SagaRepositoryContext<TSaga, DbContext, T>, Task> step)
         where T : class
     {
-        var db = options.GetDbContext(provider);
+        var db = options.OpenDbContext(provider, context);
         try
         {
             var isInUnit = context.TryGetPayload<IOutboxConsumeContext>(out var unit)
@@ -58,8 +58,7 @@ sealed class SagaRepositoryContextFactory<TSaga>(
         }
         finally
         {
-            if (options.OwnsDbContext)
-                await db.DisposeAsync().ConfigureAwait(false);
+            await options.CloseDbContext(db).ConfigureAwait(false);
         }
     }
 
@@ -84,15 +83,14 @@ sealed class SagaRepositoryContextFactory<TSaga>(
 
     async Task<T> Read<T>(Func<SagaReadContext<TSaga>, Task<T>> read, CancellationToken cancellationToken)
     {
-        var db = options.GetDbContext(provider);
+        var db = options.OpenDbContext(provider);
         try
         {
             return await read(new SagaReadContext<TSaga>(db, options, cancellationToken)).ConfigureAwait(false);
         }
         finally
         {
-            if (options.OwnsDbContext)
-                await db.DisposeAsync().ConfigureAwait(false);
+            await options.CloseDbContext(db).ConfigureAwait(false);
         }
     }
 

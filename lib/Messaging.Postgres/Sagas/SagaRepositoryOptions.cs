@@ -14,6 +14,9 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
     public Func<IServiceProvider, DbContext> GetDbContext { get; set; } = null!;
     public bool OwnsDbContext { get; set; }
 
+    /// <summary>Creates the DbContexts instead, for a repository without a container.</summary>
+    public ISagaDbContextFactory<TSaga>? Factory { get; set; }
+
     /// <summary>The contexts for shared loads; null if the repository creates its own DbContexts.</summary>
     public Func<IServiceProvider, IRecentContexts>? GetRecentContexts { get; set; }
 
@@ -31,6 +34,14 @@ sealed class SagaRepositoryOptions<TSaga> where TSaga : class, ISaga
 
     public ILockStatementProvider LockStatements { get; set; } = new PostgresLockStatementProvider();
     public Func<IQueryable<TSaga>, IQueryable<TSaga>>? Customization { get; set; }
+
+    public DbContext OpenDbContext(IServiceProvider provider) => Factory?.Create() ?? GetDbContext(provider);
+
+    public DbContext OpenDbContext<T>(IServiceProvider provider, ConsumeContext<T> context) where T : class =>
+        Factory?.CreateScoped(context) ?? GetDbContext(provider);
+
+    public ValueTask CloseDbContext(DbContext db) =>
+        Factory?.ReleaseAsync(db) ?? (OwnsDbContext ? db.DisposeAsync() : default);
 
     public IQueryable<TSaga> Customize(IQueryable<TSaga> query) => Customization?.Invoke(query) ?? query;
 
