@@ -95,11 +95,7 @@ public static class MessagingExtensions
             host.Heartbeat(BrokerSocket.Heartbeat);
             host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;
         });
-        rabbit.ConfigureJsonSerializerOptions(json =>
-        {
-            json.WriteIndented = false;
-            return json;
-        });
+        rabbit.ConfigureJsonSerializerOptions(LeanEnvelopes.Configure);
         rabbit.UseSequentialMessageIds();
         rabbit.ConfigureEndpoints(context);
     }
