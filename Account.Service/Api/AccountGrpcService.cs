@@ -31,15 +31,18 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         try
         {
             db.Add(account);
-            await unitOfWork.CommitAsync(context.CancellationToken);
+            await LostConnection.RepeatAsync(() => unitOfWork.CommitAsync(context.CancellationToken));
             return account.ToProto();
         }
         catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e)
             is AccountDbContext.AccountKey or AccountDbContext.OpenRequestKey)
         {
             db.ChangeTracker.Clear();
-            var first = requestId == null ? null : await db.Accounts.AsNoTracking()
-                .SingleOrDefaultAsync(x => x.RequestId == requestId, context.CancellationToken);
+            // This call itself may have committed the account, although its connection was lost.
+            var first = await db.Accounts.AsNoTracking().SingleOrDefaultAsync(
+                x => (requestId != null && x.RequestId == requestId)
+                    || (x.AccountId == account.AccountId && x.RequestId == requestId && x.CreateTime == now),
+                context.CancellationToken);
             if (first == null)
                 throw RpcErrors.AlreadyExists("ACCOUNT_EXISTS", "account", account.AccountId,
                     $"account {account.AccountId} already exists");
@@ -73,26 +76,46 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == AccountDbContext.DepositRequestKey)
         {
             // A concurrent call with the same request id has committed; the second attempt finds its entry.
-            db.ChangeTracker.Clear();
             return (await DepositAsync(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
         }
     }
 
-    async Task<Account> DepositAsync(
+    Task<Account> DepositAsync(Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
+    {
+        var isCommitting = false;
+        return LostConnection.RepeatAsync(async () =>
+        {
+            db.ChangeTracker.Clear(); // of an earlier attempt
+            await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+            if (await FindDepositedAsync(accountId, amount, requestId, cancellationToken) is { } deposited)
+                return deposited;
+            var account = await LockAsync(accountId, amount, cancellationToken);
+            db.Add(account.Deposit(amount.Amount, requestId, time.UtcNow()));
+            await db.SaveChangesAsync(cancellationToken);
+            isCommitting = true;
+            await transaction.CommitAsync(cancellationToken);
+            return account;
+        }, mayRepeat: () => requestId != null || !isCommitting); // without an id, nothing shows what was committed
+    }
+
+    /// <summary>Returns the account of a deposit that was made before; null if it was not.</summary>
+    async Task<Account?> FindDepositedAsync(
         Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var first = requestId == null ? null
             : await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == requestId, cancellationToken);
-        if (first != null)
-        {
-            var deposited = await FindAsync(first.AccountId, cancellationToken);
-            return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
-                ? deposited
-                : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId!.Value,
-                    $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
-        }
+        if (first == null)
+            return null;
+        var deposited = await FindAsync(first.AccountId, cancellationToken);
+        return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
+            ? deposited
+            : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId!.Value,
+                $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
+    }
 
+    /// <summary>Locks and returns an account that can receive a deposit.</summary>
+    async Task<Account> LockAsync(Guid accountId, Money amount, CancellationToken cancellationToken)
+    {
         var account = await db.Accounts
             .FromSql($"select * from accounts where account_id = {accountId} for no key update")
             .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("account", accountId);
@@ -102,9 +125,6 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         if (account.Available + account.Held + account.Captured + amount.Amount > Money.Max)
             throw RpcErrors.FailedPrecondition("BALANCE_LIMIT", $"accounts/{accountId}",
                 $"the deposits of account {accountId} cannot exceed {Money.Max} in total");
-        db.Add(account.Deposit(amount.Amount, requestId, time.UtcNow()));
-        await db.SaveChangesAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
         return account;
     }
 

@@ -37,7 +37,13 @@ sealed class OrderGrpcService(
             db.Add(order);
             await saga.Raise(order, machine.OrderSubmitted, new OrderSubmitted(order.CorrelationId),
                 context.CancellationToken);
-            await unitOfWork.CommitAsync(context.CancellationToken);
+            await LostConnection.RepeatAsync(() => unitOfWork.CommitAsync(context.CancellationToken));
+            call.Committed();
+            return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
+        }
+        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == OrderStateMap.OrderKey)
+        {
+            // The id is new, so it is this call that has committed the order, although its connection was lost.
             call.Committed();
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
@@ -77,12 +83,18 @@ sealed class OrderGrpcService(
     public override Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context) =>
         list.ReadAsync(request, context.CancellationToken);
 
-    public override async Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
+    public override Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
-        await using var transaction = await db.Database.BeginTransactionAsync(context.CancellationToken);
+        return LostConnection.RepeatAsync(() => CancelAsync(orderId, context.CancellationToken));
+    }
+
+    async Task<Order> CancelAsync(Guid orderId, CancellationToken cancellationToken)
+    {
+        db.ChangeTracker.Clear(); // of a first attempt
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {orderId} for update")
-            .SingleOrDefaultAsync(context.CancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+            .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
         if (order.CurrentState == nameof(OrderStateMachine.Cancelled))
             return order.ToProto(); // a repeated call
         var status = OrderMapping.ToStatus(order.CurrentState);
@@ -93,10 +105,9 @@ sealed class OrderGrpcService(
             throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{orderId}",
                 $"order {orderId} is {order.CurrentState.ToUpperInvariant()} and can no longer be cancelled");
 
-        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(orderId),
-            context.CancellationToken);
-        await db.SaveChangesAsync(context.CancellationToken);
-        await transaction.CommitAsync(context.CancellationToken);
+        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(orderId), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
         notifier.Committed(order);
         return order.ToProto();
     }

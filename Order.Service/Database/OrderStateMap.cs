@@ -10,6 +10,9 @@ namespace Orders;
 /// <summary>Maps <see cref="OrderState" /> to the table <c>orders</c>.</summary>
 sealed class OrderStateMap : SagaClassMap<OrderState>
 {
+    /// <summary>The primary key of an order.</summary>
+    public const string OrderKey = "pk_orders";
+
     /// <summary>The unique index that a repeated CreateOrder violates; it then finds the first order.</summary>
     public const string RequestIdKey = "ix_orders_request_id";
 
@@ -26,6 +29,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
     protected override void Configure(EntityTypeBuilder<OrderState> entity, ModelBuilder model)
     {
         entity.ToTable("orders");
+        entity.HasKey(x => x.CorrelationId).HasName(OrderKey);
         entity.Property(x => x.CorrelationId).HasColumnName("order_id");
         entity.Property(x => x.CurrentState).HasMaxLength(16);
         // The items of an order never change, so a snapshot of them needs no copy.

@@ -108,7 +108,8 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
     static NpgsqlCommand NewCheck(NpgsqlConnection connection) =>
         new("select current_setting('transaction_read_only')::bool", connection) { CommandTimeout = 5 };
 
-    void Failed(Exception error)
+    /// <summary>Has each connection checked for a second, if the error is the loss of one.</summary>
+    public void Failed(Exception error)
     {
         if (PostgresErrors.IsConnectionLost(error))
             Volatile.Write(ref _checkAllUntil, time.GetTimestamp() + time.TimestampFrequency); // a second

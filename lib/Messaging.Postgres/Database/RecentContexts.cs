@@ -44,6 +44,7 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnect
         }
         catch (Exception e)
         {
+            idleConnections.Failed(e);
             if (!lease.IsOpen || PostgresErrors.IsReadOnly(e))
                 Clear(); // the other connections are probably lost too, or lead to the same demoted server
             lease.Dispose();

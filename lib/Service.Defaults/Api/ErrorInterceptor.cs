@@ -19,27 +19,20 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
     const string OutcomeUnknown = "it is unknown whether the request took effect: retry with the same request id";
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-    static readonly TimeSpan ReadRetryDelay = TimeSpan.FromMilliseconds(50);
 
     /// <inheritdoc />
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request,
         ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        for (var mayRetry = IsRead(context.Method); ; mayRetry = false)
-            try
-            {
-                return await continuation(request, context);
-            }
-            catch (Exception e) when (mayRetry && PostgresErrors.IsConnectionLost(e))
-            {
-                // A read can be repeated on another connection, so that the client need not see the loss. Whatever
-                // ended the first connection has ended the others after the pause.
-                await Task.Delay(ReadRetryDelay);
-            }
-            catch (Exception e)
-            {
-                throw ToReply(e, context);
-            }
+        try
+        {
+            return await (IsRead(context.Method) ? LostConnection.RepeatAsync(() => continuation(request, context))
+                : continuation(request, context));
+        }
+        catch (Exception e)
+        {
+            throw ToReply(e, context);
+        }
     }
 
     /// <summary>Whether the method changes nothing: a standard method Get or List (AIP-131, AIP-132).</summary>

@@ -1,3 +1,5 @@
+using Accounts.V1;
+using Grpc.Core;
 using Orders.V1;
 using Saga.Servers;
 
@@ -54,16 +56,95 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
         for (var i = 0; i < 8 && !readers.Any(x => x.IsFaulted); i++)
         {
             await Task.Delay(1000); // a read that is repeated has ended
-            await CountAsync(System.OrderDatabase, $"""
-                select count(pg_terminate_backend(pid)) from pg_stat_activity
-                where datname = '{System.OrderDatabase}' and pid <> pg_backend_pid()
-                """);
+            await EndSessionsAsync(System.OrderDatabase);
         }
 
         await end.CancelAsync();
         Assert.That(await Task.WhenAll(readers), Has.All.GreaterThan(20));
         await AuditAsync();
     }
+
+    [Test]
+    public async Task Should_not_fail_or_double_writes_when_the_server_ends_sessions_between_two_calls()
+    {
+        using var end = new CancellationTokenSource();
+        var progress = new int[8];
+        var writers = Enumerable.Range(0, progress.Length)
+            .Select(i => Task.Run(() => WriteAsync(i % 2 == 0, () => progress[i]++, end.Token))).ToArray();
+        for (var i = 0; i < 8 && !writers.Any(x => x.IsFaulted); i++)
+        {
+            // Every write that is repeated has ended, because a second loss would not be hidden.
+            var before = progress.ToArray();
+            await Wait.UntilAsync(() => Task.FromResult(writers.Any(x => x.IsFaulted)
+                || progress.Zip(before, (now, then) => now - then).All(x => x >= 2)), MaxWait, () => "all to write");
+            await EndSessionsAsync(System.OrderDatabase);
+            await EndSessionsAsync(System.AccountDatabase);
+        }
+
+        await end.CancelAsync();
+        var written = await Task.WhenAll(writers);
+        await WaitForEndAsync(written.SelectMany(x => x.Orders));
+        foreach (var (account, writes, unknownDeposits, placed) in written)
+        {
+            var listed = await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account, PageSize = 1000 });
+            Assert.That(listed.Orders.Select(x => x.OrderId), Is.EquivalentTo(placed));
+            var balances = await GetAccountAsync(account);
+            Assert.That(balances.Available.Units + balances.Held.Units + balances.Captured.Units,
+                Is.InRange(writes - unknownDeposits, writes));
+        }
+
+        await AuditAsync();
+    }
+
+    /// <summary>
+    /// Opens accounts, deposits 1 EUR in the first, and places and cancels orders of 1 EUR. A deposit without a request
+    /// id whose commit was sent is the one write that may fail.
+    /// </summary>
+    async Task<(string Account, int Writes, int UnknownDeposits, List<string> Orders)> WriteAsync(
+        bool withRequestIds, Action written, CancellationToken end)
+    {
+        string NewId() => withRequestIds ? $"{Guid.NewGuid()}" : "";
+        var (account, orders) = (await OpenAccountAsync(0), new List<string>());
+        var (writes, unknownDeposits) = (0, 0);
+        for (; !end.IsCancellationRequested; writes++)
+        {
+            await Accounts.OpenAccountAsync(new OpenAccountRequest
+            {
+                AccountId = writes % 2 == 0 ? $"{Guid.NewGuid()}" : "",
+                CurrencyCode = "EUR",
+                RequestId = NewId(),
+            });
+            try
+            {
+                await Accounts.DepositAsync(
+                    new DepositRequest { AccountId = account, Amount = Money(1), RequestId = NewId() });
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable && !withRequestIds)
+            {
+                unknownDeposits++;
+            }
+
+            orders.Add((await Orders.CreateOrderAsync(NewOrder(account, 1, requestId: NewId()))).OrderId);
+            try
+            {
+                await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = orders[^1] });
+            }
+            catch (RpcException e) when (e.StatusCode == StatusCode.FailedPrecondition)
+            {
+                // The order is confirmed or rejected already.
+            }
+
+            written();
+            await Task.Delay(10, CancellationToken.None);
+        }
+
+        return (account, writes, unknownDeposits, orders);
+    }
+
+    Task<long> EndSessionsAsync(string database) => CountAsync(database, $"""
+        select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where datname = '{database}' and pid <> pg_backend_pid()
+        """);
 
     [Test]
     public async Task Should_not_fail_calls_after_a_restart_of_the_server()
