@@ -134,7 +134,10 @@ Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
 Task("Test-E2E").Description("Tests of both services as real processes.")
     .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Proxies").Does(() => Test("E2E"));
 
-Task("Test").Description("All tests.")
+Task("Test-Long").Description("Tests that take minutes, which Test leaves out: long timeouts, millions of rows.")
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Long"));
+
+Task("Test").Description("All tests, except Test-Long.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation")
     .IsDependentOn("Test-Integration").IsDependentOn("Test-E2E");
 

@@ -72,6 +72,7 @@ public abstract class SystemFixture
     {
         await using var source = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(database));
         await using var command = source.CreateCommand(sql);
+        command.CommandTimeout = 600; // for millions of rows
         await command.ExecuteNonQueryAsync();
     }
 

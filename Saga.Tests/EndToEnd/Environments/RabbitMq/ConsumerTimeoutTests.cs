@@ -5,12 +5,16 @@ using Saga.Services;
 namespace Saga.Tests.EndToEnd.Environments;
 
 /// <summary>The broker closes the channel of a consumer that does not acknowledge a message in time.</summary>
-[TestFixture, Category("E2E")]
-public sealed class When_the_broker_has_a_consumer_timeout : EnvironmentFixture
+/// <param name="timeout">The timeout, in seconds.</param>
+[TestFixture(5, Category = "E2E")]
+[TestFixture(60, Category = "Long")]
+public sealed class When_the_broker_has_a_consumer_timeout(int timeout) : EnvironmentFixture
 {
-    static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
+    readonly TimeSpan _locked = TimeSpan.FromSeconds(5 * timeout);
 
     LocalRabbit _broker = null!;
+
+    protected override TimeSpan ReservationTimeout => 2 * _locked;
 
     protected override OrderSystemOptions Options => new()
     {
@@ -19,7 +23,7 @@ public sealed class When_the_broker_has_a_consumer_timeout : EnvironmentFixture
 
     // The broker checks the timeout once a minute, unless it is told otherwise.
     LocalRabbit Broker() => _broker ??= PrivateBroker.StartAsync("-rabbit channel_tick_interval 1000",
-        $"consumer_timeout = {Timeout.TotalMilliseconds}").Result;
+        $"consumer_timeout = {timeout * 1000}").Result;
 
     [OneTimeTearDown]
     public async Task StopBrokerAsync() => await _broker.DisposeAsync();
@@ -39,7 +43,7 @@ public sealed class When_the_broker_has_a_consumer_timeout : EnvironmentFixture
             await update.ExecuteNonQueryAsync();
 
             waiting.AddRange(await PlaceOrdersAsync(10, locked));
-            for (var end = DateTime.UtcNow + 5 * Timeout; DateTime.UtcNow < end; await Task.Delay(100))
+            for (var end = DateTime.UtcNow + _locked; DateTime.UtcNow < end; await Task.Delay(100))
                 await AssertConfirmedAsync(await PlaceOrderAsync(other, 1));
         }
 
