@@ -7,6 +7,7 @@ var root = new RootCommand("Runs the order saga, measures it, injects faults, an
     LoadCommandLine.Load(),
     LoadCommandLine.Sweep(),
     LoadCommandLine.Overload(),
+    LoadCommandLine.Snapshot(),
     LoadCommandLine.Recovery(),
     LoadCommandLine.Compare(),
     AttackCommandLine.Attack(),

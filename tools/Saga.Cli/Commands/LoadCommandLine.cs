@@ -62,6 +62,22 @@ static class LoadCommandLine
     }
 
     public static Command Recovery()
+    public static Command Snapshot()
+    {
+        var command = new Command("snapshot",
+            "Keeps a transaction open under load; compares latency and the times of statements with and without it.");
+        var minutes = CliOptions.Count("--minutes", "The minutes under load while the transaction is open.", 10);
+        var rate = CliOptions.Positive("--rate", "Orders per second.", 300);
+        command.Add(minutes);
+        command.Add(rate);
+        var target = new TargetOptions(defaultOrders: 1000);
+        target.AddTo(command);
+        command.SetAction(async (parsed, cancellationToken) =>
+            await new SnapshotCommand(await target.ReadAsync(parsed, cancellationToken), parsed.GetValue(rate),
+                parsed.GetValue(minutes)).RunAsync(cancellationToken));
+        return command;
+    }
+
     {
         var command = new Command("recovery",
             "Kills each service and restarts the broker under load; measures the time to the first confirmed order.");

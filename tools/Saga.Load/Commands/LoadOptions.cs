@@ -17,4 +17,8 @@ sealed record LoadOptions(
     string? OrderDatabase,
     string? AccountDatabase,
     Uri? RabbitMq,
-    Uri? Management);
+    Uri? Management)
+{
+    /// <summary>Whether PostgreSQL measures its statements.</summary>
+    public bool MeasureStatements { get; init; }
+}

@@ -19,6 +19,10 @@ sealed class LoadSession : IAsyncDisposable
         _placer = new OrderPlacer(options, _channels, funded, unfunded);
     }
 
+    /// <summary>The connection strings of Order's and Account's databases, if they are known.</summary>
+    public IReadOnlyList<string> Databases =>
+        [.. new[] { _target.OrderDatabase, _target.AccountDatabase }.OfType<string>()];
+
     /// <summary>
     /// Starts the system unless it runs already, fills the databases, opens the accounts, and warms up.
     /// </summary>

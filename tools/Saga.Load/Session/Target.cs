@@ -36,6 +36,8 @@ sealed class Target : IAsyncDisposable
         Console.WriteLine($"servers: {servers.Description}");
         try
         {
+            if (options.MeasureStatements)
+                await StatementTimes.EnableAsync(servers.Postgres, cancellationToken);
             if (options.Twin)
             {
                 var twin = await TwinSystem.StartAsync(servers, cancellationToken);
