@@ -98,6 +98,22 @@ Task("Load").Description("Measures the system under load and audits it: --orders
         "--orders", Argument("orders", "5000"), "--clients", Argument("clients", "32"),
         "--accounts", Argument("accounts", "1000"), "--rate", Argument("rate", "0")));
 
+Task("Benchmark")
+    .Description("Measures the services and the same flow on Wolverine in turn: --orders=N --clients=C --repeat=R.")
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() =>
+{
+    string[] load = ["load", "--orders", Argument("orders", "15000"), "--clients", Argument("clients", "64"),
+        "--accounts", "1000", "--warmup", "10000", "--json"];
+    for (var run = 1; run <= Argument("repeat", 3); run++)
+    {
+        var ours = $"artifacts/benchmarks/services-{run}.json";
+        var wolverine = $"artifacts/benchmarks/wolverine-{run}.json";
+        Saga([.. load, ours, "--no-build"]);
+        Saga([.. load, wolverine, "--wolverine"]);
+        Saga("compare", ours, wolverine);
+    }
+});
+
 Task("Migrate").Description("Migrates the databases of ORDER_DATABASE and ACCOUNT_DATABASE (connection strings).")
     .IsDependentOn("Build").Does(() =>
 {

@@ -9,7 +9,8 @@ public sealed partial class When_documents_name_code
     static readonly string[] Documents =
         [.. Directory.GetFiles(Repository.Root, "*.md")
             .Concat(Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md"))
-            .Append(Path.Combine(Repository.Root, "lib", "Messaging.Postgres", "README.md"))];
+            .Append(Path.Combine(Repository.Root, "lib", "Messaging.Postgres", "README.md"))
+            .Append(Path.Combine(Repository.Root, "benchmarks", "README.md"))];
 
     static readonly Lazy<string> Sources = new(() => string.Join('\n',
         Directory.GetFiles(Repository.Root, "*.*", SearchOption.AllDirectories)

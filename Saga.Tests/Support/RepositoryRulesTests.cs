@@ -12,6 +12,7 @@ public sealed partial class When_the_repository_is_checked
     static readonly string[] Libraries = ["lib"];
     static readonly string[] Apis = ["proto", "Contracts"];
     static readonly string[] Services = ["Order.Service", "Account.Service"];
+    static readonly string[] Others = ["tools", "benchmarks", "Saga.Tests"];
 
     static readonly Project[] Projects = [.. FindFiles("*.csproj").Select(Project.Read)];
 
@@ -29,7 +30,7 @@ public sealed partial class When_the_repository_is_checked
 
     [Test]
     public void Should_find_projects_in_every_folder() => Assert.That(Projects.Select(x => x.Folder),
-        Is.SupersetOf(Libraries.Concat(Apis).Concat(Services).Concat(["tools", "Saga.Tests"])));
+        Is.SupersetOf(Libraries.Concat(Apis).Concat(Services).Concat(Others)));
 
     [Test]
     public void Should_reference_no_executable() => Assert.That(
@@ -76,7 +77,7 @@ public sealed partial class When_the_repository_is_checked
 
     /// <summary>Returns the paths of the files in the projects' folders, relative to the repository.</summary>
     static IEnumerable<string> FindFiles(string pattern) =>
-        from folder in Libraries.Concat(Apis).Concat(Services).Concat(["tools", "Saga.Tests"])
+        from folder in Libraries.Concat(Apis).Concat(Services).Concat(Others)
         from file in Directory.EnumerateFiles(Absolute(folder), pattern, SearchOption.AllDirectories)
         let path = Path.GetRelativePath(Repository.Root, file)
         where !path.Split('/').Intersect(["bin", "obj"]).Any()

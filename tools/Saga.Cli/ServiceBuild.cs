@@ -1,11 +1,12 @@
 using CliWrap;
 using CliWrap.Buffered;
+using Saga.Load;
 using Saga.Services;
 
 namespace Saga.Cli;
 
 /// <summary>
-/// Builds the services or the twin before a command runs them, because no tool references an executable.
+/// Builds the services or a peer before a command runs them, because no tool references an executable.
 /// </summary>
 static class ServiceBuild
 {
@@ -17,12 +18,9 @@ static class ServiceBuild
     public static Task PublishAsync(bool skip, CancellationToken cancellationToken) =>
         RunAsync(ServicePrograms.BuildFile, "Publish", skip, cancellationToken);
 
-    /// <summary>Builds the twin.</summary>
-    public static Task BuildTwinAsync(bool skip, CancellationToken cancellationToken) =>
-        RunAsync(TwinProject, "Build", skip, cancellationToken);
-
-    static string TwinProject => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ServicePrograms.BuildFile)!,
-        "..", "Saga.Twin", "Saga.Twin.csproj"));
+    /// <summary>Builds a peer.</summary>
+    public static Task BuildAsync(Peer peer, bool skip, CancellationToken cancellationToken) =>
+        RunAsync(peer.Project, "Build", skip, cancellationToken);
 
     static async Task RunAsync(string project, string target, bool skip, CancellationToken cancellationToken)
     {

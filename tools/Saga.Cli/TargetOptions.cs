@@ -56,6 +56,12 @@ sealed class TargetOptions
         Description = "Measures the twin, a minimal implementation of the same order flow, instead of the services.",
     };
 
+    /// <summary>Whether to measure the same flow on Wolverine instead of the services.</summary>
+    public Option<bool> Wolverine { get; } = new("--wolverine")
+    {
+        Description = "Measures the same order flow on Wolverine (benchmarks/) instead of the services.",
+    };
+
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="more">The options of this class that only some commands have.</param>
@@ -72,23 +78,24 @@ sealed class TargetOptions
                 result.AddError("--order and --account must be used together");
             if (result.GetResult(_order) == null && _system.All.Any(x => result.GetResult(x) != null))
                 result.AddError("addresses of databases and broker require --order and --account");
-            if (result.GetResult(Twin) != null)
-                foreach (var option in new Option[] { _order, _account, _rejectedShare, _grow })
-                    if (result.GetResult(option) is { Implicit: false })
-                        result.AddError($"--twin and {option.Name} cannot be used together");
+            foreach (var peer in new[] { Twin, Wolverine }.Where(x => result.GetResult(x) != null))
+                foreach (var option in new Option[] { _order, _account, _rejectedShare, _grow, Twin, Wolverine })
+                    if (option != peer && result.GetResult(option) is { Implicit: false })
+                        result.AddError($"{peer.Name} and {option.Name} cannot be used together");
         });
     }
 
     /// <summary>Reads the options, and publishes the services unless they run elsewhere.</summary>
     public async Task<LoadOptions> ReadAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        if (parsed.GetValue(Twin))
-            await ServiceBuild.BuildTwinAsync(parsed.GetValue(_noBuild), cancellationToken);
+        var peer = parsed.GetValue(Twin) ? Peer.Twin : parsed.GetValue(Wolverine) ? Peer.Wolverine : null;
+        if (peer != null)
+            await ServiceBuild.BuildAsync(peer, parsed.GetValue(_noBuild), cancellationToken);
         else if (parsed.GetValue(_order) == null)
             await ServiceBuild.PublishAsync(parsed.GetValue(_noBuild), cancellationToken);
         return new LoadOptions(parsed.GetValue(Orders), parsed.GetValue(_clients), parsed.GetValue(Rate),
             parsed.GetValue(_accounts), parsed.GetValue(_warmup), Math.Max(1, parsed.GetValue(Repeat)),
-            parsed.GetValue(_grow), parsed.GetValue(_rejectedShare), parsed.GetValue(Json), parsed.GetValue(Twin),
+            parsed.GetValue(_grow), parsed.GetValue(_rejectedShare), parsed.GetValue(Json), peer,
             parsed.GetValue(_order), parsed.GetValue(_account), parsed.GetValue(_system.OrderDatabase),
             parsed.GetValue(_system.AccountDatabase), parsed.GetValue(_system.RabbitMq),
             parsed.GetValue(_system.Management));

@@ -12,7 +12,8 @@ static class LoadCommandLine
     {
         var command = new Command("load", "Places orders, measures rate, latency and cost, and audits the result.");
         var target = new TargetOptions(defaultOrders: 1000);
-        target.AddTo(command, target.Orders, target.Rate, target.Repeat, target.Json, target.Twin);
+        target.AddTo(command, target.Orders, target.Rate, target.Repeat, target.Json, target.Twin,
+            target.Wolverine);
         command.SetAction(async (parsed, cancellationToken) =>
             await new LoadCommand(await target.ReadAsync(parsed, cancellationToken)).RunAsync(cancellationToken));
         return command;
@@ -61,7 +62,6 @@ static class LoadCommandLine
         return command;
     }
 
-    public static Command Recovery()
     public static Command Snapshot()
     {
         var command = new Command("snapshot",
@@ -78,6 +78,7 @@ static class LoadCommandLine
         return command;
     }
 
+    public static Command Recovery()
     {
         var command = new Command("recovery",
             "Kills each service and restarts the broker under load; measures the time to the first confirmed order.");

@@ -15,7 +15,7 @@ sealed class LoadCommand(LoadOptions options)
 
         var figures = runs.Count == 1 ? runs[0] : MedianFigures.Of(runs);
         FiguresTable.Print(figures);
-        var isCorrect = options.Twin ? await session.CheckTwinAsync(cancellationToken)
+        var isCorrect = options.Peer is { } peer ? await session.CheckAsync(peer, cancellationToken)
             : await AuditAsync(session, cancellationToken);
         if (options.Json != null)
             await figures.WriteAsync(options.Json, cancellationToken);

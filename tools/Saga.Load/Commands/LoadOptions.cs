@@ -11,7 +11,7 @@ sealed record LoadOptions(
     int Grow,
     double RejectedShare,
     FileInfo? Json,
-    bool Twin,
+    Peer? Peer,
     Uri? Order,
     Uri? Account,
     string? OrderDatabase,

@@ -102,10 +102,10 @@ sealed class LoadSession : IAsyncDisposable
                 .AuditAsync(TimeSpan.FromSeconds(30), cancellationToken)
             : null;
 
-    /// <summary>Checks the twin's sums, and prints them.</summary>
+    /// <summary>Checks a peer's sums, and prints them.</summary>
     /// <returns>Whether every sum is exact.</returns>
-    public Task<bool> CheckTwinAsync(CancellationToken cancellationToken) =>
-        TwinCheck.RunAsync(_target.OrderDatabase!, _target.AccountDatabase!, cancellationToken);
+    public Task<bool> CheckAsync(Peer peer, CancellationToken cancellationToken) =>
+        PeerCheck.RunAsync(peer, _target.OrderDatabase!, _target.AccountDatabase!, cancellationToken);
 
     async Task WarmUpAsync(CancellationToken cancellationToken)
     {

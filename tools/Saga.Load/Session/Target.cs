@@ -38,11 +38,11 @@ sealed class Target : IAsyncDisposable
         {
             if (options.MeasureStatements)
                 await StatementTimes.EnableAsync(servers.Postgres, cancellationToken);
-            if (options.Twin)
+            if (options.Peer is { } peer)
             {
-                var twin = await TwinSystem.StartAsync(servers, cancellationToken);
-                return Of(servers, twin, (twin.Order, TwinSystem.OrderDatabase),
-                    (twin.Account, TwinSystem.AccountDatabase), broker: null);
+                var started = await PeerSystem.StartAsync(peer, servers, cancellationToken);
+                return Of(servers, started, (started.Order, PeerSystem.OrderDatabase),
+                    (started.Account, PeerSystem.AccountDatabase), broker: null);
             }
 
             var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions

@@ -4,17 +4,18 @@ using Saga.Services;
 namespace Saga.Load;
 
 /// <summary>
-/// Saga.Twin in place of both services: two processes, each with its own database, on one virtual host.
+/// A peer in place of both services: two processes, each with its own database, on one virtual host.
 /// </summary>
-sealed class TwinSystem : IAsyncDisposable
+sealed class PeerSystem : IAsyncDisposable
 {
-    static readonly string Name = $"ordersaga_twin{Environment.ProcessId}";
+    static readonly string Name = $"ordersaga_peer{Environment.ProcessId}";
 
     readonly IServers _servers;
+    readonly string _program;
 
-    TwinSystem(IServers servers, string orders, string accounts)
+    PeerSystem(IServers servers, string program, string orders, string accounts)
     {
-        _servers = servers;
+        (_servers, _program) = (servers, program);
         Order = Replica("order", orders);
         Account = Replica("account", accounts);
     }
@@ -31,40 +32,35 @@ sealed class TwinSystem : IAsyncDisposable
     /// <summary>The database of the role <c>account</c>.</summary>
     public static string AccountDatabase => $"{Name}_accounts";
 
-    // This program is in artifacts/bin/PROGRAM/CONFIGURATION, and so is the twin.
-    static string Program => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "Saga.Twin",
-        ServicePrograms.Configuration, "Saga.Twin.dll"));
-
     /// <summary>
     /// Creates the databases and the virtual host, starts the processes, and waits until they are ready.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The twin has not been built.</exception>
-    public static async Task<TwinSystem> StartAsync(IServers servers, CancellationToken cancellationToken)
+    /// <exception cref="InvalidOperationException">The peer has not been built.</exception>
+    public static async Task<PeerSystem> StartAsync(Peer peer, IServers servers, CancellationToken cancellationToken)
     {
-        if (!File.Exists(Program))
-            throw new InvalidOperationException($"{Program} does not exist: run ./build.sh --target=Build");
+        var program = peer.Program;
         var orders = await servers.Postgres.CreateDatabaseAsync(OrderDatabase, cancellationToken);
         var accounts = await servers.Postgres.CreateDatabaseAsync(AccountDatabase, cancellationToken);
         await servers.BrokerStarted;
         await servers.Rabbit.CreateVirtualHostAsync(Name, cancellationToken);
-        var twin = new TwinSystem(servers, orders, accounts);
+        var system = new PeerSystem(servers, program, orders, accounts);
         try
         {
-            twin.Account.Start();
-            twin.Order.Start();
-            await twin.Account.WaitUntilReadyAsync(cancellationToken);
-            await twin.Order.WaitUntilReadyAsync(cancellationToken);
-            return twin;
+            system.Account.Start();
+            system.Order.Start();
+            await system.Account.WaitUntilReadyAsync(cancellationToken);
+            await system.Order.WaitUntilReadyAsync(cancellationToken);
+            return system;
         }
         catch
         {
-            await twin.DisposeAsync();
+            await system.DisposeAsync();
             throw;
         }
     }
 
     ServiceReplica Replica(string role, string database) =>
-        new(_servers.Folder, Program, $"twin-{role}", Ports.Pick(0), Ports.Pick(0), new Dictionary<string, string>
+        new(_servers.Folder, _program, $"peer-{role}", Ports.Pick(0), Ports.Pick(0), new Dictionary<string, string>
         {
             ["Role"] = role,
             ["ConnectionStrings__Database"] = database,
