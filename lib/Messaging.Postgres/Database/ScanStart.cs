@@ -7,11 +7,14 @@ namespace Messaging.Postgres;
 /// </summary>
 /// <remarks>
 /// A transaction that took long can leave a row before that. A full scan finds it, about once a minute, and less often
-/// if full scans are slow.
+/// if full scans are slow: a service has several of these scans, and all together must not keep a processor busy.
 /// </remarks>
 /// <param name="time">The clock.</param>
 public sealed class ScanStart(TimeProvider time)
 {
+    /// <summary>Full scans take at most one part of this many of the time.</summary>
+    const int FullScanShare = 200;
+
     static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
     static readonly TimeSpan MinFullScanInterval = TimeSpan.FromMinutes(1);
 
@@ -39,7 +42,7 @@ public sealed class ScanStart(TimeProvider time)
         if (isFull)
         {
             _fullScanned = time.GetTimestamp();
-            var interval = 20 * time.GetElapsedTime(started); // full scans take at most a twentieth of the time
+            var interval = FullScanShare * time.GetElapsedTime(started);
             _fullScanInterval = interval > MinFullScanInterval ? interval : MinFullScanInterval;
         }
 
