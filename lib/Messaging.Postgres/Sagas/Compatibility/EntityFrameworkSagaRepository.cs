@@ -28,7 +28,8 @@ public static class EntityFrameworkSagaRepository<TSaga> where TSaga : class, IS
             Customization = queryCustomization,
         });
 
-    /// <inheritdoc cref="CreateOptimistic(ISagaDbContextFactory{TSaga}, Func{IQueryable{TSaga}, IQueryable{TSaga}}?, bool)" />
+    /// <inheritdoc
+    ///     cref="CreateOptimistic(ISagaDbContextFactory{TSaga}, Func{IQueryable{TSaga}, IQueryable{TSaga}}?, bool)" />
     public static ISagaRepository<TSaga> CreateOptimistic(Func<DbContext> dbContextFactory,
         Func<IQueryable<TSaga>, IQueryable<TSaga>>? queryCustomization = null, bool isTransactionEnabled = true) =>
         CreateOptimistic(new DelegateSagaDbContextFactory<TSaga>(dbContextFactory), queryCustomization,
@@ -50,7 +51,12 @@ public static class EntityFrameworkSagaRepository<TSaga> where TSaga : class, IS
             Customization = queryCustomization,
         });
 
-    /// <inheritdoc cref="CreatePessimistic(ISagaDbContextFactory{TSaga}, ILockStatementProvider?, Func{IQueryable{TSaga}, IQueryable{TSaga}}?)" />
+    /// <summary>An instance is loaded with a row lock, and messages for it wait for each other.</summary>
+    /// <param name="dbContextFactory">Creates a DbContext for each message.</param>
+    /// <param name="lockStatementProvider">
+    /// The statements of the locks; null for <see cref="PostgresLockStatementProvider" />.
+    /// </param>
+    /// <param name="queryCustomization">Changes the query that loads an instance.</param>
     public static ISagaRepository<TSaga> CreatePessimistic(Func<DbContext> dbContextFactory,
         ILockStatementProvider? lockStatementProvider = null,
         Func<IQueryable<TSaga>, IQueryable<TSaga>>? queryCustomization = null) =>
