@@ -36,8 +36,9 @@ ENV DOTNET_GCgen0size=0x4000000
 # The root file system can be read-only; diagnostics would create sockets in /tmp.
 ENV DOTNET_EnableDiagnostics=0 \
     Kestrel__Endpoints__Grpc__Url=http://0.0.0.0:8081 \
-    Kestrel__Endpoints__Http__Url=http://0.0.0.0:8080
-EXPOSE 8080 8081
+    Kestrel__Endpoints__Http__Url=http://0.0.0.0:8080 \
+    Metrics__Url=http://0.0.0.0:9464
+EXPOSE 8080 8081 9464
 USER $APP_UID
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["healthy"]
 ENTRYPOINT ["service"]

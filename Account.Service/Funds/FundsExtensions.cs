@@ -27,6 +27,6 @@ static class FundsExtensions
         builder.Services.AddSingleton<FundsStep>().AddScoped<FundsHandler>();
         builder.Services.AddOptions<FundsOptions>().BindConfiguration("Funds")
             .ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddHostedService<OldHolds>();
+        builder.Services.AddHostedService<OldHolds>().AddHostedService<HoldGauges>();
     }
 }

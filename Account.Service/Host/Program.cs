@@ -2,6 +2,7 @@ using Accounts;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
+builder.AddObservability("account-service");
 builder.AddApi<AccountDbContext>();
 builder.AddAccountApi();
 builder.AddDatabase<AccountDbContext>();

@@ -29,6 +29,7 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
 
         if (context.RequestAborted.IsCancellationRequested)
             return;
+        OrderMetrics.Rejected(rejection);
         // A gRPC "Trailers-Only" response: the call ends with its headers.
         var response = context.Response;
         response.ContentType = GrpcContentType;

@@ -10,6 +10,9 @@ namespace Orders;
 /// <param name="retryDelay">The delay after which the client retries.</param>
 sealed class Rejection(string reason, string message, TimeSpan retryDelay)
 {
+    /// <summary>The label of metrics with the reason.</summary>
+    public KeyValuePair<string, object?> Label { get; } = new("error.type", reason);
+
     /// <summary>The header grpc-message.</summary>
     public string Message => message;
 

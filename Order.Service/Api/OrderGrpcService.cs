@@ -28,7 +28,7 @@ sealed class OrderGrpcService(
         var order = newOrder.ToOrder(time.UtcNow());
         using var call = admission.Admit(order.CorrelationId, out var rejection);
         if (call == null)
-            return await FindRepeatedAsync(newOrder, context.CancellationToken) ?? throw rejection!.ToException();
+            return await FindRepeatedAsync(newOrder, context.CancellationToken) ?? throw Reject(rejection!);
         // The commit cannot be cancelled, but nobody waits for it any more: others can be admitted.
         await using var abandoned = context.CancellationToken.Register(call.Dispose);
         try
@@ -55,6 +55,12 @@ sealed class OrderGrpcService(
                 .SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
             return AnswerRepeated(newOrder, first);
         }
+    }
+
+    static RpcException Reject(Rejection rejection)
+    {
+        OrderMetrics.Rejected(rejection);
+        return rejection.ToException();
     }
 
     /// <summary>Returns the response to a request whose order exists; null if there is no such order.</summary>

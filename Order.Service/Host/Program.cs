@@ -2,6 +2,7 @@ using Orders;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
+builder.AddObservability("order-service");
 builder.AddApi<OrderDbContext>();
 builder.AddOrderApi();
 builder.AddWarmUpCalls(OrderWarmUp.Calls);

@@ -41,6 +41,6 @@ static class OrderSagaExtensions
         builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga")
             .ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSagaEvents<OrderState>();
-        builder.Services.AddHostedService<OverdueAnswers>();
+        builder.Services.AddHostedService<OverdueAnswers>().AddHostedService<OrderGauges>();
     }
 }

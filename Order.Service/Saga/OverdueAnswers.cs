@@ -84,11 +84,16 @@ sealed partial class OverdueAnswers(
         var orders = await db.Orders.FromSqlRaw(LockOverdue, new NpgsqlParameter("now", now),
             new NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
         var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
+        var before = orders.ConvertAll(x => x.CurrentState);
         foreach (var order in orders)
             await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        orders.ForEach(notifier.Committed); // some have timed out
+        foreach (var (order, state) in orders.Zip(before))
+            if (order.CurrentState != state)
+                notifier.Committed(order); // it has timed out
+            else
+                OrderMetrics.Resent(state);
         Report(orders);
         return orders.Count;
     }

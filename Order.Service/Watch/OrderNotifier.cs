@@ -48,15 +48,20 @@ sealed partial class OrderNotifier(
     /// <inheritdoc />
     public void Committed(EntityEntry entry)
     {
-        // A captured order keeps its status.
-        if (entry is { Entity: OrderState order, State: EntityState.Modified }
-            && entry.Property(nameof(OrderState.CurrentState)).IsModified)
+        if (entry.Entity is not OrderState order)
+            return;
+        if (entry.State == EntityState.Added)
+            OrderMetrics.Entered(order); // nobody watches it yet
+        else if (entry.Property(nameof(OrderState.CurrentState)).IsModified) // a captured order keeps its status
             Committed(order);
     }
 
-    /// <summary>Posts a committed change to the watchers of this replica, and queues it for the others.</summary>
+    /// <summary>
+    /// Counts a committed change of state, posts it to the watchers of this replica, and queues it for the others.
+    /// </summary>
     public void Committed(OrderState order)
     {
+        OrderMetrics.Entered(order);
         var change = new OrderChange(order.CurrentState, order.Reason?.ToString() ?? "", order.UpdateTime);
         watcher.Post(order.CorrelationId, change);
         _waiting.Writer.TryWrite($"{order.CorrelationId}|{change.State}|{change.Reason}|"

@@ -23,13 +23,13 @@ public sealed class When_no_consumer_handles_a_message() : MessagingFixture(grou
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Name == "messages.skipped")
+                if (instrument.Name == "messaging.skipped.messages")
                     listener.EnableMeasurementEvents(instrument);
             },
         };
         meters.SetMeasurementEventCallback<long>((_, count, tags, _) =>
         {
-            if (tags.Contains(new KeyValuePair<string, object?>("queue", Queue)))
+            if (tags.Contains(new KeyValuePair<string, object?>("messaging.destination.name", Queue)))
                 Interlocked.Add(ref skipped, count);
         });
         meters.Start();

@@ -20,6 +20,8 @@ public static class RabbitTransportExtensions
             .AddSingleton<QueueBacklog>()
             .AddSingleton<BatchQueues>()
             .AddSingleton<ReceiveTopology>()
+            .AddSingleton<MovedMessages>()
+            .AddHostedService<QueueGauges>()
             .AddHostedService<TopologyRepair>()
             .AddSingleton<BusTransport<TDbContext>>()
             .AddSingleton<RabbitTransport<TDbContext>>()

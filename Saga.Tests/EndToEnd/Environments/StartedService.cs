@@ -42,7 +42,7 @@ public sealed class StartedService : IAsyncDisposable
         };
         change(settings);
         var replica = new ServiceReplica(servers.Folder, ServicePrograms.Published.Find(service), name, Ports.Pick(),
-            Ports.Pick(), settings);
+            Ports.Pick(), Ports.Pick(), settings);
         replica.Start();
         return new StartedService(servers, name, name, replica);
     }

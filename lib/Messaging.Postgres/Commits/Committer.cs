@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Messaging.Postgres.Database;
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
@@ -57,8 +59,10 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
                 throw new InvalidOperationException("A unit of work that has run a batch step commits with its group: "
                     + "its handler cannot save, lock or begin a transaction after that");
             unit.Enter(UnitOfWorkState.Committing);
+            var started = Stopwatch.GetTimestamp();
             await GroupCommit<TDbContext>.CommitOpenTransaction(store, observers, unit, cancellationToken)
                 .ConfigureAwait(false);
+            MessagingMetrics.CommitEnded(1, Stopwatch.GetElapsedTime(started), succeeded: true);
             unit.Enter(UnitOfWorkState.Committed);
             return;
         }
@@ -168,12 +172,16 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     async Task Commit(List<GroupMember<TDbContext>> group, CommitQueue<TDbContext> queue)
     {
         var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, observers, group);
+        var started = Stopwatch.GetTimestamp();
         try
         {
             await commit.Run().ConfigureAwait(false);
+            MessagingMetrics.CommitEnded(group.Count, Stopwatch.GetElapsedTime(started), succeeded: true);
         }
         catch (Exception e)
         {
+            if (!PostgresErrors.IsWarmUpRollback(e))
+                MessagingMetrics.CommitEnded(group.Count, Stopwatch.GetElapsedTime(started), succeeded: false);
             var open = group.FindAll(x => !x.HasEnded);
             if (open.Count == 0)
                 LogFailedAfterCommit(e);

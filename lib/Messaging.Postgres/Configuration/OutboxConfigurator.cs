@@ -8,6 +8,7 @@ using MassTransit.Scheduling;
 using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Inbox;
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Scheduling;
 using Microsoft.EntityFrameworkCore;
@@ -70,6 +71,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<IBusOutboxNotification>(x => x.GetRequiredService<OutboxNotification>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxRecovery<TDbContext>>());
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, InboxCleanup<TDbContext>>());
+        bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxGauges<TDbContext>>());
         bus.TryAddSingleton<WarmUp<TDbContext>>();
         bus.TryAddScoped<UnitOfWork<TDbContext>>();
         bus.TryAddScoped<IUnitOfWork<TDbContext>>(provider => provider.GetRequiredService<UnitOfWork<TDbContext>>());

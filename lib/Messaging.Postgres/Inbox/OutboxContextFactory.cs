@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using Messaging.Postgres.Commits;
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 
@@ -43,10 +44,13 @@ sealed class OutboxContextFactory<TDbContext>(
         }
         catch
         {
+            MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress, ConsumeOutcome.Failed);
             await attempt.ReportFault().ConfigureAwait(false);
             throw;
         }
 
+        MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress,
+            isDuplicate ? ConsumeOutcome.Duplicate : ConsumeOutcome.Committed);
         if (!isDuplicate)
             await attempt.ReportFault().ConfigureAwait(false);
         if (isDuplicate && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })

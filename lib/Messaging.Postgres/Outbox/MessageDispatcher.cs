@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Database;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
@@ -114,17 +116,22 @@ sealed partial class MessageDispatcher<TDbContext>(
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(options.MessageDeliveryTimeout);
+        var started = Stopwatch.GetTimestamp();
+        Exception? error = null;
+        MessagingMetrics.MessageSent(message.DestinationAddress);
         try
         {
             // A transport whose connection hangs may ignore the token, so this wait does not depend on the transport.
             await transport.Send(message, clock.UtcNow, timeout.Token).WaitAsync(timeout.Token).ConfigureAwait(false);
             _confirmed.Enqueue(message.Id);
-            return null;
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            return e;
+            error = e;
         }
+
+        MessagingMetrics.SendEnded(message.DestinationAddress, Stopwatch.GetElapsedTime(started), error);
+        return error;
     }
 
     /// <summary>Deletes the rows of all confirmed messages, many per statement.</summary>

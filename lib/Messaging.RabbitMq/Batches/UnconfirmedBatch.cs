@@ -13,6 +13,7 @@ sealed class UnconfirmedBatch(CachedString exchange, BasicProperties properties,
     public static UnconfirmedBatch Of(IReadOnlyList<UnconfirmedMessage> members)
     {
         var (properties, body) = MessageBatch.Write(members);
+        RabbitMetrics.BatchSent(members[0].BatchExchange!.Value, members.Count);
         return new UnconfirmedBatch(members[0].BatchExchange!, properties, body, members);
     }
 

@@ -6,7 +6,7 @@ using RabbitMQ.Client.Exceptions;
 namespace Messaging.RabbitMq;
 
 /// <summary>Logs every message that has failed for good and is moved to its endpoint's error queue.</summary>
-sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
+sealed partial class FaultAlarm(MovedMessages moved, ILogger<FaultAlarm> log) : IReceiveObserver
 {
     public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
 
@@ -20,7 +20,7 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
     {
         if (context.TryGetPayload<IWarmUp>(out _))
             return Task.CompletedTask; // it is in no queue
-        var queue = context.ReceiveContext.InputAddress.AbsolutePath;
+        var queue = MovedFrom(context.ReceiveContext);
         LogFault(exception, typeof(T).Name, context.MessageId, context.Message, queue);
         return Task.CompletedTask;
     }
@@ -31,8 +31,17 @@ sealed partial class FaultAlarm(ILogger<FaultAlarm> log) : IReceiveObserver
         if (exception is OperationInterruptedException or OperationCanceledException or TransportUnavailableException)
             LogNotAcknowledged(context.InputAddress.AbsolutePath, exception.Message);
         else
-            LogUnreadable(exception, context.InputAddress.AbsolutePath);
+            LogUnreadable(exception, MovedFrom(context));
         return Task.CompletedTask;
+    }
+
+    /// <summary>Counts a message that is moved to the error queue of the queue that is returned.</summary>
+    string MovedFrom(ReceiveContext context)
+    {
+        var queue = context.InputAddress.AbsolutePath.Split('/')[^1];
+        RabbitMetrics.MessageFailed(queue);
+        moved.Report();
+        return queue;
     }
 
     [LoggerMessage(Level = LogLevel.Critical, Message =

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.Logging;
@@ -8,16 +7,14 @@ namespace Messaging.RabbitMq;
 /// <summary>
 /// Logs and counts every message that no consumer of its endpoint handles, before it is moved to the queue _skipped.
 /// </summary>
-sealed partial class SkippedMessageAlarm(ILogger<SkippedMessageAlarm> log) : IFilter<ReceiveContext>
+sealed partial class SkippedMessageAlarm(MovedMessages moved, ILogger<SkippedMessageAlarm> log)
+    : IFilter<ReceiveContext>
 {
-    static readonly Meter Meter = new("Messaging.RabbitMq");
-    static readonly Counter<long> Skipped = Meter.CreateCounter<long>("messages.skipped", "{message}",
-        "Messages that no consumer of their queue handles");
-
     public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
         var queue = context.InputAddress.AbsolutePath.Split('/')[^1];
-        Skipped.Add(1, new KeyValuePair<string, object?>("queue", queue));
+        RabbitMetrics.MessageSkipped(queue);
+        moved.Report();
         LogSkipped(TypeOf(context), context.GetMessageId(), queue);
         return next.Send(context);
     }

@@ -31,7 +31,9 @@ public sealed class QueueBacklog(IBusInstance instance)
     internal async Task<bool> HasConsumersAsync(string queue, CancellationToken cancellationToken) =>
         await FindAsync(queue, cancellationToken).ConfigureAwait(false) is { ConsumerCount: > 0 };
 
-    async Task<QueueDeclareOk?> FindAsync(string queue, CancellationToken cancellationToken)
+    /// <summary>The state of a queue, or null if it does not exist.</summary>
+    /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
+    internal async Task<QueueDeclareOk?> FindAsync(string queue, CancellationToken cancellationToken)
     {
         var connection = await _connections.GetAsync(cancellationToken)
             .WaitAsync(Timeout, cancellationToken).ConfigureAwait(false);

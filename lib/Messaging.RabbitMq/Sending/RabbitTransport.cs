@@ -203,15 +203,18 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         if (connection == _watched)
             return;
         _watched = connection;
+        RabbitMetrics.PublishersBlocked(false);
         connection.ConnectionBlockedAsync += (_, blocked) =>
         {
             Volatile.Write(ref _blocked, connection);
+            RabbitMetrics.PublishersBlocked(true);
             LogBlocked(blocked.Reason);
             return Task.CompletedTask;
         };
         connection.ConnectionUnblockedAsync += (_, _) =>
         {
             Interlocked.CompareExchange(ref _blocked, null, connection);
+            RabbitMetrics.PublishersBlocked(false);
             LogUnblocked();
             return Task.CompletedTask;
         };

@@ -64,6 +64,7 @@ public sealed partial class ErrorInterceptor(ILogger<ErrorInterceptor> log) : In
             RpcException known => RpcErrors.Other(known.StatusCode, UpperSnake(known.StatusCode), known.Status.Detail),
             _ => ToRpcException(e, context),
         };
+        RpcStatus.Set(context.GetHttpContext(), error.StatusCode);
         AddRetryAfter(error, context);
         return error;
     }

@@ -55,20 +55,23 @@ sealed class DatabaseConnections
     }
 
     /// <summary>The pool for all work that needs a connection for a short time.</summary>
-    public NpgsqlDataSource CreatePool() => Create(_settings);
+    public NpgsqlDataSource CreatePool() => Create(_settings, "pool");
 
     /// <summary>Connections of their own, which are opened for each user and closed at its end.</summary>
-    public NpgsqlDataSource CreateOutsidePool() => Create(OutsidePool());
+    public NpgsqlDataSource CreateOutsidePool() => Create(OutsidePool(), "outside the pool");
 
     /// <summary>A closed connection outside the pool, on which nothing is set.</summary>
     public NpgsqlConnection CreatePlain() => new(OutsidePool().ConnectionString);
 
     NpgsqlConnectionStringBuilder OutsidePool() => new(_settings.ConnectionString) { Pooling = false };
 
-    static NpgsqlDataSource Create(NpgsqlConnectionStringBuilder settings)
+    static NpgsqlDataSource Create(NpgsqlConnectionStringBuilder settings, string name)
     {
         var sql = SessionSettings.ToSql(settings.Options);
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString)
+        {
+            Name = name, // in metrics, instead of the connection string
+        };
         builder.UsePhysicalConnectionInitializer(
             connection =>
             {

@@ -14,8 +14,8 @@ public sealed class OrderSystem : IAsyncDisposable
     OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner)
     {
         (_servers, _options) = (servers, options);
-        Orders = Replicas("Order", options.OrderReplicas, ordersOwner, grpcPort: 5101, httpPort: 5102);
-        Accounts = Replicas("Account", options.AccountReplicas, accountsOwner, grpcPort: 5201, httpPort: 5202);
+        Orders = Replicas("Order", options.OrderReplicas, ordersOwner, firstPort: 5101);
+        Accounts = Replicas("Account", options.AccountReplicas, accountsOwner, firstPort: 5201);
     }
 
     /// <summary>The processes of Order.</summary>
@@ -90,7 +90,7 @@ public sealed class OrderSystem : IAsyncDisposable
 
     IEnumerable<ServiceReplica> All => Accounts.Concat(Orders);
 
-    ServiceReplica[] Replicas(string service, int count, string database, int grpcPort, int httpPort)
+    ServiceReplica[] Replicas(string service, int count, string database, int firstPort)
     {
         var name = service.ToLowerInvariant();
         var settings = new Dictionary<string, string>(_options.Settings)
@@ -98,11 +98,12 @@ public sealed class OrderSystem : IAsyncDisposable
             ["ConnectionStrings__Database"] = database,
             ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
         };
+        // gRPC, JSON and metrics
         int PickPort(int replica, int port) => Ports.Pick(_options.WellKnownPorts && replica == 1 ? port : 0);
         var program = _options.Programs.Find(service);
         return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
-            $"{name}{_options.Suffix}-{i}", PickPort(i, grpcPort), PickPort(i, httpPort),
-            _options.Adjust?.Invoke(settings) ?? settings))];
+            $"{name}{_options.Suffix}-{i}", PickPort(i, firstPort), PickPort(i, firstPort + 1),
+            PickPort(i, firstPort + 2), _options.Adjust?.Invoke(settings) ?? settings))];
     }
 
     /// <summary>

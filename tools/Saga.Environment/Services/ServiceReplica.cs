@@ -9,7 +9,7 @@ public sealed class ServiceReplica : IAsyncDisposable
     // By default, a client waits up to minutes between its attempts to connect; measurements would include that.
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(100);
 
-    readonly IReadOnlyDictionary<string, string> _environment;
+    readonly Dictionary<string, string> _environment;
     readonly InstanceFolder _folder;
     readonly string _program;
     ChildProcess? _process;
@@ -20,16 +20,19 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <param name="name">Its name in messages and of its log file.</param>
     /// <param name="grpcPort">Its port for gRPC.</param>
     /// <param name="httpPort">Its port for JSON.</param>
+    /// <param name="metricsPort">Its port for metrics.</param>
     /// <param name="settings">Its configuration, as environment variables.</param>
     public ServiceReplica(InstanceFolder folder, string program, string name, int grpcPort, int httpPort,
-        IReadOnlyDictionary<string, string> settings)
+        int metricsPort, IReadOnlyDictionary<string, string> settings)
     {
         (_folder, Name) = (folder, name);
         (GrpcAddress, HttpAddress) = (new Uri($"http://127.0.0.1:{grpcPort}"), new Uri($"http://127.0.0.1:{httpPort}"));
+        MetricsAddress = new Uri($"http://127.0.0.1:{metricsPort}/metrics");
 
         _program = program;
-        _environment = new Dictionary<string, string>(settings)
+        _environment = new Dictionary<string, string>
         {
+            ["Metrics__Url"] = MetricsAddress.GetLeftPart(UriPartial.Authority),
             ["DOTNET_GCgen0size"] = "0x4000000", // docker/service.Dockerfile has the reason
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
@@ -39,6 +42,8 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
             ["DOTNET_HillClimbing_Disable"] = "1",
         };
+        foreach (var (key, value) in settings)
+            _environment[key] = value;
         Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions
         {
             InitialReconnectBackoff = ReconnectDelay,
@@ -54,6 +59,9 @@ public sealed class ServiceReplica : IAsyncDisposable
 
     /// <summary>The address of its JSON API and health checks.</summary>
     public Uri HttpAddress { get; }
+
+    /// <summary>The address at which Prometheus reads its metrics.</summary>
+    public Uri MetricsAddress { get; }
 
     /// <summary>A connection to its gRPC API.</summary>
     public GrpcChannel Channel { get; }

@@ -60,12 +60,13 @@ sealed class PeerSystem : IAsyncDisposable
     }
 
     ServiceReplica Replica(string role, string database) =>
-        new(_servers.Folder, _program, $"peer-{role}", Ports.Pick(0), Ports.Pick(0), new Dictionary<string, string>
-        {
-            ["Role"] = role,
-            ["ConnectionStrings__Database"] = database,
-            ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(Name),
-        });
+        new(_servers.Folder, _program, $"peer-{role}", Ports.Pick(0), Ports.Pick(0), Ports.Pick(0),
+            new Dictionary<string, string>
+            {
+                ["Role"] = role,
+                ["ConnectionStrings__Database"] = database,
+                ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(Name),
+            });
 
     /// <summary>Stops the processes, and drops the databases and the virtual host.</summary>
     public async ValueTask DisposeAsync()

@@ -72,7 +72,7 @@ public sealed class When_the_role_cannot_change_the_schema : EnvironmentFixture
     {
         await using var replica = new Services.ServiceReplica((await TestServers.GetAsync()).Folder,
             Services.ServicePrograms.Published.Find(program), TestServers.NewName("migrate"), Ports.Pick(),
-            Ports.Pick(), new Dictionary<string, string>
+            Ports.Pick(), Ports.Pick(), new Dictionary<string, string>
             {
                 [Database] = owner,
                 ["ConnectionStrings__RabbitMq"] = "amqp://not.used/",

@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Commits;
@@ -25,6 +26,7 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
     /// <summary>Quarantines the keys of units; keys of one unit share a queue.</summary>
     public void Add(IEnumerable<IReadOnlyList<object>> keysOfUnits)
     {
+        var before = _queues.Count;
         // Drops keys that were never released. If a row is still locked, it is quarantined again.
         if (_queues.Count > MaxKeys)
             foreach (var (key, _) in _queues.Where(x => !x.Value.IsDraining).ToList())
@@ -35,6 +37,8 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
             foreach (var key in keys)
                 _queues.TryAdd(key, queue);
         }
+
+        MessagingMetrics.RowsQuarantined(_queues.Count - before);
     }
 
     /// <summary>
@@ -42,8 +46,10 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
     /// </summary>
     public void Release(CommitQueue<TDbContext> queue, List<GroupMember<TDbContext>> group)
     {
+        var before = _queues.Count;
         foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))
             if (_queues.GetValueOrDefault(key) == queue)
                 _queues.Remove(key);
+        MessagingMetrics.RowsQuarantined(_queues.Count - before);
     }
 }

@@ -40,7 +40,8 @@ sealed class OutboxStatements
         InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
         var (id, due, parked) =
             (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)), o(nameof(OutboxMessage.Parked)));
-        var (token, attempts) = (o(nameof(OutboxMessage.TokenId)), o(nameof(OutboxMessage.Attempts)));
+        var (token, attempts, sent) = (o(nameof(OutboxMessage.TokenId)), o(nameof(OutboxMessage.Attempts)),
+            o(nameof(OutboxMessage.SentTime)));
         var (message, consumer, consumed) =
             (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
 
@@ -68,6 +69,14 @@ sealed class OutboxStatements
                 select ctid from {{inbox}} where {{consumed}} >= {2} and {{consumed}} < now() - {0} limit {1}))
             """;
 
+        // A message that waits is leased for seconds, or postponed for a minute; one with a later time is scheduled.
+        Backlog = $$"""
+            select count(*) filter (where {{parked}} is null and {{token}} is null),
+                coalesce(now() - min({{sent}}) filter (where {{parked}} is null and {{token}} is null), '0'),
+                count(*) filter (where {{parked}} is not null), least(min({{due}}), now())
+            from {{outbox}} where {{due}} >= $1 and {{due}} < now() + interval '2 minutes'
+            """;
+
         // An array instead of a join: the planner expects an outbox to be almost empty, and would begin a join with
         // all its rows, which include those that only an old snapshot still sees.
         string ClaimText(string attemptsCondition, string limit) => $$"""
@@ -90,6 +99,7 @@ sealed class OutboxStatements
     public string Claim { get; }
     public string ClaimRetry { get; }
     public string Purge { get; }
+    public string Backlog { get; }
 
     static (string Table, Func<string, string> Column) Names<T>(DbContext db, ISqlGenerationHelper quote)
     {

@@ -2,6 +2,7 @@ using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -21,7 +22,7 @@ sealed class OutboxStore<TDbContext>(
     static readonly TimeSpan MaxCommitTime = TimeSpan.FromMinutes(1);
 
     readonly ScanStart _claims = new(TimeProvider.System), _retries = new(TimeProvider.System);
-    readonly ScanStart _purges = new(TimeProvider.System);
+    readonly ScanStart _purges = new(TimeProvider.System), _backlog = new(TimeProvider.System);
     OutboxStatements? _statements;
 
     /// <summary>
@@ -281,6 +282,20 @@ sealed class OutboxStore<TDbContext>(
                 .ConfigureAwait(false);
             return (deleted, deleted < options.QueryMessageLimit ? end : (DateTime?)null);
         });
+
+    /// <summary>Counts the messages that wait for the broker.</summary>
+    public Task<OutboxBacklog> ReadBacklog(CancellationToken cancellationToken) =>
+        _backlog.Scan(from => WithContext(async db =>
+        {
+            await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using var command = new NpgsqlCommand(For(db).Backlog,
+                (NpgsqlConnection)db.Database.GetDbConnection());
+            command.Parameters.Add(new() { Value = from });
+            await using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var backlog = new OutboxBacklog(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1), row.GetInt64(2));
+            return (backlog, (DateTime?)row.GetDateTime(3).ToUniversalTime());
+        }));
 
     async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
     {
