@@ -26,6 +26,7 @@ sealed class OrderGrpcService(
     {
         var newOrder = NewOrder.Read(request);
         var order = newOrder.ToOrder(time.UtcNow());
+        OrderSpanTag.Set(order.CorrelationId);
         using var call = admission.Admit(order.CorrelationId, out var rejection);
         if (call == null)
             return await FindRepeatedAsync(newOrder, context.CancellationToken) ?? throw Reject(rejection!);
@@ -77,21 +78,20 @@ sealed class OrderGrpcService(
 
     public override async Task<Order> GetOrder(GetOrderRequest request, ServerCallContext context)
     {
-        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        var orderId = ReadId(request.OrderId);
         return (await FindAsync(orderId, context.CancellationToken)).ToProto();
     }
 
     public override Task WatchOrder(
         WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context) =>
-        stream.WriteAsync(FieldViolations.ReadId(request.OrderId, "order_id"), responseStream,
-            context.CancellationToken);
+        stream.WriteAsync(ReadId(request.OrderId), responseStream, context.CancellationToken);
 
     public override Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context) =>
         list.ReadAsync(request, context.CancellationToken);
 
     public override Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
     {
-        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        var orderId = ReadId(request.OrderId);
         return LostConnection.RepeatAsync(() => CancelAsync(orderId, context.CancellationToken));
     }
 
@@ -116,6 +116,13 @@ sealed class OrderGrpcService(
         await transaction.CommitAsync(cancellationToken);
         notifier.Committed(order);
         return order.ToProto();
+    }
+
+    static Guid ReadId(string orderId)
+    {
+        var id = FieldViolations.ReadId(orderId, "order_id");
+        OrderSpanTag.Set(id);
+        return id;
     }
 
     async Task<OrderState> FindAsync(Guid orderId, CancellationToken cancellationToken) =>

@@ -119,7 +119,11 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 Ignore(CancellationRequested),
                 Ignore(FundsReleased));
 
-        WhenEnterAny(x => x.Then(entered => SetTimes(entered.Saga)));
+        WhenEnterAny(x => x.Then(entered =>
+        {
+            SetTimes(entered.Saga);
+            OrderSpans.Entered(entered.Saga);
+        }));
 
         EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason)
             where T : class =>

@@ -40,7 +40,8 @@ namespace Messaging.Postgres.Commits;
 /// </remarks>
 sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
     RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
-    IEnumerable<ICommitObserver<TDbContext>> observers, ILogger<Committer<TDbContext>> log)
+    IEnumerable<ICommitObserver<TDbContext>> observers, OutboxOptions<TDbContext> options,
+    ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
 {
     const int MaxGroupSize = 256;
@@ -173,13 +174,17 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     {
         var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, observers, group);
         var started = Stopwatch.GetTimestamp();
+        var span = group.Exists(x => x.Span != null)
+            ? MessageSpans.StartCommit(group.Select(x => x.Span), options.MessageTag) : null;
         try
         {
             await commit.Run().ConfigureAwait(false);
+            span.End(error: null);
             MessagingMetrics.CommitEnded(group.Count, Stopwatch.GetElapsedTime(started), succeeded: true);
         }
         catch (Exception e)
         {
+            span.End(e);
             if (!PostgresErrors.IsWarmUpRollback(e))
                 MessagingMetrics.CommitEnded(group.Count, Stopwatch.GetElapsedTime(started), succeeded: false);
             var open = group.FindAll(x => !x.HasEnded);

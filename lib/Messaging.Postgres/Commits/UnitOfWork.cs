@@ -70,7 +70,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     {
         // A process that does not deliver leaves the message to those that do.
         var lease = Consumed != null || options.Deliver ? options.DeliveryLease : TimeSpan.Zero;
-        var message = OutboxMessage.Capture(context, clock.UtcNow, lease);
+        var message = OutboxMessage.Capture(context, clock.UtcNow, lease, options.MessageTag);
         lock (_messages)
             if (Consumed is { } consumed)
             {

@@ -1,5 +1,6 @@
 using System.Data;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Observability;
 
 namespace MassTransit;
 
@@ -67,6 +68,9 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     /// a transaction-mode connection pooler such as PgBouncer. Default: false.
     /// </summary>
     bool PrepareStatements { set; }
+
+    /// <summary>The tag that the spans of a message have, for example the id of an order. Default: none.</summary>
+    MessageTag MessageTag { set; }
 
     /// <summary>Does not delete rows from the inbox in this process.</summary>
     void DisableInboxCleanupService();

@@ -43,6 +43,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         set => _options.MessageDeliveryTimeout = value;
     }
 
+    public MessageTag MessageTag { set => _options.MessageTag = value; }
+
     public void DisableInboxCleanupService() => _options.CleanInbox = false;
 
     public void DisableDeliveryService() => _options.Deliver = false;

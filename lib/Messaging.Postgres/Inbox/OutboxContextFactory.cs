@@ -38,17 +38,21 @@ sealed class OutboxContextFactory<TDbContext>(
         }
 
         bool isDuplicate;
+        var span = MessageSpans.StartProcess(context, options.MessageTag);
         try
         {
             isDuplicate = await attempt.ReceiveOnce().ConfigureAwait(false);
         }
-        catch
+        catch (Exception e)
         {
+            span.End(e);
             MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress, ConsumeOutcome.Failed);
             await attempt.ReportFault().ConfigureAwait(false);
             throw;
         }
 
+        span?.SetTag("messaging.duplicate", isDuplicate);
+        span.End(error: null);
         MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress,
             isDuplicate ? ConsumeOutcome.Duplicate : ConsumeOutcome.Committed);
         if (!isDuplicate)

@@ -118,6 +118,7 @@ sealed partial class MessageDispatcher<TDbContext>(
         timeout.CancelAfter(options.MessageDeliveryTimeout);
         var started = Stopwatch.GetTimestamp();
         Exception? error = null;
+        var span = MessageSpans.StartSend(message, options.MessageTag);
         MessagingMetrics.MessageSent(message.DestinationAddress);
         try
         {
@@ -130,6 +131,7 @@ sealed partial class MessageDispatcher<TDbContext>(
             error = e;
         }
 
+        span.End(error);
         MessagingMetrics.SendEnded(message.DestinationAddress, Stopwatch.GetElapsedTime(started), error);
         return error;
     }

@@ -1,4 +1,5 @@
 using System.Data;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Outbox;
@@ -19,4 +20,5 @@ sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
     public bool PrepareStatements { get; set; }
     public bool CleanInbox { get; set; } = true;
     public bool Deliver { get; set; } = true;
+    public MessageTag? MessageTag { get; set; }
 }

@@ -11,13 +11,14 @@ namespace Messaging.RabbitMq;
 /// <para>
 /// Batches have a queue of their own beside the queue of single messages, which only replicas that know this format
 /// consume. They hold messages that waited together; a message that waits alone is an ordinary one in the ordinary
-/// queue, as is every message with headers, a priority or an expiry.
+/// queue, as is every message with a priority, an expiry, or headers other than its trace.
 /// </para>
 /// <code>
 /// AMQP property  content
 /// -------------  ----------------------------------------------------------------------------------
 /// content-type   application/vnd.messaging-rabbitmq.batch
 /// type           the content type of all members
+/// headers        the traces of the members that are traced (BatchTraces)
 /// body           per member: message id (16 bytes), correlation id (16 bytes, zeros for none),
 ///                length (4 bytes, little-endian), body
 /// </code>
@@ -56,13 +57,15 @@ static class MessageBatch
             writer.Write(message.Body.Span);
         }
 
-        return (new BasicProperties
+        var properties = new BasicProperties
         {
             MessageId = Guid.NewGuid().ToString(),
             ContentType = ContentType,
             Type = messages.First().Properties.ContentType,
             Persistent = true,
-        }, writer.WrittenMemory);
+        };
+        BatchTraces.Write(messages, properties);
+        return (properties, writer.WrittenMemory);
     }
 
     /// <summary>Reads the messages of a batch; their bodies are parts of its body.</summary>
@@ -91,6 +94,9 @@ static class MessageBatch
             body = body[length..];
         }
 
-        return body.IsEmpty && messages.Count > 0 ? messages : null;
+        if (!body.IsEmpty || messages.Count == 0)
+            return null;
+        BatchTraces.Read(properties, messages);
+        return messages;
     }
 }

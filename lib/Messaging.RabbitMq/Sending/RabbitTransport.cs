@@ -5,6 +5,7 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.RabbitMqTransport;
 using MassTransit.RabbitMqTransport.Configuration;
 using MassTransit.Transports;
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
@@ -19,9 +20,8 @@ namespace Messaging.RabbitMq;
 /// channel.
 /// </summary>
 /// <remarks>
-/// Messages with extra headers or properties, and messages loaded from the outbox table, go through MassTransit's send
-/// pipeline instead. While MassTransit is traced, every message has trace headers. Send observers and send metrics see
-/// only the messages of the pipeline.
+/// Messages with properties or with headers other than their trace, and messages loaded from the outbox table, go
+/// through MassTransit's send pipeline instead. Its send observers, metrics and spans see only those.
 /// </remarks>
 sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
     BatchQueues batchQueues, IOptions<RabbitTransportOptions> options, ILogger<RabbitTransport<TDbContext>> log)
@@ -111,6 +111,8 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
             ContentType = message.ContentType,
             Persistent = true,
         };
+        if (message.TraceParent is { } parent)
+            properties.Headers = new Dictionary<string, object?> { [MessageSpans.Header] = parent };
         return open.Channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
             message.SerializedBody!.GetBytes(), BatchExchangeOf(exchange, open), cancellationToken);
     }
@@ -124,13 +126,16 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
         return ExchangeOf(address, open) is { IsCompletedSuccessfully: true, Result: var declared } ? declared : null;
     }
 
-    /// <summary>Whether the message has no properties beside its exchange and the mandatory flag.</summary>
+    /// <summary>
+    /// Whether the message has no properties beside its exchange and the mandatory flag, and no header but its trace.
+    /// </summary>
     static bool IsPlain(OutboxMessage message) =>
         message is
         {
-            SerializedBody: not null, ExpirationTime: null, HeaderValues.Count: 0,
+            SerializedBody: not null, ExpirationTime: null, HeaderValues: { } headers,
             PropertyValues: { } properties
         }
+        && headers.Count == (headers.ContainsKey(MessageSpans.Header) ? 1 : 0)
         && properties.ContainsKey(Exchange)
         && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
 

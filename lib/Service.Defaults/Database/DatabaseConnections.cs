@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
 
@@ -72,6 +73,10 @@ sealed class DatabaseConnections
         {
             Name = name, // in metrics, instead of the connection string
         };
+        // Commands are traced as parts of a trace, not as traces of their own.
+        builder.ConfigureTracing(x => x.EnablePhysicalOpenTracing(false)
+            .ConfigureCommandFilter(_ => Activity.Current is { Recorded: true })
+            .ConfigureBatchFilter(_ => Activity.Current is { Recorded: true }));
         builder.UsePhysicalConnectionInitializer(
             connection =>
             {

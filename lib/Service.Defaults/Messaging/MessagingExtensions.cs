@@ -76,6 +76,7 @@ public static class MessagingExtensions
                 o.PrepareStatements = true;
                 o.DuplicateDetectionWindow = options.DuplicateDetectionWindow;
                 o.MaxDeliveryAttempts = MaxSendAttempts;
+                o.MessageTag = OrderSpanTag.OfMessages;
             });
             configure(x);
             x.AddConfigureEndpointsCallback((context, _, endpoint) =>

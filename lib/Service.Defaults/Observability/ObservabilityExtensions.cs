@@ -6,17 +6,19 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OpenTelemetry;
+using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
 
 namespace Service.Defaults;
 
-/// <summary>Registers the metrics of a service.</summary>
+/// <summary>Registers the metrics, traces and logs of a service.</summary>
 public static class ObservabilityExtensions
 {
     const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    const string OtlpMetricsEndpoint = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
 
     /// <summary>The meters of the platform, of the libraries, and of both services.</summary>
     static readonly string[] Meters =
@@ -27,8 +29,8 @@ public static class ObservabilityExtensions
     ];
 
     /// <summary>
-    /// Serves the metrics at <c>Metrics:Url</c>, and exports them as the standard variables <c>OTEL_*</c> say. Without
-    /// an address and an <c>OTEL_EXPORTER_OTLP_ENDPOINT</c>, nothing is measured.
+    /// Serves the metrics at <c>Metrics:Url</c>, and exports metrics, traces and logs as the standard variables
+    /// <c>OTEL_*</c> say. What is neither served nor exported is not measured.
     /// </summary>
     /// <param name="builder">The service.</param>
     /// <param name="name">The name of the service, unless <c>OTEL_SERVICE_NAME</c> sets another.</param>
@@ -38,9 +40,29 @@ public static class ObservabilityExtensions
         builder.Services.AddTransient<IStartupFilter, OutermostMiddleware<RpcMetrics>>();
         var telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(x => x.AddService(name).AddEnvironmentVariableDetector());
-        var url = UrlOf(builder.Configuration);
-        var exportsMetrics = builder.Exports(OtlpMetricsEndpoint);
-        if (url == null && !exportsMetrics)
+        // OpenTelemetry 1.20.1 ignores the endpoints of single signals in AddOtlpExporter.
+        var exports = !string.IsNullOrEmpty(builder.Configuration[OtlpEndpoint]);
+        if (exports)
+            telemetry.WithTracing(AddTraces)
+                .WithLogging(x => x.AddOtlpExporter(), x => x.IncludeFormattedMessage = true);
+        builder.AddMetrics(telemetry, UrlOf(builder.Configuration), exports);
+    }
+
+    static void AddTraces(TracerProviderBuilder traces) => traces
+        .AddSource(MessageSpans.SourceName).AddNpgsql()
+        .AddAspNetCoreInstrumentation(o =>
+        {
+            o.Filter = x => !x.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal);
+            o.EnrichWithHttpResponse = (span, _) => // after the instrumentation has named it by its path
+                span.DisplayName = span.GetTagItem(RpcMetrics.MethodLabel) as string ?? span.DisplayName;
+        })
+        .AddProcessor(new OrderSpanTag.Processor())
+        .AddOtlpExporter();
+
+    static void AddMetrics(this WebApplicationBuilder builder, OpenTelemetryBuilder telemetry, string? url,
+        bool exports)
+    {
+        if (url == null && !exports)
             return;
         telemetry.WithMetrics(metrics =>
         {
@@ -50,17 +72,13 @@ public static class ObservabilityExtensions
                 ? MetricStreamConfiguration.Drop : null);
             if (url != null)
                 metrics.AddPrometheusExporter(x => x.ScrapeResponseCacheDurationMilliseconds = 0);
-            if (exportsMetrics)
+            if (exports)
                 metrics.AddOtlpExporter();
         });
         if (url != null)
             builder.Services.AddHostedService(x => new MetricsServer(url, x.GetRequiredService<MeterProvider>(),
                 x.GetRequiredService<ILogger<MetricsServer>>()));
     }
-
-    static bool Exports(this WebApplicationBuilder builder, string signal) =>
-        !string.IsNullOrEmpty(builder.Configuration[OtlpEndpoint])
-        || !string.IsNullOrEmpty(builder.Configuration[signal]);
 
     static string? UrlOf(IConfiguration configuration) =>
         configuration.GetSection("Metrics").Get<MetricsOptions>()?.Url is { Length: > 0 } url

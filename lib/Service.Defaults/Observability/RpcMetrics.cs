@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Grpc.AspNetCore.Server;
+using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 
 namespace Service.Defaults;
@@ -15,6 +16,9 @@ sealed class RpcMetrics(RequestDelegate next)
 {
     /// <summary>The name of the meter.</summary>
     public const string MeterName = "Service.Defaults";
+
+    /// <summary>The label with the name of the method.</summary>
+    public const string MethodLabel = "rpc.method";
 
     static readonly Meter Meter = new(MeterName);
 
@@ -38,12 +42,21 @@ sealed class RpcMetrics(RequestDelegate next)
         }
         finally
         {
-            if (Duration.Enabled && context.GetEndpoint() is { } endpoint && MethodOf(endpoint) is { } method)
-                Duration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds, System,
-                    new KeyValuePair<string, object?>("rpc.method", method),
-                    new KeyValuePair<string, object?>("rpc.response.status_code",
-                        RpcStatus.NameOf(RpcStatus.Of(context))));
+            var span = Activity.Current is { Recorded: true } current ? current : null;
+            if ((Duration.Enabled || span != null)
+                && context.GetEndpoint() is { } endpoint && MethodOf(endpoint) is { } method)
+                Ended(Stopwatch.GetElapsedTime(started), new(MethodLabel, method), RpcStatus.Of(context), span);
         }
+    }
+
+    static void Ended(TimeSpan duration, KeyValuePair<string, object?> method, StatusCode code, Activity? span)
+    {
+        var status = new KeyValuePair<string, object?>("rpc.response.status_code", RpcStatus.NameOf(code));
+        Duration.Record(duration.TotalSeconds, System, method, status);
+        span?.SetTag(System.Key, System.Value).SetTag(method.Key, method.Value).SetTag(status.Key, status.Value);
+        if (code is StatusCode.Internal or StatusCode.Unknown or StatusCode.Unavailable or StatusCode.DataLoss
+            or StatusCode.DeadlineExceeded or StatusCode.Unimplemented) // errors of the server, by the conventions
+            span?.SetStatus(ActivityStatusCode.Error);
     }
 
     /// <summary>The name of the method, such as <c>orders.v1.OrderService/CreateOrder</c>, or null.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 
@@ -13,6 +15,9 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     IReadOnlyList<object>? _unknown;
 
     public UnitOfWork<TDbContext> Unit => unit;
+
+    /// <summary>The span in which the unit works; null if it is not traced.</summary>
+    public Activity? Span { get; } = MessageSpans.Current;
 
     /// <summary>Completes when the unit is durable, or fails with the reason why it is not.</summary>
     public Task Committed => _committed.Task;

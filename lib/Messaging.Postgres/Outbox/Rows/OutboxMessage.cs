@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations.Schema;
 using MassTransit.Context;
 using MassTransit.Serialization;
+using Messaging.Postgres.Observability;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -10,6 +11,8 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// </summary>
 public class OutboxMessage
 {
+    string? _traceParent;
+
     /// <summary>The row's key: a message can be sent to several addresses.</summary>
     public Guid Id { get; set; }
 
@@ -82,12 +85,28 @@ public class OutboxMessage
     [NotMapped]
     internal IReadOnlyDictionary<string, object>? PropertyValues { get; private set; }
 
+    /// <summary>The value of the tag of its spans; null in a row that was read from the database.</summary>
+    [NotMapped]
+    internal object? TraceTag { get; private set; }
+
+    /// <summary>The trace that the message belongs to, in the form of the header; null for none.</summary>
+    [NotMapped]
+    internal string? TraceParent
+    {
+        get => _traceParent ??= HeaderValues?.GetValueOrDefault(MessageSpans.Header) as string
+            ?? (HeaderValues == null && Headers?.Contains(MessageSpans.Header, StringComparison.Ordinal) == true
+                ? FromJson(Headers).GetValueOrDefault(MessageSpans.Header) as string : null);
+        set => _traceParent = value;
+    }
+
     /// <summary>Serializes the message of a send or publish context.</summary>
     /// <param name="context">The context of the send or publish.</param>
     /// <param name="now">The database's time.</param>
     /// <param name="lease">How long only this process may send the message.</param>
+    /// <param name="tag">The tag of the spans of the message.</param>
     /// <exception cref="MessageException">The context has no message id, or no destination.</exception>
-    internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, TimeSpan lease) where T : class
+    internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, TimeSpan lease, MessageTag? tag)
+        where T : class
     {
         var delay = context.Delay is { } given && given > TimeSpan.Zero ? given : TimeSpan.Zero;
         // Also if the scheduled time has passed.
@@ -113,10 +132,22 @@ public class OutboxMessage
         var headers = context.Headers.GetAll().ToDictionary(x => x.Key, x => x.Value);
         var properties = new Dictionary<string, object>(StringComparer.OrdinalIgnoreCase);
         (context as TransportSendContext)?.WritePropertiesTo(properties);
+        if (MessageSpans.Current is { } span)
+        {
+            headers[MessageSpans.Header] = span.Id!;
+            message.TraceTag = tag?.ValueOf(context.Message);
+            if (message.TraceTag is string text && Guid.TryParse(text, out var id))
+                message.CorrelationId ??= id; // for the replica that sends the row
+        }
+
         (message.Headers, message.HeaderValues) = (ToJson(headers), headers);
         (message.Properties, message.PropertyValues) = (ToJson(properties), properties);
         return message;
     }
+
+    /// <summary>Reads <see cref="Headers" /> or <see cref="Properties" />.</summary>
+    internal static Dictionary<string, object> FromJson(string? json) =>
+        SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object>(json) ?? [];
 
     static string? ToJson(Dictionary<string, object> values) =>
         values.Count == 0 ? null : SystemTextJsonMessageSerializer.Instance.SerializeDictionary(values);

@@ -2,7 +2,7 @@ using System.Net.Mime;
 using MassTransit;
 using MassTransit.Context;
 using MassTransit.EntityFrameworkCoreIntegration;
-using MassTransit.Serialization;
+using Messaging.Postgres.Observability;
 
 namespace Messaging.Postgres.Outbox;
 
@@ -23,16 +23,16 @@ sealed class OutboxSendPipe(OutboxMessage message, DateTime now) : IPipe<SendCon
         if (message.ExpirationTime is { } expiration)
             context.TimeToLive = expiration > now ? expiration - now : TimeSpan.FromSeconds(1);
 
-        foreach (var (key, value) in message.HeaderValues ?? FromJson(message.Headers))
+        foreach (var (key, value) in message.HeaderValues ?? OutboxMessage.FromJson(message.Headers))
             context.Headers.Set(key, value);
-        (context as TransportSendContext)?.ReadPropertiesFrom(message.PropertyValues ?? FromJson(message.Properties));
+        if (message.TraceParent is { } parent)
+            context.Headers.Set(MessageSpans.Header, parent);
+        (context as TransportSendContext)?.ReadPropertiesFrom(message.PropertyValues
+            ?? OutboxMessage.FromJson(message.Properties));
         context.Delay = null;
         context.Serializer = this;
         return Task.CompletedTask;
     }
-
-    static IReadOnlyDictionary<string, object> FromJson(string? json) =>
-        SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object>(json) ?? [];
 
     public MessageBody GetMessageBody<T>(SendContext<T> context) where T : class =>
         message.SerializedBody
