@@ -51,10 +51,13 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
     Install(missing);
 });
 
-Task("Proxies").Description("Installs PgBouncer and nginx for their tests if they are missing and this is possible.")
+Task("Proxies")
+    .Description("Installs PgBouncer, nginx and promtool for their tests if they are missing and this is possible.")
     .Does(() =>
 {
     var missing = new[] { "pgbouncer", "nginx" }.Where(x => !IsInstalled(x, $"/usr/sbin/{x}")).ToList();
+    if (!IsInstalled("promtool", "/usr/bin/promtool"))
+        missing.Add("prometheus");
     if (missing.Count > 0 && CanInstall())
         Install(missing);
 });
