@@ -1,4 +1,5 @@
 using System.Text;
+using Messaging.Postgres.Observability;
 using Messaging.RabbitMq;
 using RabbitMQ.Client;
 
@@ -61,6 +62,26 @@ public sealed class When_waiting_messages_are_combined
         Assert.That(large, Has.Count.EqualTo(2));
         Assert.That(large.Select(x => x.Body.Length), Has.All.LessThan(MessageBatch.MaxSize));
         Assert.That(huge.Select(x => x is UnconfirmedBatch), Is.EqualTo([false, true]));
+    }
+
+    [Test]
+    public void Should_keep_the_trace_of_each()
+    {
+        string?[] traces = [null, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", null,
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"];
+        var messages = traces.Select(x =>
+        {
+            var message = Message("traced");
+            if (x != null)
+                message.Properties.Headers = new Dictionary<string, object?> { [MessageSpans.Header] = x };
+            return message;
+        }).ToList();
+
+        var batch = BatchBuilder.Combine(messages).Single();
+
+        Assert.That(MessageBatch.Read(batch.Properties, batch.Body)!
+            .Select(x => x.Properties.Headers?[MessageSpans.Header]), Is.EqualTo(traces));
+        Assert.That(BatchBuilder.Combine([Message("a"), Message("b")]).Single().Properties.Headers, Is.Null);
     }
 
     [TestCase(0), TestCase(1), TestCase(35), TestCase(40)]

@@ -27,8 +27,8 @@ static class BatchTraces
             {
                 entry[0] = (byte)index; // a batch has at most a hundred members
                 entry[1] = (byte)context.TraceFlags;
-                context.TraceId.CopyTo(entry[2..]);
-                context.SpanId.CopyTo(entry[(2 + TraceIdSize)..]);
+                context.TraceId.CopyTo(entry.Slice(2, TraceIdSize)); // must have that size exactly
+                context.SpanId.CopyTo(entry.Slice(2 + TraceIdSize, SpanIdSize));
                 (header ??= []).AddRange(entry);
             }
 
@@ -37,7 +37,7 @@ static class BatchTraces
     }
 
     /// <summary>Gives each traced member the header of a single message.</summary>
-    public static void Read(IReadOnlyBasicProperties batch, 
+    public static void Read(IReadOnlyBasicProperties batch,
         IReadOnlyList<(BasicProperties Properties, ReadOnlyMemory<byte> Body)> members)
     {
         if (batch.Headers?.TryGetValue(Header, out var value) != true || value is not byte[] header)
