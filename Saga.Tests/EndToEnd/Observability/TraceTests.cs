@@ -1,21 +1,16 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Grpc.Core;
+using Saga.Faults;
 using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd;
 
 [TestFixture, Category("E2E")]
-public sealed class When_orders_are_traced : SystemFixture
+public sealed class When_orders_are_traced : TraceFixture
 {
-    readonly SpanCollector _collector = new();
 
     protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(2);
-
-    protected override IReadOnlyDictionary<string, string> Settings => _collector.Settings;
-
-    [OneTimeTearDown]
-    public async Task StopCollectorAsync() => await _collector.DisposeAsync();
 
     [Test]
     public async Task Should_show_the_whole_way_of_an_order_in_the_trace_of_its_client([Values] bool json)
@@ -39,31 +34,52 @@ public sealed class When_orders_are_traced : SystemFixture
             "account-service: send orders-captured OrdersCaptured",
             "order-service: process orders-captured OrdersCaptured",
         ]);
-        var decided = _collector.Of(trace).Last(x => x.Name == "process order-state FundsReserved");
+        var decided = Collector.Of(trace).Last(x => x.Name == "process order-state FundsReserved");
         Assert.That(decided.Tags["order.state"], Is.EqualTo("Confirmed"));
-        Assert.That(_collector.Of(trace).SelectMany(x => x.Tags.Keys), Does.Contain("db.system.name"),
+        Assert.That(Collector.Of(trace).SelectMany(x => x.Tags.Keys), Does.Contain("db.system.name"),
             "the statements of its commits");
+    }
+
+    [Test]
+    public async Task Should_continue_the_trace_of_a_message_that_recovery_sends()
+    {
+        var replica = System.Orders[0];
+        var account = await OpenAccountAsync(100);
+        var request = NewOrder(account, 10, requestId: $"{Guid.NewGuid()}");
+        await replica.KillAsync();
+        replica.Start(FaultSettings.KillAt("after-commit", 1));
+        await replica.WaitUntilReadyAsync();
+        var trace = NewTrace();
+        Assert.That(() => PlaceAsync(request, trace), Throws.TypeOf<RpcException>());
+        await RestartAsync(replica);
+
+        var order = (await RetryAsync(() => Orders.CreateOrderAsync(request).ResponseAsync)).OrderId;
+
+        await AssertConfirmedAsync(order);
+        await WaitForSpansAsync(trace,
+        [
+            "order-service: send reserve-funds ReserveFunds",
+            "account-service: process reserve-funds ReserveFunds",
+            "order-service: process order-state FundsReserved",
+        ]);
+        Assert.That(Collector.Of(trace).Select(x => x.Tags.GetValueOrDefault("order.id")), Has.All.EqualTo(order));
     }
 
     [Test]
     public async Task Should_keep_the_traces_of_messages_apart_that_travel_and_commit_together()
     {
-        const int count = 200;
+        const int count = 20;
         var account = await OpenAccountAsync(1_000_000);
+        var before = await BatchesAsync();
         (string Trace, string Order)[] orders = [];
-
-        // Senders find out about the consumers of batches while they send.
-        await Wait.UntilAsync(async () =>
-        {
-            var before = await BatchesAsync();
+        // Senders find out about the consumers of batches while they send: in a second or more.
+        for (var started = Stopwatch.StartNew(); started.Elapsed < TimeSpan.FromSeconds(5); await Task.Delay(100))
             orders = await Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
             {
                 var trace = NewTrace();
                 return (trace, await PlaceAsync(NewOrder(account, 1), trace));
             }));
-            await WaitForEndAsync(orders.Select(x => x.Order));
-            return await BatchesAsync() > before;
-        }, MaxWait, () => "the fast path to be used while traced");
+        Assert.That(await BatchesAsync(), Is.GreaterThan(before), "the fast path is used while traced");
 
         foreach (var (trace, order) in orders)
             await WaitForSpansAsync(trace,
@@ -74,10 +90,10 @@ public sealed class When_orders_are_traced : SystemFixture
                 "order-service: process order-state FundsReserved",
                 "account-service: process capture-funds OrderConfirmed",
             ]);
-        var commits = _collector.Spans.Where(x => x.Name == "commit" && x.LinkedTraces.Count > 1).ToList();
+        var commits = Collector.Spans.Where(x => x.Name == "commit" && x.LinkedTraces.Count > 1).ToList();
         Assert.That(commits, Is.Not.Empty, "units that commit together are linked from the commit");
         foreach (var (trace, order) in orders)
-            Assert.That(_collector.Of(trace).Where(x => Regex.IsMatch(x.Name, "CreateOrder|ReserveFunds|FundsReserved"))
+            Assert.That(Collector.Of(trace).Where(x => Regex.IsMatch(x.Name, "CreateOrder|ReserveFunds|FundsReserved"))
                 .Select(x => x.Tags.GetValueOrDefault("order.id")), Has.All.EqualTo(order));
     }
 
@@ -92,43 +108,46 @@ public sealed class When_orders_are_traced : SystemFixture
         var later = NewTrace();
         await PlaceAsync(NewOrder(account, 1), later);
         await WaitForSpansAsync(later, ["order-service: process orders-captured OrdersCaptured"]);
-        Assert.That(_collector.Of(trace), Is.Empty);
-        Assert.That(_collector.Spans.Where(x => x.ParentId == ""
+        Assert.That(Collector.Of(trace), Is.Empty);
+        Assert.That(Collector.Spans.Where(x => x.ParentId == ""
             && !x.Name.StartsWith("orders.v1.", StringComparison.Ordinal)
             && !x.Name.StartsWith("accounts.v1.", StringComparison.Ordinal)), Is.Empty, "traces begin with calls");
     }
+}
 
-    static string NewTrace() => ActivityTraceId.CreateRandom().ToHexString();
-
-    async Task<string> PlaceAsync(global::Orders.V1.CreateOrderRequest request, string trace, bool json = false,
-        bool isSampled = true)
+[TestFixture, Category("E2E")]
+public sealed class When_a_traced_order_times_out : TraceFixture
+{
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>(base.Settings)
     {
-        var parent = $"00-{trace}-{ActivitySpanId.CreateRandom().ToHexString()}-0{(isSampled ? 1 : 0)}";
-        if (!json)
-            return (await Orders.CreateOrderAsync(request, new Metadata { { "traceparent", parent } })).OrderId;
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
-        using var content = new StringContent(request.ToString(), null, "application/json");
-        http.DefaultRequestHeaders.Add("traceparent", parent);
-        var response = await (await http.PostAsync("/v1/orders", content)).Content.ReadAsStringAsync();
-        return global::Orders.V1.CreateOrderResponse.Parser.ParseJson(response).OrderId;
-    }
+        ["Saga__ResendDelay"] = "01:00:00", // so that the timeout's own message cancels the order
+        ["Saga__MaxResendDelay"] = "01:00:00",
+    };
 
-    /// <summary>Asserts that the order's spans, each with its id, are one tree under the client's span.</summary>
-    async Task AssertTraceAsync(string trace, string order, string[] names)
+    [Test]
+    public async Task Should_continue_the_trace_at_the_timeout()
     {
-        await WaitForSpansAsync(trace, names);
-        var spans = _collector.Of(trace);
-        var ids = spans.Select(x => x.SpanId).ToHashSet();
-        Assert.That(spans.Count(x => !ids.Contains(x.ParentId)), Is.EqualTo(1), "the only root is the server's span");
-        Assert.That(spans.Select(x => x.Tags.GetValueOrDefault("order.id")), Has.All.EqualTo(order));
+        var account = await OpenAccountAsync(100);
+        var trace = NewTrace();
+        System.Accounts[0].Send(Signal.Stop);
+        string order;
+        try
+        {
+            order = await PlaceAsync(NewOrder(account, 20), trace);
+            await WaitForOrderAsync(order, x => x.Status == global::Orders.V1.OrderStatus.Cancelling);
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        await AssertTraceAsync(trace, order,
+        [
+            "order-service: send order-state ReservationTimedOut",
+            "order-service: process order-state ReservationTimedOut",
+            "order-service: send release-funds ReleaseFunds",
+            "account-service: process release-funds ReleaseFunds",
+            "order-service: process order-state FundsReleased",
+        ]);
     }
-
-    Task WaitForSpansAsync(string trace, string[] names) => Wait.UntilAsync(
-        () => Task.FromResult(names.All(x => _collector.Of(trace).Any(y => y.ToString() == x))), MaxWait,
-        () => $"{string.Join(", ", names.Except(_collector.Of(trace).Select(x => x.ToString())))}\nbeside:\n"
-            + string.Join('\n', _collector.Of(trace)));
-
-    async Task<double> BatchesAsync() =>
-        (await Scrape.ReadAsync(System.Orders[0])).Sum("messaging_batch_messages_count")
-            + (await Scrape.ReadAsync(System.Accounts[0])).Sum("messaging_batch_messages_count");
 }
