@@ -2,7 +2,7 @@ using Grpc.Core;
 using Orders.V1;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_the_broker_is_away_for_long : SystemFixture

@@ -4,7 +4,7 @@ using Orders.V1;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 /// <summary>What clients do every day must not fill the logs.</summary>
 [TestFixture, Category("E2E")]

@@ -7,7 +7,7 @@ using Grpc.Reflection.V1Alpha;
 using Orders.V1;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_the_json_api_is_called : SystemFixture

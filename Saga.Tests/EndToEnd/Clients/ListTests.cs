@@ -4,7 +4,7 @@ using Grpc.Core;
 using Orders.V1;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_clients_list : SystemFixture

@@ -3,7 +3,7 @@ using Accounts.V1;
 using Google.Protobuf.WellKnownTypes;
 using Orders.V1;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture(200_000, Category = "E2E")]
 [TestFixture(2_000_000, Category = "Long")]

@@ -1,7 +1,7 @@
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 /// <summary>
 /// An installed nginx in front of a service, with its default settings but for the time after which it closes a silent

@@ -5,7 +5,7 @@ using Orders.V1;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_a_replica_is_stopped : SystemFixture

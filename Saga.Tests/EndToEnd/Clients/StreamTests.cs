@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Orders.V1;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_a_watched_order_does_not_change : SystemFixture

@@ -4,7 +4,7 @@ using Saga.Faults;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 [TestFixture, Category("E2E")]
 public sealed class When_a_service_is_killed_while_a_batch_is_partly_settled : SystemFixture

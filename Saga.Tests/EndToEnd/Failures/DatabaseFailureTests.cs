@@ -6,7 +6,7 @@ using Saga.Audit;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 [TestFixture, Category("E2E")]
 public sealed class When_the_database_fails : SystemFixture

@@ -2,7 +2,7 @@ using Grpc.Core;
 using Saga.Faults;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 /// <summary>Only the assembly of the fault tests can inject faults into a service; its environment cannot.</summary>
 [TestFixture, Category("E2E")]

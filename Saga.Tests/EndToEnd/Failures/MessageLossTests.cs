@@ -4,7 +4,7 @@ using Saga.Servers;
 using Saga.Services;
 using Saga.Tests.Support;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 [TestFixture, Category("E2E")]
 public sealed class When_the_broker_loses_messages : SystemFixture

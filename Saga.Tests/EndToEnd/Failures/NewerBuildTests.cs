@@ -4,7 +4,7 @@ using Orders.V1;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 /// <summary>
 /// While a newer build is being installed, older replicas receive messages for rows whose state they do not know. Only

@@ -3,7 +3,7 @@ using Orders.V1;
 using RabbitMQ.Client;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 [TestFixture, Category("E2E")]
 public sealed class When_quorum_queues_are_used : SystemFixture

@@ -10,7 +10,7 @@ using Saga.Servers;
 using Saga.Services;
 using V1OrderReason = Orders.V1.OrderReason;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Failures;
 
 /// <summary>
 /// Starts from the databases and the queues that the version before left, which asked Account only once: it had no

@@ -8,7 +8,7 @@ using RabbitMQ.Client;
 using Saga.Servers;
 using Saga.Tests.Support;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 [TestFixture, Category("E2E")]
 public sealed class When_metrics_are_read : SystemFixture

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Saga.Tests.Support;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 [TestFixture, Category("E2E")]
 public sealed class When_prometheus_reads_the_alert_rules

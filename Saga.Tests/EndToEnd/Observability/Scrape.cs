@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 /// <summary>The metrics of a service, as Prometheus reads them.</summary>
 sealed partial class Scrape

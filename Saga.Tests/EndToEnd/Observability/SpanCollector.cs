@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Saga.Servers;
 using Saga.Tests.EndToEnd.Otlp;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 /// <summary>Receives the spans that services export by OTLP.</summary>
 sealed class SpanCollector : IAsyncDisposable

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Grpc.Core;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 /// <summary>Runs both services with a collector of their spans.</summary>
 public abstract class TraceFixture : SystemFixture

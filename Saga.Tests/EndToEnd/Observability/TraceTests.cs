@@ -4,7 +4,7 @@ using Grpc.Core;
 using Saga.Faults;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 [TestFixture, Category("E2E")]
 public sealed class When_orders_are_traced : TraceFixture

@@ -1,6 +1,6 @@
 using Saga.Tests.EndToEnd.Otlp;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 /// <summary>A span that a service has exported.</summary>
 sealed record TracedSpan(string Service, string TraceId, string SpanId, string ParentId, string Name,

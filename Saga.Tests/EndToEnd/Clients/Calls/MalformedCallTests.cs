@@ -5,7 +5,7 @@ using Grpc.Core;
 using Orders.V1;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_a_call_cannot_be_read : SystemFixture

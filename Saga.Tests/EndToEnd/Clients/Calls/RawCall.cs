@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Http.Headers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 /// <summary>gRPC calls without a gRPC client, which would hide or replace what the server sends.</summary>
 static class RawCall

@@ -4,7 +4,7 @@ using Grpc.Net.Client;
 using Orders.V1;
 using Saga.Servers;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 [TestFixture, Category("E2E")]
 public sealed class When_calls_are_rejected : SystemFixture

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Text;
 using Google.Protobuf;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Clients;
 
 /// <summary>
 /// An HTTP/2 client (RFC 9113) that sends the headers of many gRPC calls, and their messages only later. As the RFC
