@@ -6,16 +6,21 @@ namespace Messaging.Postgres;
 /// all again each time; this one begins where the last complete scan ended.
 /// </summary>
 /// <remarks>
-/// A transaction that took long can leave a row before that. A full scan finds it, about once a minute, and less often
-/// if full scans are slow: a service has several of these scans, and all together must not keep a processor busy.
+/// A row that becomes visible long after its time, because its transaction took long, can lie before that. A full scan
+/// finds it: the first one of each process, then about one a minute, and fewer if full scans are slow.
 /// </remarks>
 /// <param name="time">The clock.</param>
 public sealed class ScanStart(TimeProvider time)
 {
     /// <summary>Full scans take at most one part of this many of the time.</summary>
-    const int FullScanShare = 200;
+    const int FullScanShare = 1000;
 
-    static readonly TimeSpan Margin = TimeSpan.FromSeconds(15);
+    /// <summary>
+    /// How late a row may become visible. Most times lie some seconds in the future when a row is written, so this need
+    /// not be long; and a scan reads what was deleted in this time again.
+    /// </summary>
+    static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
+
     static readonly TimeSpan MinFullScanInterval = TimeSpan.FromMinutes(1);
 
     /// <summary>The first value of the index.</summary>
