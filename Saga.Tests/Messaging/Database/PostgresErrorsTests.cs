@@ -13,6 +13,7 @@ public sealed class When_a_database_error_is_classified
     static readonly Kind LockTimeout = new(IsUnavailable: true, IsLockTimeout: true);
     static readonly Kind Conflict = new(IsConflict: true);
     static readonly Kind Temporary = new(IsUnavailable: true);
+    static readonly Kind FalseOutage = new(MayConcernOneUnit: false);
     static readonly Kind Other = new();
 
     static IEnumerable<TestCaseData> Errors() => Table("");
@@ -44,6 +45,8 @@ public sealed class When_a_database_error_is_classified
         yield return Case("the row has changed since it was read", new DbUpdateConcurrencyException("stale"), Conflict);
 
         yield return Case("25P03: the server has ended an idle transaction", Error("25P03"), Temporary);
+        yield return Case("57014: statement_timeout has passed", Error("57014"), Temporary);
+        yield return Case("a false outage", new FalseOutageException(20, new TimeoutException()), FalseOutage);
 
         yield return Case("55006: the object is in use", Error("55006"), Temporary);
         yield return Case("26000: the prepared statement is unknown", Error("26000"), Temporary);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -62,6 +63,25 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
         });
         await WaitForPongAsync(name);
         await WaitForEmptyOutboxAsync();
+    }
+
+    [Test]
+    public async Task Should_count_the_time_to_live_from_the_scheduled_time()
+    {
+        var replica = await StartReplicaAsync(o => o.UseBusOutbox(b => b.DisableDeliveryService()));
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            var (scheduler, due) = (scope.GetRequiredService<IMessageScheduler>(), DateTime.UtcNow.AddHours(1));
+            var handle = await scheduler.SchedulePublish(due, new Pong("short-lived"),
+                Pipe.Execute<SendContext<Pong>>(x => x.TimeToLive = TimeSpan.FromMinutes(1)));
+            await db.SaveChangesAsync();
+            var row = (await ReadOutboxAsync()).Single();
+            Assert.That(row.ExpirationTime - row.EnqueueTime, Is.EqualTo(TimeSpan.FromMinutes(1)));
+            var envelope = JsonDocument.Parse(row.Body).RootElement.GetProperty("expirationTime").GetDateTime();
+            Assert.That(envelope, Is.EqualTo(due.AddMinutes(1)).Within(TimeSpan.FromSeconds(5)));
+            await scheduler.CancelScheduledPublish<Pong>(handle.TokenId);
+            await db.SaveChangesAsync();
+        });
     }
 
     [TestCase("schedule and cancel", false)]

@@ -88,8 +88,10 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
             provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),
+            provider.GetRequiredService<IdleConnections>(),
+            // After IdleConnections, which may open another connection.
             provider.GetRequiredService<HandlerTransactionInterceptor>(),
-            provider.GetRequiredService<IdleConnections>()));
+            SqlQueries.Instance));
         if (_options.PrepareStatements)
         {
             var prepared = new PreparedQueries();
@@ -99,7 +101,14 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         if (!_useBusOutbox)
             return;
 
-        bus.ReplaceScoped<IScopedBusContextProvider<IBus>, OutboxScopedBusContextProvider<TDbContext>>();
+        var busType = Array.Find(bus.GetType().GetInterfaces(), x => x.IsGenericType
+            && x.GetGenericTypeDefinition() == typeof(IBusRegistrationConfigurator<>))?.GetGenericArguments()[0];
+        bus.Replace(ServiceDescriptor.Scoped(
+            typeof(IScopedBusContextProvider<>).MakeGenericType(busType ?? typeof(IBus)),
+            typeof(OutboxScopedBusContextProvider<,>).MakeGenericType(busType ?? typeof(IBus), typeof(TDbContext))));
+        if (busType != null)
+            return; // the scheduler of a scope belongs to the default bus
+
         // Replaces any other scheduler, so that schedules commit with the outbox.
         bus.RemoveAll<IMessageScheduler>();
         bus.AddScoped<IMessageScheduler>(provider => new MessageScheduler(

@@ -13,6 +13,7 @@ public static class SagaEventsServiceCollectionExtensions
     public static IServiceCollection AddSagaEvents<TSaga>(this IServiceCollection services)
         where TSaga : class, SagaStateMachineInstance
     {
+        services.TryAddSingleton<SagaEndpoint<TSaga>>();
         services.TryAddScoped<ISagaEvents<TSaga>, SagaEvents<TSaga>>();
         return services;
     }

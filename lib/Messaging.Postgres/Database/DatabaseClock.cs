@@ -11,6 +11,7 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
 {
     static readonly TimeSpan MaxResponseTime = TimeSpan.FromMilliseconds(100);
 
+    long _lastSet; // timestamp
     long _offsetTicks;
 
     /// <inheritdoc />
@@ -24,6 +25,9 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
     /// <inheritdoc />
     public override long GetTimestamp() => time.GetTimestamp();
 
+    /// <summary>How long ago the database's time was last queried with success.</summary>
+    internal TimeSpan Age => time.GetElapsedTime(Volatile.Read(ref _lastSet));
+
     /// <summary>
     /// Queries the database's time. A slow response is too imprecise, and is used only while there is no other.
     /// </summary>
@@ -32,6 +36,7 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
         var started = time.GetTimestamp();
         var now = await databaseNow().ConfigureAwait(false);
         var elapsed = time.GetElapsedTime(started);
+        Volatile.Write(ref _lastSet, time.GetTimestamp());
         if (elapsed < MaxResponseTime || Volatile.Read(ref _offsetTicks) == 0)
             Volatile.Write(ref _offsetTicks, (now + elapsed / 2 - time.GetUtcNow().UtcDateTime).Ticks);
     }

@@ -13,7 +13,8 @@ namespace Messaging.Postgres;
 /// lock_timeout (55P03)                                       yes          –            yes           yes
 /// serialization failure, deadlock, unique violation,          –          yes            –            yes
 ///   row changed since it was read
-/// idle transaction ended by the server (25P03)               yes          –             –            yes
+/// idle transaction ended by the server (25P03),              yes          –             –            yes
+///   statement_timeout (57014)
 /// object in use (55006), prepared statement unknown,         yes          –             –            yes
 ///   known twice or changed (26000, 42P05, 0A000)
 /// any other                                                   –           –             –            yes
@@ -28,18 +29,28 @@ public static class PostgresErrors
 
     /// <summary>
     /// Whether the database, the connection or a lock is unavailable, which passes without a change of the statement.
-    /// Retry until it is available.
+    /// Retry until it is available. False for a <see cref="FalseOutageException" />.
     /// </summary>
-    public static bool IsUnavailable(Exception error) => Causes(error).Any(x => x switch
+    public static bool IsUnavailable(Exception error) =>
+        !Causes(error).Any(x => x is FalseOutageException) && Causes(error).Any(LooksUnavailable);
+
+    /// <summary>
+    /// Whether the error looks like an outage, but no server says so: a handler can cause it, for example by a call of
+    /// another system, or by a statement that always takes too long.
+    /// </summary>
+    internal static bool MayBeFalseOutage(Exception error) => IsUnavailable(error)
+        && !Causes(error).Any(x => x is PostgresException { SqlState: not PostgresErrorCodes.QueryCanceled });
+
+    static bool LooksUnavailable(Exception error) => error switch
     {
         PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported } p =>
             p.Routine == "RevalidateCachedQuery",
         PostgresException p => IsServerError(p) || p.SqlState is IdleInTransactionTimeout
-            or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
+            or PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
             or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,
         _ => false,
-    });
+    };
 
     /// <summary>
     /// Whether the connection was lost, or ended by the server (SQLSTATE 08, 57P). It is unknown whether the server has
@@ -113,12 +124,12 @@ public static class PostgresErrors
 
     /// <summary>
     /// Whether the server, the connection or the login has failed instead of the statement. By class of SQLSTATE:
-    /// connections (08), logins (28), catalogs (3D), resources (53), operator intervention (57), system (58), and a
-    /// server that is read-only since a failover (25006).
+    /// connections (08), logins (28), catalogs (3D), resources (53), operator intervention (57, but not a statement's
+    /// timeout), system (58), and a server that is read-only since a failover (25006).
     /// </summary>
-    static bool IsServerError(PostgresException error) =>
-        error.SqlState[..2] is "08" or "28" or "3D" or "53" or "57" or "58"
-        || error.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction;
+    static bool IsServerError(PostgresException error) => error.SqlState != PostgresErrorCodes.QueryCanceled
+        && (error.SqlState[..2] is "08" or "28" or "3D" or "53" or "57" or "58"
+            || error.SqlState == PostgresErrorCodes.ReadOnlySqlTransaction);
 
     static IEnumerable<Exception> Causes(Exception? error)
     {

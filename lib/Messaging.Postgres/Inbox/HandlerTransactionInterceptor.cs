@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
@@ -9,16 +10,31 @@ namespace Messaging.Postgres.Inbox;
 
 /// <summary>
 /// Opens a transaction when a handler that runs without one changes the database itself: by SaveChanges,
-/// ExecuteUpdate, ExecuteDelete or SQL. Its changes then commit with its message, in that transaction.
+/// ExecuteUpdate, ExecuteDelete or SQL. Its changes then commit with its message, in that transaction. Refuses what
+/// would commit without the message: a handler that commits a transaction, and one that uses the connection of a
+/// DbContext without a transaction, for example by Dapper.
 /// </summary>
-sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
+sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommandInterceptor, IDbTransactionInterceptor
 {
-    readonly ConditionalWeakTable<DbContext, object> _handlers = [];
+    readonly ConditionalWeakTable<DbContext, Handler> _handlers = [];
 
     /// <summary>A handler runs on the context from here on.</summary>
-    public void Enter(DbContext db) => _handlers.AddOrUpdate(db, this);
+    public void Enter(DbContext db) => _handlers.AddOrUpdate(db, new Handler());
 
-    /// <summary>The handler has ended.</summary>
+    /// <summary>The handler has ended, and its message is committed from here on.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// It has opened the connection for commands that EF Core does not see, and has begun no transaction.
+    /// </exception>
+    public void Complete(DbContext db)
+    {
+        if (!_handlers.TryGetValue(db, out var handler))
+            return;
+        handler.IsComplete = true;
+        if (handler.HasOpened && db.Database.CurrentTransaction == null)
+            throw NoTransaction();
+    }
+
+    /// <summary>The message is committed, or has failed.</summary>
     public void Leave(DbContext db) => _handlers.Remove(db);
 
     /// <summary>
@@ -41,6 +57,7 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     public InterceptionResult<int> NonQueryExecuting(DbCommand command, CommandEventData eventData,
         InterceptionResult<int> result)
     {
+        Executing(eventData.Context);
         if (NeedsTransaction(eventData.Context))
             command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
         return result;
@@ -50,6 +67,7 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     public async ValueTask<InterceptionResult<int>> NonQueryExecutingAsync(DbCommand command,
         CommandEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
+        Executing(eventData.Context);
         if (NeedsTransaction(eventData.Context))
             command.Transaction = await Begin(eventData.Context, cancellationToken).ConfigureAwait(false);
         return result;
@@ -59,7 +77,8 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
     public InterceptionResult<DbDataReader> ReaderExecuting(DbCommand command, CommandEventData eventData,
         InterceptionResult<DbDataReader> result)
     {
-        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
+        Executing(eventData.Context);
+        if (SqlQueries.IsOne(command, eventData) && NeedsTransaction(eventData.Context))
             command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
         return result;
     }
@@ -69,14 +88,99 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor
         CommandEventData eventData, InterceptionResult<DbDataReader> result,
         CancellationToken cancellationToken = default)
     {
-        if (eventData.CommandSource == CommandSource.FromSqlQuery && NeedsTransaction(eventData.Context))
+        Executing(eventData.Context);
+        if (SqlQueries.IsOne(command, eventData) && NeedsTransaction(eventData.Context))
             command.Transaction = await Begin(eventData.Context, cancellationToken).ConfigureAwait(false);
         return result;
     }
+
+    public override DbConnection ConnectionCreated(ConnectionCreatedEventData eventData, DbConnection result)
+    {
+        if (eventData.Context is { } db)
+            result.StateChange += (_, change) =>
+            {
+                if (change.CurrentState == ConnectionState.Open && RunningOn(db) is { IsOpening: false })
+                    throw NoTransaction();
+            };
+        return result;
+    }
+
+    public override InterceptionResult ConnectionOpening(DbConnection connection, ConnectionEventData eventData,
+        InterceptionResult result)
+    {
+        Opening(eventData.Context);
+        return result;
+    }
+
+    public override ValueTask<InterceptionResult> ConnectionOpeningAsync(DbConnection connection,
+        ConnectionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+    {
+        Opening(eventData.Context);
+        return new(result);
+    }
+
+    public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData) =>
+        Opened(eventData.Context);
+
+    public override Task ConnectionOpenedAsync(DbConnection connection, ConnectionEndEventData eventData,
+        CancellationToken cancellationToken = default)
+    {
+        Opened(eventData.Context);
+        return Task.CompletedTask;
+    }
+
+    public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData,
+        InterceptionResult result) => RunningOn(eventData.Context) == null ? result : throw OwnCommit();
+
+    public ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction,
+        TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default) =>
+        RunningOn(eventData.Context) == null ? new(result) : throw OwnCommit();
+
+    void Opening(DbContext? db)
+    {
+        if (RunningOn(db) is { } handler)
+            (handler.IsOpening, handler.HasOpened) = (true, true);
+    }
+
+    void Opened(DbContext? db)
+    {
+        if (RunningOn(db) is { } handler)
+            handler.IsOpening = false;
+    }
+
+    /// <summary>EF Core has opened the connection for a command of its own.</summary>
+    void Executing(DbContext? db)
+    {
+        if (RunningOn(db) is { } handler)
+            handler.HasOpened = false;
+    }
+
+    Handler? RunningOn(DbContext? db) =>
+        db != null && _handlers.TryGetValue(db, out var handler) && !handler.IsComplete ? handler : null;
+
+    static InvalidOperationException NoTransaction() => new(
+        "A handler that uses the connection of its DbContext itself must begin a transaction before, by "
+        + "Database.BeginTransactionAsync: otherwise its changes would be committed without its message. The end of "
+        + "the handler commits the transaction");
+
+    static InvalidOperationException OwnCommit() => new(
+        "A handler must not commit its transaction: the end of the handler commits it together with the message");
 
     static async Task<DbTransaction> Begin(DbContext db, CancellationToken cancellationToken) =>
         (await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
 
     bool NeedsTransaction([NotNullWhen(true)] DbContext? db) =>
         db is { Database.CurrentTransaction: null } && _handlers.TryGetValue(db, out _);
+
+    /// <summary>What a running handler does with the connection of its context.</summary>
+    sealed class Handler
+    {
+        /// <summary>EF Core has opened the connection, and has run no command on it yet.</summary>
+        public bool HasOpened { get; set; }
+
+        public bool IsComplete { get; set; }
+
+        /// <summary>EF Core is opening the connection.</summary>
+        public bool IsOpening { get; set; }
+    }
 }

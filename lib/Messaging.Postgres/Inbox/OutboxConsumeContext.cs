@@ -130,7 +130,15 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
             await using var transaction = await DbContext.Database
                 .BeginTransactionAsync(_options.IsolationLevel, CancellationToken)
                 .ConfigureAwait(false);
-            await Handle().ConfigureAwait(false);
+            _handlerTransactions.Enter(_unit.DbContext);
+            try
+            {
+                await Handle().ConfigureAwait(false);
+            }
+            finally
+            {
+                _handlerTransactions.Leave(_unit.DbContext);
+            }
         });
     }
 
@@ -143,6 +151,7 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
 
     public override async Task SetConsumed()
     {
+        _handlerTransactions.Complete(_unit.DbContext);
         if (_warmUp != null)
         {
             await _warmUp.CommitAndRollBack(_unit, () => _committer.Commit(_unit, CancellationToken))

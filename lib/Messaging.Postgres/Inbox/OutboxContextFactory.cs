@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Middleware;
 using Messaging.Postgres.Commits;
+using Messaging.Postgres.Database;
 using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
@@ -18,10 +19,14 @@ sealed class OutboxContextFactory<TDbContext>(
     OutboxStore<TDbContext> store,
     MessageDispatcher<TDbContext> dispatcher,
     OutboxOptions<TDbContext> options,
+    DatabaseClock<TDbContext> clock,
     HandlerTransactionInterceptor handlerTransactions,
     IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
+    /// <summary>How long the query of the clock may take, beyond the pause between two.</summary>
+    static readonly TimeSpan ClockTolerance = TimeSpan.FromSeconds(2);
+
     public async Task Send<T>(ConsumeContext<T> context, OutboxConsumeOptions consume,
         IPipe<OutboxConsumeContext<T>> next)
         where T : class
@@ -48,6 +53,7 @@ sealed class OutboxContextFactory<TDbContext>(
             span.End(e);
             MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress, ConsumeOutcome.Failed);
             await attempt.ReportFault().ConfigureAwait(false);
+            FalseOutage.Count(context.ReceiveContext, e, isDatabaseUp: clock.Age < options.QueryDelay + ClockTolerance);
             throw;
         }
 

@@ -11,12 +11,13 @@ namespace Messaging.Postgres.Outbox;
 /// Chooses the endpoints of a scope: those of the message that is being consumed, or those that capture messages in the
 /// scope's unit of work.
 /// </summary>
-sealed class OutboxScopedBusContextProvider<TDbContext>(
-    IBus bus,
+sealed class OutboxScopedBusContextProvider<TBus, TDbContext>(
+    TBus bus,
     UnitOfWork<TDbContext> unit,
-    Bind<IBus, IClientFactory> clientFactory,
-    Bind<IBus, IScopedConsumeContextProvider> consume,
-    IServiceProvider provider) : IScopedBusContextProvider<IBus>
+    Bind<TBus, IClientFactory> clientFactory,
+    Bind<TBus, IScopedConsumeContextProvider> consume,
+    IServiceProvider provider) : IScopedBusContextProvider<TBus>
+    where TBus : class, IBus
     where TDbContext : DbContext
 {
     public ScopedBusContext Context { get; } = consume.Value.HasContext

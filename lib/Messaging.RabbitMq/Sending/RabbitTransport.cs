@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using MassTransit;
+using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.RabbitMqTransport;
 using MassTransit.RabbitMqTransport.Configuration;
@@ -20,10 +21,10 @@ namespace Messaging.RabbitMq;
 /// channel.
 /// </summary>
 /// <remarks>
-/// Messages with properties or with headers other than their trace, and messages loaded from the outbox table, go
-/// through MassTransit's send pipeline instead. Its send observers, metrics and spans see only those.
+/// Messages with properties or with headers other than their trace, messages loaded from the outbox table, and those of
+/// another bus go through MassTransit's send pipeline instead. Its send observers, metrics and spans see only those.
 /// </remarks>
-sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, IBusInstance instance,
+sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, Bind<IBus, IBusInstance> defaultBus,
     BatchQueues batchQueues, IOptions<RabbitTransportOptions> options, ILogger<RabbitTransport<TDbContext>> log)
     : IOutboxTransport<TDbContext>
     where TDbContext : DbContext
@@ -37,10 +38,10 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     readonly Dictionary<string, string> _batchAddresses = options.Value.BatchQueues
         .ToDictionary(x => x, x => $"exchange:{MessageBatch.QueueOf(x)}");
 
-    readonly IConnectionContextSupervisor _connections = instance.Connections();
+    readonly IConnectionContextSupervisor _connections = defaultBus.Value.Connections();
 
     readonly Lock _lock = new();
-    readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)instance.HostConfiguration);
+    readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)defaultBus.Value.HostConfiguration);
     IConnection? _blocked; // the connection on which the broker blocks publishers
     Task<OpenChannel>? _channel;
     IConnection? _watched;
@@ -72,7 +73,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, I
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
         var isStopping = _connections.Stopping.IsCancellationRequested;
-        if (isStopping || !IsPlain(message))
+        if (isStopping || !IsPlain(message) || bus.BusOf(message.DestinationAddress) != defaultBus.Value)
         {
             if (!isStopping)
                 // Alarms are watched before the first publish.

@@ -111,6 +111,7 @@ public class OutboxMessage
         var delay = context.Delay is { } given && given > TimeSpan.Zero ? given : TimeSpan.Zero;
         // Also if the scheduled time has passed.
         var isDelayed = delay > TimeSpan.Zero || context.ScheduledMessageId != null;
+        context.TimeToLive += delay; // it counts from the scheduled time
         var body = context.Serializer.GetMessageBody(context);
         var message = new OutboxMessage
         {

@@ -1,64 +1,54 @@
-using System.Diagnostics;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Serialization;
+using MassTransit.Transports;
 using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Outbox;
 
-/// <summary>Sends committed messages through the bus, whatever its transport.</summary>
-sealed class BusTransport<TDbContext>(IBusControl bus) : IOutboxTransport<TDbContext> where TDbContext : DbContext
+/// <summary>
+/// Sends committed messages through a bus, whatever its transport. If the program has several buses, the address of a
+/// message tells which one it belongs to.
+/// </summary>
+sealed class BusTransport<TDbContext>(IEnumerable<IBusInstance> instances) : IOutboxTransport<TDbContext>
+    where TDbContext : DbContext
 {
-    static readonly TimeSpan MaxStartTime = TimeSpan.FromSeconds(30);
-    static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    readonly SendingBus[] _buses = [.. instances.Select(x => new SendingBus(x))];
 
-    readonly Lock _lock = new();
-    Task? _started;
+    /// <inheritdoc cref="SendingBus.Started" />
+    public Task Started => _buses is [var only] ? only.Started : Task.WhenAll(_buses.Select(x => x.Started));
 
-    /// <summary>
-    /// Completes when every endpoint has started once: before that, a published message may find no queue, and the
-    /// broker drops it. An endpoint that cannot start delays messages for half a minute.
-    /// </summary>
-    public Task Started
-    {
-        get
-        {
-            if (Volatile.Read(ref _started) is { } started)
-                return started;
-            lock (_lock)
-                return _started ??= WaitUntilStarted();
-        }
-    }
+    /// <summary>Whether any bus is available.</summary>
+    public bool IsAvailable => Array.Exists(_buses, x => x.IsAvailable);
 
-    async Task WaitUntilStarted()
-    {
-        var begin = Stopwatch.GetTimestamp();
-        while (bus.CheckHealth().Status != BusHealthStatus.Healthy && Stopwatch.GetElapsedTime(begin) < MaxStartTime)
-            await Task.Delay(Pause).ConfigureAwait(false);
-    }
-
-    /// <summary>
-    /// False when all endpoints that consume have stopped. A bus that loses its broker, or waits for it, is Degraded at
-    /// most, because its own endpoint consumes nothing and stays healthy.
-    /// </summary>
-    public bool IsAvailable
-    {
-        get
-        {
-            var health = bus.CheckHealth();
-            var consuming = health.Endpoints.Values.Where(x => x.ReceiveEndpoint.Started.IsCompletedSuccessfully)
-                .ToList();
-            var stopped = consuming.Count > 0 && consuming.TrueForAll(x => x.Status == BusHealthStatus.Degraded);
-            return health.Status != BusHealthStatus.Unhealthy && !stopped;
-        }
-    }
+    /// <summary>The bus that messages to an address belong to.</summary>
+    public IBusInstance BusOf(string address) => Of(address).Instance;
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
-        await Started.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var bus = Of(message.DestinationAddress);
+        await bus.Started.WaitAsync(cancellationToken).ConfigureAwait(false);
         // The transport caches its endpoints: this is a lookup.
-        var endpoint = await bus.GetSendEndpoint(new Uri(message.DestinationAddress)).ConfigureAwait(false);
-        await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, now), cancellationToken)
+        var endpoint = await bus.Instance.Bus.GetSendEndpoint(new Uri(message.DestinationAddress))
             .ConfigureAwait(false);
+        try
+        {
+            await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, now), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not ConnectionException && !bus.IsAvailable)
+        {
+            throw new ConnectionException($"{bus.Instance.Name} is not connected", e); // not the message's fault
+        }
+    }
+
+    /// <summary>Without a bus of that address, the broker's address has changed since: the default bus.</summary>
+    SendingBus Of(string address)
+    {
+        if (_buses is [var only])
+            return only;
+        var destination = new Uri(address);
+        return _buses.Where(x => x.Owns(destination)).MaxBy(x => x.Path.Length)
+            ?? Array.Find(_buses, x => x.Instance.InstanceType == typeof(IBus)) ?? _buses[0];
     }
 }

@@ -4,7 +4,8 @@ namespace Messaging.Postgres.Sagas;
 
 /// <summary>
 /// Raises an event on a saga instance outside a consumer, for example in an RPC. The state machine runs in the caller's
-/// unit of work: what it sends, publishes, schedules and unschedules commits with the caller's changes.
+/// unit of work: what it sends, publishes, schedules and unschedules commits with the caller's changes, and so does the
+/// deletion of an instance that the state machine has completed.
 /// </summary>
 public interface ISagaEvents<TSaga> where TSaga : class, SagaStateMachineInstance
 {
