@@ -71,21 +71,27 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
         if (command.Message is ReserveFunds reserve)
         {
             if (!Money.IsAmount(reserve.Amount))
-                throw new InvalidOperationException($"order {reserve.OrderId} requests {reserve.Amount}, "
-                    + $"but an amount is 0 to {Money.Max} with at most four decimals");
+                throw new InvalidOperationException($"order {reserve.OrderId} requests an invalid amount: "
+                    + $"an amount is 0 to {Money.Max} with at most four decimals");
             if (Reservation is { Status: not ReservationStatus.Released } known && (reserve.AccountId, reserve.Amount,
                 reserve.Currency) != (known.AccountId, known.Amount, known.Currency))
-                throw new InvalidOperationException(
-                    $"order {reserve.OrderId} requests {reserve.Amount} {reserve.Currency} "
-                    + $"from account {reserve.AccountId}, but has requested {known.Amount} {known.Currency} "
-                    + $"from account {known.AccountId} before");
+                throw new InvalidOperationException($"order {reserve.OrderId} requests other funds than before: "
+                    + $"another {DifferenceOf(reserve, known)}");
         }
         else if (Reservation != null && Reservation.AccountId != command.AccountId)
         {
-            throw new InvalidOperationException(
-                $"order {command.OrderId} is paid by account {Reservation.AccountId}, not by {command.AccountId}");
+            throw new InvalidOperationException($"{command.Message.GetType().Name} of order {command.OrderId} names "
+                + "another account than the order's reservation");
         }
     }
+
+    /// <summary>What differs, without its values: amounts and accounts are not for logs.</summary>
+    static string DifferenceOf(ReserveFunds reserve, Reservation known) => string.Join(" and ", new[]
+    {
+        reserve.AccountId != known.AccountId ? "account" : "",
+        reserve.Amount != known.Amount ? "amount" : "",
+        reserve.Currency != known.Currency ? "currency" : "",
+    }.Where(x => x != ""));
 
     object HoldOrReject(ReserveFunds command)
     {
@@ -131,7 +137,7 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
     }
 
     Account Account => account ?? throw new InvalidOperationException(
-        $"account {Reservation?.AccountId} of order {Reservation?.OrderId} no longer exists");
+        $"the account of order {Reservation?.OrderId} no longer exists");
 
     Reservation NewReservation(Guid orderId, Guid accountId, decimal amount, string currency,
         ReservationStatus status, RejectionReason? reason = null) => new()

@@ -20,6 +20,7 @@ public sealed record FundsCommand(Guid OrderId, Guid AccountId, object Message, 
         ReserveFunds x => new(x.OrderId, x.AccountId, x),
         ReleaseFunds x => new(x.OrderId, x.AccountId, x),
         OrderConfirmed x => new(x.OrderId, x.AccountId, x, sharesAnswer),
-        _ => throw new ArgumentException($"{message} does not concern the funds of an order", nameof(message)),
+        _ => throw new ArgumentException(
+            $"{message?.GetType().Name} does not concern the funds of an order", nameof(message)),
     };
 }

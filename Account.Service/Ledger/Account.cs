@@ -55,7 +55,7 @@ public sealed class Account
     {
         if (available < 0 || held < 0)
             throw new InvalidOperationException(
-                $"a balance of account {AccountId} would be negative after {kind} of {amount} for order {orderId}");
+                $"a balance of the account would be negative after the {kind} for order {orderId}");
         UpdateTime = now > UpdateTime ? now : UpdateTime.AddMicroseconds(1);
         (Available, Held, Captured) = (available, held, captured);
         return new LedgerEntry
