@@ -2,7 +2,6 @@ using Contracts;
 using MassTransit;
 using Messaging.Postgres;
 using Messaging.RabbitMq;
-using Microsoft.Extensions.Logging;
 using Service.Defaults;
 
 namespace Accounts;
@@ -11,8 +10,8 @@ namespace Accounts;
 /// Applies a command to the funds of an order, and sends the resulting event to the address at which Order expects
 /// answers. A version of Order that expects none receives the event as a published one.
 /// </summary>
-sealed partial class FundsHandler(
-    IUnitOfWork<AccountDbContext> unitOfWork, FundsStep step, ILogger<FundsHandler> log)
+sealed class FundsHandler(
+    IUnitOfWork<AccountDbContext> unitOfWork, FundsStep step, NewerBuildLog log)
 {
     /// <summary>Where Order receives an event for each order.</summary>
     public static readonly Uri OrderQueue = new("exchange:order-state");
@@ -40,7 +39,7 @@ sealed partial class FundsHandler(
         var decision = await unitOfWork.DecideAsync(step, command, context.CancellationToken);
         if (decision.IsPostponed)
         {
-            LogPostponed(typeof(T).Name, command.OrderId);
+            log.Postponed(typeof(T).Name, command.OrderId, "the reservation has a status");
             await context.PostponeAsync();
             return;
         }
@@ -54,8 +53,4 @@ sealed partial class FundsHandler(
         else
             await context.Publish(answer, answer.GetType(), pipe, context.CancellationToken);
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{MessageType} of order {OrderId} is postponed: the reservation "
-        + "has a status of a newer build, whose replicas can handle the message")]
-    partial void LogPostponed(string messageType, Guid orderId);
 }

@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -14,6 +15,8 @@ sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> 
 {
     static readonly TimeSpan MaxInterval = TimeSpan.FromMinutes(1);
 
+    readonly LogLimit _old = new(), _failures = new();
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var age = options.Value.MaxHoldAge;
@@ -22,10 +25,13 @@ sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> 
             try
             {
                 await ReportAsync(age, stoppingToken);
+                if (_failures.HasEnded(out var duration))
+                    LogCounted(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogFailed(e.Message);
+                if (_failures.IsDue(e, out var count))
+                    LogFailed(Reason.Of(e), count);
             }
 
             await Task.Delay(age < MaxInterval ? age : MaxInterval, stoppingToken)
@@ -41,8 +47,15 @@ sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> 
             """);
         command.Parameters.Add(new() { Value = age });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        if (await row.ReadAsync(cancellationToken))
+        if (!await row.ReadAsync(cancellationToken))
+        {
+            if (_old.HasEnded(out var duration))
+                LogNoneOld(age, duration);
+        }
+        else if (_old.IsDue(nameof(LogOld), out _))
+        {
             LogOld(row.GetInt64(0), age, row.GetGuid(1), row.GetDateTime(2));
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
@@ -50,7 +63,14 @@ sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> 
         + "Check that Order runs and knows their orders. The oldest: order {OrderId}, held since {Since:O}")]
     partial void LogOld(long count, TimeSpan age, Guid orderId, DateTime since);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Old holds could not be counted; the next count is in a minute at most: {Reason}")]
-    partial void LogFailed(string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "No hold is older than {Age} any more, after {Duration}")]
+    partial void LogNoneOld(TimeSpan age, TimeSpan duration);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "It cannot be found out whether there are old holds, which "
+        + "Order may have forgotten; check the database: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogFailed(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Old holds are counted again, after {Duration}")]
+    partial void LogCounted(TimeSpan duration);
 }

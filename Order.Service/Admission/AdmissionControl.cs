@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Options;
 
 namespace Orders;
@@ -22,17 +23,16 @@ sealed partial class AdmissionControl(
     // An order that has been open for longer is not waiting in a queue; it is stuck for another reason.
     static readonly TimeSpan StuckAge = TimeSpan.FromSeconds(30);
 
-    static readonly TimeSpan RejectedLogInterval = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan StuckLogInterval = TimeSpan.FromMinutes(1);
-
     readonly AdmissionOptions _options = options.Value;
     readonly OpenOrderCounter _orders = new(options.Value.MaxOpenOrders,
         TooManyOrders(options.Value.MaxOpenOrders, options.Value.RetryDelay));
     readonly OverloadDetector _overload = new(options.Value.MaxStandingOrders,
         QuietPeriod(options.Value.RetryDelay), time);
 
+    readonly LogLimit _rejecting = new(time, LogLimit.ForConcurrentTasks), _stuck = new(time), _failures = new(time);
+
     TimeSpan _unsentAge;
-    long? _unsentAgeRead, _rejectedLogged, _stuckLogged; // timestamps
+    long? _unsentAgeRead; // timestamp
     long _lastTotal;
 
     /// <summary>Admits a CreateOrder call until the returned call is disposed, or returns null.</summary>
@@ -51,10 +51,13 @@ sealed partial class AdmissionControl(
             try
             {
                 await UpdateCountAsync(stoppingToken);
+                if (_failures.HasEnded(out var duration))
+                    LogSnapshotTaken(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogSnapshotFailed(e.Message);
+                if (_failures.IsDue(e, out var count))
+                    LogSnapshotFailed(Reason.Of(e), count);
                 await Delay(MaxSnapshotInterval);
             }
 
@@ -97,17 +100,19 @@ sealed partial class AdmissionControl(
         else
             _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay));
 
-        if (snapshot.Rejected > 0 && HasElapsed(RejectedLogInterval, _rejectedLogged))
-        {
-            LogRejected(_lastTotal, limit, _unsentAge);
-            _rejectedLogged = time.GetTimestamp();
-        }
+        Report(snapshot.Rejected > 0, limit, stuck);
+    }
 
-        if (stuck > 0 && HasElapsed(StuckLogInterval, _stuckLogged))
-        {
+    void Report(bool anyRejected, int limit, long stuck)
+    {
+        if (anyRejected && _rejecting.IsDue(nameof(LogRejected), out _))
+            LogRejected(_lastTotal, limit, TimeSpan.FromSeconds(Math.Round(_unsentAge.TotalSeconds)));
+        else if (!anyRejected && _rejecting.HasEnded(out var rejected))
+            LogAdmitted(rejected);
+        if (stuck > 0 && _stuck.IsDue(nameof(LogStuck), out _))
             LogStuck(stuck, StuckAge);
-            _stuckLogged = time.GetTimestamp();
-        }
+        else if (stuck == 0 && _stuck.HasEnded(out var stuckFor))
+            LogNoneStuck(StuckAge, stuckFor);
     }
 
     bool HasElapsed(TimeSpan interval, long? since) => since == null || time.GetElapsedTime(since.Value) >= interval;
@@ -125,11 +130,22 @@ sealed partial class AdmissionControl(
         + "{Open} orders are open, the limit is {Limit}, and the oldest unsent message has waited for {UnsentAge}")]
     partial void LogRejected(long open, int limit, TimeSpan unsentAge);
 
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "CreateOrder calls are no longer rejected, after {Duration}")]
+    partial void LogAdmitted(TimeSpan duration);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Stuck} orders have been open for more than {Age}. "
         + "Check that the broker and the Account service are running, and that the error queues are empty")]
     partial void LogStuck(long stuck, TimeSpan age);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The open orders could not be counted. "
-        + "The previous count and limit remain in force, and the count is retried: {Reason}")]
-    partial void LogSnapshotFailed(string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "No order is open for more than {Age} any more, after {Duration}")]
+    partial void LogNoneStuck(TimeSpan age, TimeSpan duration);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The open orders cannot be counted. The last count and limit "
+        + "remain in force until they can; check the database: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogSnapshotFailed(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "The open orders are counted again, after {Duration}")]
+    partial void LogSnapshotTaken(TimeSpan duration);
 }

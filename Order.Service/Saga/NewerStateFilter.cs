@@ -7,7 +7,7 @@ namespace Orders;
 /// Postpones the messages of orders in a state that this build does not know: while a newer build is being installed,
 /// or after it was removed again.
 /// </summary>
-sealed partial class NewerStateFilter<TMessage>(OrderStateMachine machine, ILogger log)
+sealed class NewerStateFilter<TMessage>(OrderStateMachine machine, NewerBuildLog log)
     : IFilter<SagaConsumeContext<OrderState, TMessage>> where TMessage : class
 {
     readonly HashSet<string> _known = [.. machine.States.Select(x => x.Name)];
@@ -17,13 +17,10 @@ sealed partial class NewerStateFilter<TMessage>(OrderStateMachine machine, ILogg
     {
         if (_known.Contains(context.Saga.CurrentState))
             return next.Send(context);
-        LogPostponed(typeof(TMessage).Name, context.Saga.CorrelationId, context.Saga.CurrentState);
+        log.Postponed(typeof(TMessage).Name, context.Saga.CorrelationId,
+            $"the order is in the state {context.Saga.CurrentState}");
         return context.PostponeAsync();
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("newerState");
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{MessageType} of order {OrderId} is postponed: the order is "
-        + "{State}, a state of a newer build, whose replicas can handle the message")]
-    partial void LogPostponed(string messageType, Guid orderId, string state);
 }

@@ -1,9 +1,10 @@
 using MassTransit;
+using Service.Defaults;
 
 namespace Orders;
 
 /// <summary>Adds <see cref="NewerStateFilter{TMessage}" /> to every message of the order saga.</summary>
-sealed class NewerStates(OrderStateMachine machine, ILogger log) : ISagaConfigurationObserver
+sealed class NewerStates(OrderStateMachine machine, NewerBuildLog log) : ISagaConfigurationObserver
 {
     public void SagaMessageConfigured<TSaga, TMessage>(ISagaMessageConfigurator<TSaga, TMessage> configurator)
         where TSaga : class, ISaga

@@ -23,7 +23,7 @@ static class OrderSagaExtensions
                 x.AddSagaStateMachine<OrderStateMachine, OrderState>((context, saga) =>
                     saga.ConnectSagaConfigurationObserver(new NewerStates(
                         context.GetRequiredService<OrderStateMachine>(),
-                        context.GetRequiredService<ILogger<OrderStateMachine>>()))).EntityFrameworkRepository(r =>
+                        context.GetRequiredService<NewerBuildLog>()))).EntityFrameworkRepository(r =>
                 {
                     r.ConcurrencyMode = ConcurrencyMode.Optimistic;
                     r.ExistingDbContext<OrderDbContext>();

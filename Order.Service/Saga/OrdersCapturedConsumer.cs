@@ -11,8 +11,8 @@ namespace Orders;
 /// Records that the confirmed orders of a message no longer wait for Account; queue <c>orders-captured</c>. One
 /// statement does for all of them what the saga does for <see cref="OrderStateMachine.FundsCaptured" />.
 /// </summary>
-sealed partial class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<OrderDbContext> unitOfWork,
-    OrderStateMachine machine, ILogger<OrdersCapturedConsumer> log) : IConsumer<OrdersCaptured>
+sealed class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<OrderDbContext> unitOfWork,
+    OrderStateMachine machine, NewerBuildLog log) : IConsumer<OrdersCaptured>
 {
     // Rows are locked in the order of their ids, so that two replicas cannot deadlock.
     const string Record = $"""
@@ -40,7 +40,7 @@ sealed partial class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<Order
                 case nameof(OrderStateMachine.Confirmed):
                     break;
                 case { } state when !_known.Contains(state):
-                    LogPostponed(id, state);
+                    log.Postponed(nameof(OrdersCaptured), id, $"the order is in the state {state}");
                     isPostponed = true;
                     break;
                 case var state:
@@ -52,8 +52,4 @@ sealed partial class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<Order
         if (isPostponed)
             await context.PostponeAsync();
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "OrdersCaptured of order {OrderId} is postponed: the order is "
-        + "{State}, a state of a newer build, whose replicas can handle the message")]
-    partial void LogPostponed(Guid orderId, string state);
 }

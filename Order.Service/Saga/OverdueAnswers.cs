@@ -1,5 +1,6 @@
 using Messaging.Postgres;
 using Messaging.Postgres.Database;
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Sagas;
 using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
@@ -29,7 +30,9 @@ sealed partial class OverdueAnswers(
     const long MaxBacklog = 1000;
 
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
+
+    /// <summary>Longer than the longest pause before a command is sent again.</summary>
+    static readonly TimeSpan QuietTime = TimeSpan.FromMinutes(2);
 
     static readonly string Awaiting = $"select *, xmin from orders where {OrderStateMap.AwaitingFilter}";
 
@@ -40,7 +43,7 @@ sealed partial class OverdueAnswers(
         """;
 
     readonly ScanStart _overdue = new(time);
-    long? _logged; // timestamp
+    readonly LogLimit _resending = new(time, QuietTime), _failures = new(time);
     int _resent; // since the last log line
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -51,10 +54,13 @@ sealed partial class OverdueAnswers(
             try
             {
                 resent = await ResendAsync(stoppingToken);
+                if (_failures.HasEnded(out var duration))
+                    LogWorks(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogFailed(e.Message, Interval);
+                if (_failures.IsDue(e, out var count))
+                    LogFailed(Reason.Of(e), count);
             }
 
             await Task.Delay(resent == MaxOrders ? Interval / 10 : Interval, stoppingToken)
@@ -75,7 +81,11 @@ sealed partial class OverdueAnswers(
             return (isAny, isAny ? (DateTime?)null : now);
         });
         if (!isAnyOverdue)
+        {
+            if (_resending.HasEnded(out var duration))
+                LogAnswered(duration);
             return 0;
+        }
 
         var states = await FindShortQueuesAsync(cancellationToken);
         if (states.Length == 0)
@@ -118,20 +128,28 @@ sealed partial class OverdueAnswers(
     void Report(List<OrderState> orders)
     {
         _resent += orders.Count;
-        if (_resent == 0 || _logged is { } logged && time.GetElapsedTime(logged) < LogInterval)
-            return;
-        if (orders.MinBy(x => x.UpdateTime) is not { } oldest)
+        if (orders.MinBy(x => x.UpdateTime) is not { } oldest || !_resending.IsDue(nameof(LogResent), out _))
             return;
         LogResent(_resent, oldest.CorrelationId, oldest.CurrentState, oldest.UpdateTime);
-        (_logged, _resent) = (time.GetTimestamp(), 0);
+        _resent = 0;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
         "Account has not answered in time, and {Count} commands were sent again. "
+        + "Check that Account runs and consumes its queues. "
         + "The longest wait: order {OrderId} is {State} since {Since:O}")]
     partial void LogResent(int count, Guid orderId, string state, DateTime since);
 
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Account answers again: nothing had to be sent again for two minutes, after {Duration} in which it had")]
+    partial void LogAnswered(TimeSpan duration);
+
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Commands that Account has not answered could not be sent again; retrying in {Pause}: {Reason}")]
-    partial void LogFailed(string reason, TimeSpan pause);
+        "Commands that Account has not answered cannot be sent again. Orders whose messages were lost wait until they "
+        + "can; check the database and the broker: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogFailed(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Commands that Account has not answered can be sent again, after {Duration}")]
+    partial void LogWorks(TimeSpan duration);
 }

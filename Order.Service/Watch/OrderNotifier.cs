@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Threading.Channels;
 using Messaging.Postgres;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Npgsql;
@@ -41,9 +42,10 @@ sealed partial class OrderNotifier(
         SingleReader = true,
     });
 
+    readonly LogLimit _failures = new(time);
+
     NpgsqlConnection? _connection;
     long _connected; // timestamp
-    string _logged = "";
 
     /// <inheritdoc />
     public void Committed(EntityEntry entry)
@@ -77,7 +79,8 @@ sealed partial class OrderNotifier(
                     await DisconnectAsync();
                 await WaitAsync(stoppingToken);
                 await NotifyAsync(Dequeue(), stoppingToken);
-                _logged = "";
+                if (_failures.HasEnded(out var duration))
+                    LogNotified(duration);
                 await Task.Delay(MinInterval, time, stoppingToken);
             }
             catch (Exception e)
@@ -85,8 +88,8 @@ sealed partial class OrderNotifier(
                 await DisconnectAsync();
                 if (stoppingToken.IsCancellationRequested)
                     return;
-                if (_logged != e.Message)
-                    LogNotNotified(_logged = e.Message);
+                if (_failures.IsDue(e, out var count))
+                    LogNotNotified(Reason.Of(e), count);
                 await Task.Delay(RetryDelay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
@@ -158,7 +161,12 @@ sealed partial class OrderNotifier(
         _connection = null;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Other replicas could not be notified of order changes. Their "
-        + "WatchOrder streams find the changes within seconds; orders are not affected: {Reason}")]
-    partial void LogNotNotified(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Other replicas could not be notified of changes of orders. "
+        + "Their WatchOrder streams show them up to three seconds later; orders are not affected. Check the database, "
+        + "and that its NOTIFY queue is not full: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogNotNotified(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Other replicas are notified of changes of orders again, after {Duration}")]
+    partial void LogNotified(TimeSpan duration);
 }

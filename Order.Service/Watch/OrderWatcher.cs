@@ -1,4 +1,5 @@
 using System.Globalization;
+using Messaging.Postgres.Observability;
 using Npgsql;
 using Service.Defaults;
 
@@ -23,6 +24,7 @@ sealed partial class OrderWatcher(
     static readonly TimeSpan MaxSubscribeTime = TimeSpan.FromSeconds(1);
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
+    readonly LogLimit _interrupted = new(time), _notRead = new(time);
     readonly Dictionary<Guid, List<OrderSubscription>> _subscriptions = []; // guarded by a lock on itself
     readonly SemaphoreSlim _subscribed = new(0);
     TaskCompletionSource _listening = NewSignal(); // completed while the watcher listens
@@ -79,10 +81,13 @@ sealed partial class OrderWatcher(
             try
             {
                 await RereadAsync(stoppingToken);
+                if (_notRead.HasEnded(out var duration))
+                    LogRead(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogNotRead(e.Message);
+                if (_notRead.IsDue(e, out var count))
+                    LogNotRead(Reason.Of(e), count);
             }
             catch (OperationCanceledException)
             {
@@ -123,7 +128,8 @@ sealed partial class OrderWatcher(
             }
             catch (Exception e)
             {
-                LogInterrupted(e.Message);
+                if (_interrupted.IsDue(e, out var count))
+                    LogInterrupted(Reason.Of(e), count);
                 await Task.Delay(ReconnectDelay, stoppingToken)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -145,6 +151,8 @@ sealed partial class OrderWatcher(
             await ListenAsync();
             RereadAll();
             _listening.SetResult();
+            if (_interrupted.HasEnded(out var duration))
+                LogRestored(duration);
             for (var lastSubscribed = time.GetTimestamp(); ShouldListen(ref lastSubscribed);)
                 // A connection can be cut off without an error. A statement on a quiet connection detects that.
                 if (!await connection.WaitAsync(KeepAliveInterval, stoppingToken))
@@ -205,10 +213,21 @@ sealed partial class OrderWatcher(
                 ofOrder.ForEach(x => x.Post(null));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The connection that listens for order changes was lost. "
-        + "Open WatchOrder streams continue once it is restored: {Reason}")]
-    partial void LogInterrupted(string reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The connection that listens for changes of orders was lost. "
+        + "Open WatchOrder streams show changes up to three seconds later until it is restored, which is tried twice a "
+        + "second: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogInterrupted(string reason, int count);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The watched orders could not be read again: {Reason}")]
-    partial void LogNotRead(string reason);
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The connection that listens for changes of orders is restored, after {Duration}")]
+    partial void LogRestored(TimeSpan duration);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The orders that clients watch cannot be read. Changes whose "
+        + "notification was lost are shown when they can; check the database: {Reason}. "
+        + "Failures since the last such line: {Count}")]
+    partial void LogNotRead(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The orders that clients watch are read again, after {Duration}")]
+    partial void LogRead(TimeSpan duration);
 }

@@ -34,7 +34,7 @@ public sealed class When_a_newer_build_has_changed_a_row : SystemFixture
             System.Accounts[0].Send(Signal.Continue);
         }
 
-        await AssertPostponedAsync(System.Orders[0], $"FundsReserved of order {order}");
+        await AssertPostponedAsync(System.Orders[0], "order-state", $"FundsReserved of order {order}");
         await SetStateAsync(order, "Reserving");
         await AssertConfirmedAsync(order);
         await AuditAsync();
@@ -53,7 +53,7 @@ public sealed class When_a_newer_build_has_changed_a_row : SystemFixture
                 'EUR', now(), now(), now());
             """);
 
-        await AssertPostponedAsync(System.Accounts[0], $"OrderConfirmed of order {order}");
+        await AssertPostponedAsync(System.Accounts[0], "capture-funds", $"OrderConfirmed of order {order}");
         await SetStateAsync($"{order}", "Confirmed");
         await ExecuteAsync(System.AccountDatabase,
             $"update reservations set status = 'Held' where order_id = '{order}'");
@@ -61,15 +61,19 @@ public sealed class When_a_newer_build_has_changed_a_row : SystemFixture
         await AuditAsync();
     }
 
-    static async Task AssertPostponedAsync(ServiceReplica replica, string message)
+    static async Task AssertPostponedAsync(ServiceReplica replica, string queue, string message)
     {
         var log = "";
-        await Wait.UntilAsync(async () =>
-        {
-            log = await File.ReadAllTextAsync(replica.LogFile);
-            return log.Split($"{message} is postponed").Length > 2; // twice
-        }, MaxWait, () => $"{message} to be postponed:\n{log}");
+        await Wait.UntilAsync(async () => (log = await File.ReadAllTextAsync(replica.LogFile))
+            .Contains($"{message} is postponed", StringComparison.Ordinal), MaxWait, () => $"{message}:\n{log}");
+        var before = await ConsumedAsync();
+        await Wait.UntilAsync(async () => await ConsumedAsync() > before, MaxWait, () => $"{message} to be repeated");
+        log = await File.ReadAllTextAsync(replica.LogFile);
+        Assert.That(log.Split($"{message} is postponed"), Has.Length.EqualTo(2), "once a minute");
         Assert.That(log, Does.Not.Contain(" crit:"));
+
+        async Task<double> ConsumedAsync() => (await Scrape.ReadAsync(replica)).Sum(
+            "messaging_client_consumed_messages_total", ("messaging_destination_name", queue));
     }
 
     Task SetStateAsync(string order, string state) => ExecuteAsync(System.OrderDatabase,

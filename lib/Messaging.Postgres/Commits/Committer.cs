@@ -46,6 +46,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
 {
     const int MaxGroupSize = 256;
 
+    readonly LogLimit _failedAfterCommit = new();
     readonly Lock _lock = new();
     readonly CommitQueue<TDbContext> _main = new(new SemaphoreSlim(1));
     readonly Quarantine<TDbContext> _quarantine = new();
@@ -189,7 +190,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
                 MessagingMetrics.CommitEnded(group.Count, Stopwatch.GetElapsedTime(started), succeeded: false);
             var open = group.FindAll(x => !x.HasEnded);
             if (open.Count == 0)
-                LogFailedAfterCommit(e);
+                ReportAfterCommit(e);
             else if (!PostgresErrors.MayConcernOneUnit(e))
                 open.ForEach(x => x.Fail(e));
             else if (commit.HasResumedHandlers)
@@ -212,6 +213,12 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         }
     }
 
+    void ReportAfterCommit(Exception error)
+    {
+        if (_failedAfterCommit.IsDue(error, out var count))
+            LogFailedAfterCommit(error, count);
+    }
+
     void AddToQuarantine(List<GroupMember<TDbContext>> members,
         Func<GroupMember<TDbContext>, IReadOnlyList<object>> keys)
     {
@@ -220,6 +227,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message =
-        "Changes and messages are committed, but an error followed the commit; recovery sends the messages")]
-    partial void LogFailedAfterCommit(Exception error);
+        "Changes and messages are committed, but an error followed the commit. Nothing is lost: the messages are in "
+        + "the outbox, and are sent some seconds later than usual. Errors since the last such line: {Count}")]
+    partial void LogFailedAfterCommit(Exception error, int count);
 }

@@ -68,6 +68,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<RecentContexts<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<MessageDispatcher<TDbContext>>();
+        bus.TryAddSingleton<MessageFailures<TDbContext>>();
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxCleanup<TDbContext>>());
         bus.TryAddSingleton<OutboxNotification>();
         bus.TryAddSingleton<IBusOutboxNotification>(x => x.GetRequiredService<OutboxNotification>());

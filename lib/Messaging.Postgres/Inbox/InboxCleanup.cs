@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
@@ -15,6 +16,8 @@ sealed partial class InboxCleanup<TDbContext>(
     /// <summary>Short, so that rows are deleted about as evenly as they were inserted one window ago.</summary>
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    readonly LogLimit _failures = new();
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!options.CleanInbox)
@@ -28,6 +31,9 @@ sealed partial class InboxCleanup<TDbContext>(
                     && await store.Purge(stoppingToken).ConfigureAwait(false) == options.QueryMessageLimit)
                 {
                 }
+
+                if (_failures.HasEnded(out var duration))
+                    LogEnded(duration);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -35,12 +41,18 @@ sealed partial class InboxCleanup<TDbContext>(
             }
             catch (Exception e)
             {
-                LogFailed(e);
+                if (_failures.IsDue(e, out var count))
+                    LogFailed(Reason.Unexpected(e), Reason.Of(e), count);
             }
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Old rows of the inbox could not be deleted; retrying in one second")]
-    partial void LogFailed(Exception error);
+        "Old rows of the inbox cannot be deleted. Its table grows meanwhile; orders are not affected. Check the "
+        + "database: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogFailed(Exception? error, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Old rows of the inbox are deleted again, after {Duration}")]
+    partial void LogEnded(TimeSpan duration);
 }

@@ -21,6 +21,7 @@ sealed class OutboxContextFactory<TDbContext>(
     OutboxOptions<TDbContext> options,
     DatabaseClock<TDbContext> clock,
     HandlerTransactionInterceptor handlerTransactions,
+    MessageFailures<TDbContext> failures,
     IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
@@ -52,6 +53,7 @@ sealed class OutboxContextFactory<TDbContext>(
         {
             span.End(e);
             MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress, ConsumeOutcome.Failed);
+            failures.Failed(context, e);
             await attempt.ReportFault().ConfigureAwait(false);
             FalseOutage.Count(context.ReceiveContext, e, isDatabaseUp: clock.Age < options.QueryDelay + ClockTolerance);
             throw;
@@ -61,6 +63,7 @@ sealed class OutboxContextFactory<TDbContext>(
         span.End(error: null);
         MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress,
             isDuplicate ? ConsumeOutcome.Duplicate : ConsumeOutcome.Committed);
+        failures.Succeeded();
         if (!isDuplicate)
             await attempt.ReportFault().ConfigureAwait(false);
         if (isDuplicate && context.ReceiveContext is { IsDelivered: false, IsFaulted: false })

@@ -6,6 +6,9 @@ namespace Messaging.Postgres.Observability;
 /// <summary>The labels of the exchange or queue of an address.</summary>
 sealed class Destination
 {
+    /// <summary>The label, and the tag of a span, with the name of an exchange or queue.</summary>
+    public const string NameLabel = "messaging.destination.name";
+
     /// <summary>Addresses beyond this number, such as those of temporary queues, share one label.</summary>
     const int MaxDestinations = 200;
 
@@ -14,7 +17,7 @@ sealed class Destination
     static readonly ConditionalWeakTable<Uri, Destination> ByUri = [];
 
     Destination(string system, string name) =>
-        (System, Name) = (new("messaging.system", system), new("messaging.destination.name", name));
+        (System, Name) = (new("messaging.system", system), new(NameLabel, name));
 
     /// <summary>The kind of the broker, such as rabbitmq.</summary>
     public KeyValuePair<string, object?> System { get; }

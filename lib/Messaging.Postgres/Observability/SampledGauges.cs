@@ -9,17 +9,16 @@ namespace Messaging.Postgres.Observability;
 /// not be read lately: an old value would hide that.
 /// </summary>
 /// <param name="meterName">The meter of the gauges.</param>
-/// <param name="log">Reports that the values cannot be read, at most once a minute.</param>
+/// <param name="log">Reports that the values cannot be read.</param>
 public abstract partial class SampledGauges<T>(string meterName, ILogger log) : BackgroundService where T : class
 {
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
     static readonly TimeSpan MaxAge = 3 * Interval;
-    static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
+    readonly LogLimit _failures = new();
     readonly List<Instrument> _gauges = [];
     readonly Meter _meter = new(meterName);
     readonly TimeProvider _time = TimeProvider.System;
-    long? _logged; // timestamp
     volatile Sample? _sample;
 
     /// <summary>Reads the values; must be cheap, however many rows there are.</summary>
@@ -44,7 +43,11 @@ public abstract partial class SampledGauges<T>(string meterName, ILogger log) : 
             try
             {
                 if (_gauges.Exists(x => x.Enabled)) // somebody listens
+                {
                     _sample = new Sample(await ReadAsync(stoppingToken).ConfigureAwait(false), _time.GetTimestamp());
+                    if (_failures.HasEnded(out var duration))
+                        LogEnded(log, _gauges[0].Name, duration);
+                }
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
@@ -52,11 +55,8 @@ public abstract partial class SampledGauges<T>(string meterName, ILogger log) : 
             }
             catch (Exception e)
             {
-                if (_logged is not { } last || _time.GetElapsedTime(last) >= LogInterval)
-                {
-                    LogNotRead(log, GetType().Name, e.GetBaseException().Message);
-                    _logged = _time.GetTimestamp();
-                }
+                if (_failures.IsDue(e, out var count))
+                    LogNotRead(log, _gauges[0].Name, Reason.Of(e), count);
             }
 
             await Task.Delay(Interval, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -72,8 +72,13 @@ public abstract partial class SampledGauges<T>(string meterName, ILogger log) : 
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The metrics of {Source} cannot be read and show nothing until they can: {Reason}")]
-    static partial void LogNotRead(ILogger log, string source, string reason);
+        "The metric {Metric}, and those beside it in docs/operations.md, cannot be read and show nothing until they "
+        + "can: {Reason}. Failures since the last such line: {Count}")]
+    static partial void LogNotRead(ILogger log, string metric, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The metric {Metric} and those beside it are read again, after {Duration}")]
+    static partial void LogEnded(ILogger log, string metric, TimeSpan duration);
 
     sealed record Sample(T Values, long Read);
 }

@@ -28,6 +28,7 @@ sealed partial class MessageDispatcher<TDbContext>(
     static readonly TimeSpan MaxPause = TimeSpan.FromMinutes(1);
 
     readonly ConcurrentQueue<Guid> _confirmed = new();
+    readonly LogLimit _left = new(clock, LogLimit.ForConcurrentTasks), _refused = new(clock), _parked = new(clock);
     readonly SemaphoreSlim _postedCapacity = new(MaxPosted);
     readonly CancellationTokenSource _stopping = new();
 
@@ -72,7 +73,18 @@ sealed partial class MessageDispatcher<TDbContext>(
     async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
     {
         if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
-            LogLeftToRecovery(Unexpected(error), message.MessageId, message.DestinationAddress, Reason(error));
+            ReportLeft(message, error);
+        else if (_left.HasEnded(out var duration))
+            LogSentAgain(duration);
+    }
+
+    void ReportLeft(OutboxMessage message, Exception error)
+    {
+        var queue = QueueOf(message);
+        if (!_left.IsDue((queue, LogLimit.KindOf(error)), out var count))
+            return;
+        using (log.Begin(message, options.MessageTag, out var subject))
+            LogLeftToRecovery(Reason.Unexpected(error), subject, queue, Text(error), count);
     }
 
     /// <summary>Claims due messages and sends them.</summary>
@@ -104,13 +116,23 @@ sealed partial class MessageDispatcher<TDbContext>(
         var attempts = message.Attempts + (transport.IsAvailable && error is not ConnectionException ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(MaxPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
-        await rows.Postpone(message.Id, attempts, pause, park, Reason(error), cancellationToken).ConfigureAwait(false);
-        if (park)
-            LogParked(error, message.MessageId, message.MessageType, message.DestinationAddress, attempts);
-        else
-            LogPostponed(Unexpected(error), message.MessageId, message.DestinationAddress, attempts, pause,
-                Reason(error));
+        await rows.Postpone(message.Id, attempts, pause, park, Text(error), cancellationToken).ConfigureAwait(false);
+        ReportRefused(message, error, attempts, pause, park);
     }
+
+    void ReportRefused(OutboxMessage message, Exception error, int attempts, TimeSpan pause, bool park)
+    {
+        var queue = QueueOf(message);
+        if (!(park ? _parked : _refused).IsDue((queue, LogLimit.KindOf(error)), out var count))
+            return;
+        using (log.Begin(message, options.MessageTag, out var subject))
+            if (park)
+                LogParked(Reason.Unexpected(error), message.MessageId, subject, queue, attempts, Text(error), count);
+            else
+                LogPostponed(Reason.Unexpected(error), subject, queue, attempts, pause, Text(error), count);
+    }
+
+    static string? QueueOf(OutboxMessage message) => Destination.Of(message.DestinationAddress).Name.Value as string;
 
     async Task<Exception?> Send(OutboxMessage message, CancellationToken cancellationToken)
     {
@@ -160,25 +182,30 @@ sealed partial class MessageDispatcher<TDbContext>(
     /// <summary>Cancels the sends of posted messages, and leaves these messages to recovery.</summary>
     public Task Stop() => _stopping.CancelAsync();
 
-    static string Reason(Exception error) => $"{error.GetType().Name}: {error.Message}";
-
-    /// <summary>
-    /// Omits expected errors, whose stack traces do not help: one outage can affect thousands of messages.
-    /// </summary>
-    static Exception? Unexpected(Exception error) =>
-        error is MassTransitException or OperationCanceledException ? null : error;
+    /// <summary>The reason for an operator: a cancelled task has no message that explains it.</summary>
+    static string Text(Exception error) => error is OperationCanceledException
+        ? "the broker has not confirmed it" : $"{error.GetType().Name}: {Reason.Of(error)}";
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Message {MessageId} to {Destination} was not sent after its commit; recovery sends it later: {Reason}")]
-    partial void LogLeftToRecovery(Exception? error, Guid messageId, string destination, string reason);
+        "A message of {Subject} to {Queue} could not be sent right after its commit. It is in the outbox, and is sent "
+        + "again later: {Reason}. Such messages since the last such line: {Count}")]
+    partial void LogLeftToRecovery(Exception? error, string subject, string? queue, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Messages are sent right after their commits again, after {Duration}")]
+    partial void LogSentAgain(TimeSpan duration);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Message {MessageId} to {Destination} was not sent, attempt {Attempts}; next attempt in {Pause}: {Reason}")]
-    partial void LogPostponed(Exception? error, Guid messageId, string destination, int attempts, TimeSpan pause,
-        string reason);
+        "A message of {Subject} to {Queue} could not be sent from the outbox. The broker has refused it {Attempts} "
+        + "times, and the next attempt is in {Pause}. Check that the queue exists: {Reason}. "
+        + "Such messages since the last such line: {Count}")]
+    partial void LogPostponed(Exception? error, string subject, string? queue, int attempts, TimeSpan pause,
+        string reason, int count);
 
     [LoggerMessage(Level = LogLevel.Critical, Message =
-        "Message {MessageId} ({MessageType}) to {Destination} is parked after {Attempts} attempts: "
-        + "it stays in the outbox, and is not sent until an operator resets it")]
-    partial void LogParked(Exception error, Guid messageId, string messageType, string destination, int attempts);
+        "Message {MessageId} of {Subject} to {Queue} is parked after {Attempts} attempts: it stays in the outbox, and "
+        + "is not sent until an operator resets it (docs/operations.md has the SQL): {Reason}. "
+        + "Parked messages since the last such line: {Count}")]
+    partial void LogParked(Exception? error, Guid messageId, string subject, string? queue, int attempts,
+        string reason, int count);
 }

@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -11,6 +12,8 @@ sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dis
     where TDbContext : DbContext
 {
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
+
+    readonly LogLimit _failures = new();
 
     /// <summary>Leaves the messages that the broker has not confirmed by now to recovery.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -27,15 +30,23 @@ sealed partial class OutboxCleanup<TDbContext>(MessageDispatcher<TDbContext> dis
             try
             {
                 await dispatcher.DeleteConfirmed(CancellationToken.None).ConfigureAwait(false);
+                if (_failures.HasEnded(out var duration))
+                    LogEnded(duration);
             }
             catch (Exception e)
             {
-                LogDeleteFailed(e);
+                if (_failures.IsDue(e, out var count))
+                    LogFailed(Reason.Unexpected(e), Reason.Of(e), count);
             }
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The rows of sent messages could not be deleted from the outbox; retrying in 200 ms")]
-    partial void LogDeleteFailed(Exception error);
+        "Messages that the broker has confirmed cannot be deleted from the outbox. They may be sent twice, which has "
+        + "no second effect. Check the database: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogFailed(Exception? error, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "Confirmed messages are deleted from the outbox again, after {Duration}")]
+    partial void LogEnded(TimeSpan duration);
 }

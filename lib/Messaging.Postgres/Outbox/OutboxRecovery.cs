@@ -1,3 +1,4 @@
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -13,9 +14,12 @@ sealed partial class OutboxRecovery<TDbContext>(
     IOutboxRows<TDbContext> rows,
     OutboxOptions<TDbContext> options,
     OutboxNotification notification,
+    TimeProvider time,
     ILogger<OutboxRecovery<TDbContext>> log) : BackgroundService
     where TDbContext : DbContext
 {
+    readonly LogLimit _failures = new(time, LogLimit.ForConcurrentTasks);
+
     /// <summary>
     /// Reads the database's clock before anything is sent or scheduled: this machine's clock may be minutes wrong.
     /// </summary>
@@ -27,7 +31,7 @@ sealed partial class OutboxRecovery<TDbContext>(
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            LogNoClock(e);
+            LogNoClock(Reason.Of(e));
         }
 
         await base.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -52,6 +56,9 @@ sealed partial class OutboxRecovery<TDbContext>(
                 while (await dispatcher.DispatchDue(retries, stoppingToken).ConfigureAwait(false) == limit)
                 {
                 }
+
+                if (_failures.HasEnded(out var duration))
+                    LogEnded(duration);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -59,7 +66,8 @@ sealed partial class OutboxRecovery<TDbContext>(
             }
             catch (Exception e)
             {
-                LogFailed(e, options.QueryDelay);
+                if (_failures.IsDue(e, out var count))
+                    LogFailed(Reason.Unexpected(e), options.QueryDelay, Reason.Of(e), count);
             }
 
             await notified.WaitAsync(options.QueryDelay, stoppingToken)
@@ -68,10 +76,17 @@ sealed partial class OutboxRecovery<TDbContext>(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The database's clock cannot be read; this machine's clock is used until it can")]
-    partial void LogNoClock(Exception error);
+        "The database's clock cannot be read. The times of messages and timeouts follow this machine's clock until it "
+        + "can: {Reason}")]
+    partial void LogNoClock(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The outbox cannot be searched for due messages; retrying in {Pause}")]
-    partial void LogFailed(Exception error, TimeSpan pause);
+        "The outbox cannot be searched for messages that are due: scheduled ones, and those that could not be sent "
+        + "before. They wait, and the search is repeated every {Pause}. Check the database: {Reason}. "
+        + "Failures since the last such line: {Count}")]
+    partial void LogFailed(Exception? error, TimeSpan pause, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The outbox is searched for due messages again, after {Duration}")]
+    partial void LogEnded(TimeSpan duration);
 }

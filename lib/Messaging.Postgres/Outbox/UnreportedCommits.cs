@@ -1,4 +1,5 @@
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 
@@ -17,6 +18,8 @@ sealed partial class UnreportedCommits<TDbContext>(
     where TDbContext : DbContext
 {
     static readonly TimeSpan MinPause = TimeSpan.FromMilliseconds(10);
+
+    readonly LogLimit _failures = new();
 
     /// <summary>Posts saved messages once they are committed; never, if their transaction is rolled back.</summary>
     public void PostWhenCommitted(IReadOnlyCollection<OutboxMessage> saved)
@@ -43,11 +46,13 @@ sealed partial class UnreportedCommits<TDbContext>(
         }
         catch (Exception e)
         {
-            LogLeftToRecovery(e);
+            if (_failures.IsDue(e, out var count))
+                LogLeftToRecovery(Reason.Unexpected(e), Reason.Of(e), count);
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Messages of a transaction could not be found after they were saved; recovery sends them if it was committed")]
-    partial void LogLeftToRecovery(Exception error);
+        "It could not be found out whether the transaction of some messages was committed. If it was, they are sent "
+        + "some seconds later than usual. Check the database: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogLeftToRecovery(Exception? error, string reason, int count);
 }

@@ -1,5 +1,6 @@
 using MassTransit;
 using MassTransit.RabbitMqTransport;
+using Messaging.Postgres.Observability;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using RabbitMQ.Client.Exceptions;
@@ -19,6 +20,7 @@ sealed class BatchSubscription(ChannelContext channel, ReceiveSettings settings,
 {
     static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
+    readonly LogLimit _failures = new();
     readonly CancellationTokenSource _stopped = new();
     string? _tag; // null while not subscribed
 
@@ -38,8 +40,8 @@ sealed class BatchSubscription(ChannelContext channel, ReceiveSettings settings,
         }
         catch (OperationInterruptedException e) when (connection.IsOpen)
         {
-            LogContext.Warning?.Log("The queue {Queue} cannot be declared, so messages are received one by one, which "
-                + "is slower: {Reason}", Queue, e.Message);
+            LogContext.Warning?.Log("RabbitMQ has refused to declare the queue {Queue}, so messages are received one "
+                + "by one, which is slower. Check the rights of the user: {Reason}", Queue, Reason.Of(e));
             return;
         }
 
@@ -115,13 +117,16 @@ sealed class BatchSubscription(ChannelContext channel, ReceiveSettings settings,
             {
                 await Task.Delay(Pause, _stopped.Token).ConfigureAwait(false);
                 await StartAsync(_stopped.Token).ConfigureAwait(false);
+                if (_failures.HasEnded(out var duration))
+                    LogContext.Info?.Log("The queue {Queue} is consumed again, after {Duration}", Queue, duration);
                 return;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                if (!_stopped.IsCancellationRequested && channel.Channel.IsOpen)
-                    LogContext.Warning?.Log("The queue {Queue} cannot be consumed again; the next attempt is in a "
-                        + "second: {Reason}", Queue, e.Message);
+                if (!_stopped.IsCancellationRequested && channel.Channel.IsOpen && _failures.IsDue(e, out var count))
+                    LogContext.Warning?.Log("The queue {Queue} was deleted and cannot be consumed yet. Messages are "
+                        + "received one by one meanwhile; it is tried once a second: {Reason}. "
+                        + "Failures since the last such line: {Count}", Queue, Reason.Of(e), count);
             }
     }
 

@@ -1,4 +1,5 @@
 using System.Security.Authentication;
+using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -14,6 +15,7 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
     static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
+    readonly LogLimit _failures = new();
     int _attempts;
     volatile bool _isUnreachable;
 
@@ -35,7 +37,7 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
     public async Task PrepareAsync(ConnectionFactory factory)
     {
         factory.SocketFactory = BrokerSocket.Create;
-        for (var logged = new HashSet<string>(); !lifetime.ApplicationStopping.IsCancellationRequested;)
+        while (!lifetime.ApplicationStopping.IsCancellationRequested)
             try
             {
                 var nodes = BrokerEndpoints.Read(options.CurrentValue, factory);
@@ -45,6 +47,8 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
                 await ProbeAsync(factory).WaitAsync(Timeout, lifetime.ApplicationStopping);
                 _attempts--;
                 _isUnreachable = false;
+                if (_failures.HasEnded(out var duration))
+                    LogReached(duration);
                 return;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
@@ -52,8 +56,8 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
                 var cause = e.GetBaseException();
                 _isUnreachable = cause is not (PossibleAuthenticationFailureException or OperationInterruptedException
                     or AuthenticationException);
-                if (logged.Add(cause.Message))
-                    LogUnreachable(cause.Message);
+                if (_failures.IsDue(e, out var count))
+                    LogUnreachable(Reason.Of(e), count);
                 await Task.Delay(Pause, lifetime.ApplicationStopping)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -66,6 +70,12 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "RabbitMQ cannot be reached, or refuses the login; the connection is retried four times a second: {Reason}")]
-    partial void LogUnreachable(string reason);
+        "RabbitMQ cannot be reached, or refuses the login. Orders are accepted, and their messages wait in the outbox. "
+        + "The connection is retried four times a second; check the broker and the password: {Reason}. "
+        + "Failures since the last such line: {Count}")]
+    partial void LogUnreachable(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "RabbitMQ accepts connections again, after {Duration}; waiting messages are sent")]
+    partial void LogReached(TimeSpan duration);
 }

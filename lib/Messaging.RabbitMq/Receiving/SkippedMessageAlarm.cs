@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MassTransit;
+using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Logging;
 
 namespace Messaging.RabbitMq;
@@ -10,12 +11,16 @@ namespace Messaging.RabbitMq;
 sealed partial class SkippedMessageAlarm(MovedMessages moved, ILogger<SkippedMessageAlarm> log)
     : IFilter<ReceiveContext>
 {
+    readonly LogLimit _limit = new();
+
     public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
         var queue = context.InputAddress.AbsolutePath.Split('/')[^1];
         RabbitMetrics.MessageSkipped(queue);
         moved.Report();
-        LogSkipped(TypeOf(context), context.GetMessageId(), queue);
+        var type = TypeOf(context);
+        if (_limit.IsDue((queue, type), out var count))
+            LogSkipped(type, queue, context.GetMessageId()?.ToString() ?? "none", count);
         return next.Send(context);
     }
 
@@ -36,7 +41,8 @@ sealed partial class SkippedMessageAlarm(MovedMessages moved, ILogger<SkippedMes
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Message {MessageId} of type {MessageType} is not handled by "
-        + "any consumer of {Queue}, and is moved to {Queue}_skipped. Check which service sends it")]
-    partial void LogSkipped(string messageType, Guid? messageId, string queue);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A message of type {MessageType} is not handled by any "
+        + "consumer of {Queue}, and is moved to {Queue}_skipped. It had no effect. Check which service sends it; its id is "
+        + "{MessageId}. Such messages since the last such line: {Count}")]
+    partial void LogSkipped(string messageType, string queue, string messageId, int count);
 }

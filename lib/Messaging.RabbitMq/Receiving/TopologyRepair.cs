@@ -1,5 +1,6 @@
 using MassTransit.RabbitMqTransport;
 using MassTransit.Transports;
+using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -15,23 +16,25 @@ sealed partial class TopologyRepair(ReceiveTopology topology, IBusInstance insta
 {
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
+    readonly LogLimit _failures = new();
     readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        for (var logged = ""; !stoppingToken.IsCancellationRequested;)
+        while (!stoppingToken.IsCancellationRequested)
             try
             {
                 await Task.Delay(Interval, stoppingToken);
                 var connection = await _connections.GetAsync(stoppingToken);
                 foreach (var endpoint in topology.Build())
                     await RabbitTopology.Declare(endpoint, connection, stoppingToken);
-                logged = "";
+                if (_failures.HasEnded(out var duration))
+                    LogDeclared(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                if (logged != e.Message)
-                    LogNotDeclared(logged = e.Message);
+                if (_failures.IsDue(e, out var count))
+                    LogNotDeclared(Reason.Of(e), count);
             }
             catch (OperationCanceledException)
             {
@@ -40,6 +43,11 @@ sealed partial class TopologyRepair(ReceiveTopology topology, IBusInstance insta
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The queues that the service receives from, or their exchanges "
-        + "and bindings, could not be declared again; the next attempt is in five seconds: {Reason}")]
-    partial void LogNotDeclared(string reason);
+        + "and bindings, cannot be checked. If one was deleted, its messages do not arrive until this succeeds; it is "
+        + "tried every five seconds: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogNotDeclared(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The queues that the service receives from are checked again, after {Duration}")]
+    partial void LogDeclared(TimeSpan duration);
 }

@@ -40,13 +40,24 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
 
     readonly IConnectionContextSupervisor _connections = defaultBus.Value.Connections();
 
+    readonly LogLimit _alarms = new(), _notOpened = new();
     readonly Lock _lock = new();
     readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)defaultBus.Value.HostConfiguration);
+    string _alarm = "";
     IConnection? _blocked; // the connection on which the broker blocks publishers
     Task<OpenChannel>? _channel;
     IConnection? _watched;
 
-    public bool IsAvailable => bus.IsAvailable && Volatile.Read(ref _blocked) is not { IsOpen: true };
+    public bool IsAvailable
+    {
+        get
+        {
+            ReportAlarm(); // recovery asks once a second
+            return bus.IsAvailable && !IsBlocked;
+        }
+    }
+
+    bool IsBlocked => Volatile.Read(ref _blocked) is { IsOpen: true };
 
     /// <summary>
     /// Opens the channel and declares addresses; waits for the broker. An address that the broker refuses is logged,
@@ -66,7 +77,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
             }
             catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
             {
-                LogNotDeclared(e, address);
+                LogNotDeclared(address.AbsolutePath.Split('/')[^1], Reason.Of(e));
             }
     }
 
@@ -185,20 +196,22 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
 
     async Task<OpenChannel> OpenNextAsync()
     {
-        for (var logged = ""; ;)
+        while (true)
             try
             {
                 var connection = await _connections.GetAsync(_connections.Stopping).ConfigureAwait(false);
                 Watch(connection);
                 var channel = await ConfirmedChannel.OpenAsync(connection, _connections.Stopping)
                     .ConfigureAwait(false);
+                if (_notOpened.HasEnded(out var duration))
+                    LogOpened(duration);
                 return new OpenChannel(connection, channel, new());
             }
             catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
             {
                 // MassTransit may still return a connection that has just been lost.
-                if (logged != e.Message)
-                    LogNotOpened(logged = e.Message);
+                if (_notOpened.IsDue(e, out var count))
+                    LogNotOpened(Reason.Of(e), count);
                 await Task.Delay(Pause, _connections.Stopping).ConfigureAwait(false);
             }
     }
@@ -212,34 +225,56 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
         RabbitMetrics.PublishersBlocked(false);
         connection.ConnectionBlockedAsync += (_, blocked) =>
         {
+            _alarm = blocked.Reason;
             Volatile.Write(ref _blocked, connection);
             RabbitMetrics.PublishersBlocked(true);
-            LogBlocked(blocked.Reason);
+            ReportAlarm();
             return Task.CompletedTask;
         };
         connection.ConnectionUnblockedAsync += (_, _) =>
         {
             Interlocked.CompareExchange(ref _blocked, null, connection);
             RabbitMetrics.PublishersBlocked(false);
-            LogUnblocked();
+            ReportAlarm();
             return Task.CompletedTask;
         };
     }
 
+    void ReportAlarm()
+    {
+        if (IsBlocked)
+        {
+            if (_alarms.IsDue(_alarm, out _))
+                LogBlocked(_alarm);
+        }
+        else if (_alarms.HasEnded(out var duration))
+        {
+            LogUnblocked(duration);
+        }
+    }
+
     [LoggerMessage(Level = LogLevel.Error, Message =
-        "RabbitMQ has raised a memory or disk alarm and blocks publishers; messages wait in the outbox: {Reason}")]
+        "RabbitMQ has raised a memory or disk alarm and blocks publishers. Messages wait in the outbox; free memory or "
+        + "disk on the broker: {Reason}")]
     partial void LogBlocked(string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "RabbitMQ's alarm has ended; messages are sent again")]
-    partial void LogUnblocked();
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "RabbitMQ's memory or disk alarm has ended after {Duration}; messages are sent again")]
+    partial void LogUnblocked(TimeSpan duration);
 
     [LoggerMessage(Level = LogLevel.Information, Message =
-        "The channel to RabbitMQ cannot be opened, and is retried ten times a second; messages wait: {Reason}")]
-    partial void LogNotOpened(string reason);
+        "The channel for outgoing messages cannot be opened; they wait in the outbox. It is retried ten times a "
+        + "second: {Reason}. Failures since the last such line: {Count}")]
+    partial void LogNotOpened(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message =
+        "The channel for outgoing messages is open again, after {Duration}")]
+    partial void LogOpened(TimeSpan duration);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The exchange or queue of {Address} could not be declared; the first message to it tries again")]
-    partial void LogNotDeclared(Exception error, Uri address);
+        "RabbitMQ has refused to declare the exchange or queue {Queue}, which this service sends to. Its first message "
+        + "tries again; check the rights of the user, and whether it exists with other arguments: {Reason}")]
+    partial void LogNotDeclared(string queue, string reason);
 
     /// <summary>
     /// A channel, its connection, and the exchanges of the addresses that are declared since it was opened.

@@ -47,6 +47,7 @@ public static class ApiExtensions
         });
         foreach (var category in GrpcErrorFilter.ReplacedLogs)
             builder.Logging.AddFilter(category, LogLevel.None);
+        builder.Services.AddSingleton<ErrorInterceptor>(); // otherwise one for each call
         builder.Services.AddGrpc(o =>
         {
             o.Interceptors.Add<ErrorInterceptor>();

@@ -1,6 +1,8 @@
+using System.Text.RegularExpressions;
 using Google.Protobuf;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
+using Messaging.Postgres.Observability;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -25,6 +27,8 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
     const int MaxPathLength = 200; // of a path that the client has invented
     const string GrpcContentType = "application/grpc";
     const string MessageHeader = "grpc-message";
+
+    readonly LogLimit _rejected = new(), _failed = new();
 
     /// <summary>Whether this is a gRPC call, not an HTTP/JSON request.</summary>
     public static bool IsGrpc(HttpRequest request) =>
@@ -66,7 +70,8 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
                 return Log(path, RpcErrors.Other(StatusCode.Internal, "MALFORMED_MESSAGE",
                     $"the message cannot be decompressed: {e.Message}"));
             case { DebugException: { } e }:
-                LogFailed(e, path);
+                if (_failed.IsDue((path, LogLimit.KindOf(e)), out var count))
+                    LogFailed(e, ForLog(path), count);
                 return RpcErrors.Other(StatusCode.Internal, ErrorInterceptor.UnexpectedReason,
                     ErrorInterceptor.UnexpectedMessage);
             default:
@@ -95,13 +100,25 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
 
     RpcException Log(string path, RpcException error)
     {
-        LogUnreadable(path, error.StatusCode, error.Status.Detail);
+        var method = ForLog(path);
+        if (_rejected.IsDue((method, error.Status), out var count))
+            LogUnreadable(method, error.StatusCode, error.Status.Detail.Replace(path, method, StringComparison.Ordinal),
+                count);
         return error;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Path} was rejected with {Status}: {Reason}")]
-    partial void LogUnreadable(string path, StatusCode status, string reason);
+    /// <summary>The path if it can be that of a method; any other may contain what is not for logs.</summary>
+    static string ForLog(string path) => MethodPath().IsMatch(path) ? path : "a path that is no method";
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "{Path} failed unexpectedly; the client received INTERNAL")]
-    partial void LogFailed(Exception error, string path);
+    [GeneratedRegex(@"^/[A-Za-z_][\w.]*/[A-Za-z_]\w*\z")]
+    private static partial Regex MethodPath();
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "A call of {Method} was rejected with {Status}, because its "
+        + "client sent what the service cannot read: {Reason}. Such calls since the last such line: {Count}")]
+    partial void LogUnreadable(string method, StatusCode status, string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Error, Message =
+        "A call of {Method} failed unexpectedly, and its client received INTERNAL. This is a fault of the service. "
+        + "Calls since the last such line: {Count}")]
+    partial void LogFailed(Exception error, string method, int count);
 }

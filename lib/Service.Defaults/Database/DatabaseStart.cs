@@ -1,4 +1,5 @@
 using Messaging.Postgres;
+using Messaging.Postgres.Observability;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
@@ -25,7 +26,7 @@ sealed partial class DatabaseStart<TDbContext>(
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
 
-    string _logged = "";
+    readonly LogLimit _unavailable = new(), _pending = new();
 
     /// <exception cref="StartException">The service cannot run on the database.</exception>
     public async Task RunAsync(bool migrate)
@@ -40,13 +41,17 @@ sealed partial class DatabaseStart<TDbContext>(
                     await MigrateUnderLockAsync();
                 else if (await FindPendingAsync() is { Count: > 0 } pending)
                 {
-                    LogOnce(x => LogNotMigrated(x), string.Join(", ", pending));
+                    var names = string.Join(", ", pending);
+                    if (_pending.IsDue(names, out _))
+                        LogNotMigrated(names);
                     waitUntil = DateTime.UtcNow + maxWait; // the database is available
                     await Task.Delay(RetryDelay, lifetime.ApplicationStopping);
                     continue;
                 }
 
                 await FillPoolAsync();
+                if (_unavailable.HasEnded(out var waited) | _pending.HasEnded(out var waitedForMigration))
+                    LogReady(waited + waitedForMigration);
                 return;
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
@@ -57,10 +62,11 @@ sealed partial class DatabaseStart<TDbContext>(
             }
             catch (Exception e) when (PostgresErrors.IsUnavailable(e))
             {
-                var reason = e.GetBaseException().Message;
+                var reason = Reason.Of(e);
                 if (DateTime.UtcNow >= waitUntil)
                     throw new StartException($"The database was not available for {maxWait}: {reason}");
-                LogOnce(x => LogWaiting(x, RetryDelay), reason);
+                if (_unavailable.IsDue(e, out _))
+                    LogWaiting(reason, maxWait);
                 await Task.Delay(RetryDelay, lifetime.ApplicationStopping);
             }
     }
@@ -118,13 +124,6 @@ sealed partial class DatabaseStart<TDbContext>(
         }
     }
 
-    /// <summary>Logs a reason to wait when it changes, because it is found four times a second.</summary>
-    void LogOnce(Action<string> write, string reason)
-    {
-        if (_logged != reason)
-            write(_logged = reason);
-    }
-
     [LoggerMessage(Level = LogLevel.Information,
         Message = "The database schema is up to date. Applied migrations: {Migrations}")]
     partial void LogMigrated(string migrations);
@@ -134,8 +133,12 @@ sealed partial class DatabaseStart<TDbContext>(
     partial void LogNotMigrated(string migrations);
 
     [LoggerMessage(Level = LogLevel.Information,
-        Message = "The database is not available yet; the service tries again every {Delay}: {Reason}")]
-    partial void LogWaiting(string reason, TimeSpan delay);
+        Message = "The database is not available yet. The service waits for it, for {MaxWait} at most: {Reason}")]
+    partial void LogWaiting(string reason, TimeSpan maxWait);
+
+    [LoggerMessage(Level = LogLevel.Information,
+        Message = "The database is available and migrated. The service continues its start, after {Duration}")]
+    partial void LogReady(TimeSpan duration);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Limit}")]
     partial void LogLimited(string limit);

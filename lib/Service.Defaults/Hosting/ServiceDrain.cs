@@ -55,6 +55,6 @@ public sealed partial class ServiceDrain(IHostApplicationLifetime lifetime, IOpt
     public void Dispose() => _ended.Dispose();
 
     [LoggerMessage(Level = LogLevel.Information,
-        Message = "The service is stopping: it is not ready, and serves for another {Delay}")]
+        Message = "The service is stopping. It reports that it is not ready, and still serves calls for {Delay}")]
     partial void LogStopping(TimeSpan delay);
 }

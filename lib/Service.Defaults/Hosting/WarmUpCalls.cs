@@ -86,6 +86,6 @@ sealed partial class WarmUpCalls(
     }
 
     [LoggerMessage(Level = LogLevel.Warning,
-        Message = "The service could not call itself to warm up; its first calls will be slow")]
+        Message = "The service could not call itself to warm up. It works, but its first calls will be slow")]
     partial void LogFailed(Exception error);
 }

@@ -57,6 +57,7 @@ public static partial class WarmUpExtensions
             .AddHostedService(x => x.GetRequiredService<WarmUpCalls>());
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The warm-up failed; the first orders will be slow")]
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The warm-up failed. The service works, but its first orders will be slow")]
     static partial void LogFailed(ILogger log, Exception error);
 }

@@ -7,9 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
@@ -55,8 +53,7 @@ public static class MessagingExtensions
         services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
             .Configure<IConfiguration>((broker, configuration) =>
                 broker.Address = configuration.GetConnectionString(RabbitMq));
-        services.AddSingleton<LoggerFactory>().Replace(ServiceDescriptor.Singleton<ILoggerFactory, ShortRetryLogs>());
-        services.AddRabbitTransport<TDbContext>();
+        services.AddSingleton<NewerBuildLog>().AddSingleton(OrderSpanTag.OfMessages).AddRabbitTransport<TDbContext>();
         if (options.Batches)
             services.Configure<RabbitTransportOptions>(o => o.BatchQueues.UnionWith(sendsTo.Select(QueueOf)));
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);

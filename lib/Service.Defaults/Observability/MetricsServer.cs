@@ -56,6 +56,6 @@ sealed partial class MetricsServer(string url, MeterProvider metrics, ILogger<Me
     public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     [LoggerMessage(Level = LogLevel.Error, Message =
-        "The metrics cannot be read at {Url}; the service runs without them. Check Metrics:Url: {Reason}")]
+        "The metrics cannot be served at {Url}; the service runs without them. Check Metrics:Url: {Reason}")]
     partial void LogNotServed(string url, string reason);
 }

@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using Messaging.Postgres.Observability;
 using Messaging.RabbitMq;
 using Microsoft.AspNetCore.Builder;
@@ -5,7 +7,9 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using Npgsql;
 using OpenTelemetry;
 using OpenTelemetry.Logs;
@@ -37,6 +41,7 @@ public static class ObservabilityExtensions
     public static void AddObservability(this WebApplicationBuilder builder, string name)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        builder.AddLogs();
         builder.Services.AddTransient<IStartupFilter, OutermostMiddleware<RpcMetrics>>();
         var telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(x => x.AddService(name).AddEnvironmentVariableDetector());
@@ -44,8 +49,29 @@ public static class ObservabilityExtensions
         var exports = !string.IsNullOrEmpty(builder.Configuration[OtlpEndpoint]);
         if (exports)
             telemetry.WithTracing(AddTraces)
-                .WithLogging(x => x.AddOtlpExporter(), x => x.IncludeFormattedMessage = true);
+                .WithLogging(x => x.AddOtlpExporter(), x =>
+                {
+                    x.IncludeFormattedMessage = true;
+                    x.IncludeScopes = true;
+                });
         builder.AddMetrics(telemetry, UrlOf(builder.Configuration), exports);
+    }
+
+    /// <summary>
+    /// Lines have the fields of <see cref="LineFields" /> if <c>Logging:Console:FormatterName</c> is json, and in
+    /// exported logs. In text, they would be additional lines.
+    /// </summary>
+    static void AddLogs(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<IExternalScopeProvider, LineFields>();
+        builder.Services.AddSingleton<LoggerFactory>()
+            .Replace(ServiceDescriptor.Singleton<ILoggerFactory, LibraryLogs>());
+        builder.Services.Configure<JsonConsoleFormatterOptions>(o =>
+        {
+            o.IncludeScopes = true;
+            o.TimestampFormat = o.TimestampFormat?.Trim();
+            o.JsonWriterOptions = new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        });
     }
 
     static void AddTraces(TracerProviderBuilder traces) => traces

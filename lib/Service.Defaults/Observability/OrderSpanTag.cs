@@ -9,11 +9,13 @@ namespace Service.Defaults;
 public static class OrderSpanTag
 {
     const string Name = "order.id";
+    const string Field = "OrderId";
 
     static readonly ConcurrentDictionary<Type, Func<object, object?>> Readers = new();
 
     /// <summary>The tag of messages: those that concern orders have a property OrderId or OrderIds.</summary>
-    internal static MessageTag OfMessages { get; } = new(Name, x => Readers.GetOrAdd(x.GetType(), NewReader)(x));
+    internal static MessageTag OfMessages { get; } =
+        new(Name, Field, "order", x => Readers.GetOrAdd(x.GetType(), NewReader)(x));
 
     /// <summary>Tags the current span, if it is recorded.</summary>
     public static void Set(Guid orderId)
@@ -24,9 +26,9 @@ public static class OrderSpanTag
 
     static Func<object, object?> NewReader(Type type)
     {
-        if (type.GetProperty("OrderId") is { } id)
+        if (type.GetProperty(Field) is { } id)
             return x => id.GetValue(x)?.ToString();
-        if (type.GetProperty("OrderIds") is not { } ids)
+        if (type.GetProperty($"{Field}s") is not { } ids)
             return _ => null;
         return x => (ids.GetValue(x) as IEnumerable<Guid>)?.Select(y => y.ToString()).ToArray() is { } all
             ? all is [var single] ? single : all : null;
