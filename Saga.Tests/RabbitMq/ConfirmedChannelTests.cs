@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MassTransit;
 using Messaging.RabbitMq;
 using RabbitMQ.Client;
@@ -14,6 +15,7 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
 
     static readonly CachedString Unbound = new("unbound");
 
+    readonly ConcurrentQueue<Exception> _notCombined = new();
     IConnection _connection = null!;
     ConfirmedChannel _channel = null!;
 
@@ -27,7 +29,7 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
         await setup.QueueDeclareAsync(Queue, durable: true, exclusive: false, autoDelete: false,
             new Dictionary<string, object?> { ["x-max-length"] = 1000, ["x-overflow"] = "reject-publish" });
         await setup.QueueBindAsync(Queue, Queue, "");
-        _channel = await ConfirmedChannel.OpenAsync(_connection, default);
+        _channel = await ConfirmedChannel.OpenAsync(_connection, _notCombined.Enqueue, default);
     }
 
     [TearDown]
@@ -101,7 +103,7 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
         factory.SocketFactory = BrokerSocket.Create;
         (factory.HostName, factory.Port) = ("127.0.0.1", network.Port);
         await using var connection = await factory.CreateConnectionAsync();
-        var blocked = await ConfirmedChannel.OpenAsync(connection, default);
+        var blocked = await ConfirmedChannel.OpenAsync(connection, null, default);
         await using var openedLater = await connection.CreateChannelAsync();
         var shutdown = new TaskCompletionSource();
         openedLater.ChannelShutdownAsync += (_, _) => Task.FromResult(shutdown.TrySetResult());
@@ -116,6 +118,20 @@ public sealed class When_messages_are_published_with_confirms() : MessagingFixtu
         await Task.WhenAll(all).WaitAsync(MaxWait).ContinueWith(_ => { }, TaskScheduler.Default);
         Assert.That(all.Select(x => x.Exception?.InnerException), Has.All.InstanceOf<ConnectionException>());
         Assert.That(async () => await shutdown.Task.WaitAsync(MaxWait), Throws.Nothing, "a channel opened later");
+    }
+
+    [Test]
+    public async Task Should_publish_one_by_one_what_cannot_be_combined_and_then_everything_else()
+    {
+        _notCombined.Clear();
+        var batches = new CachedString("batches");
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => _channel.Publish(Exchange, mandatory: false,
+            new BasicProperties { MessageId = $"no UUID {i}" }, new byte[10], batches, default))).WaitAsync(MaxWait);
+
+        Assert.That(_notCombined, Is.Not.Empty.And.All.TypeOf<FormatException>(), "the reason is reported");
+        await Publish(Exchange);
+        await using var channel = await _connection.CreateChannelAsync();
+        Assert.That(await channel.MessageCountAsync(Queue), Is.EqualTo(51));
     }
 
     [Test]

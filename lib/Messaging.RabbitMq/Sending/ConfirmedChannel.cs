@@ -21,6 +21,7 @@ sealed class ConfirmedChannel
     readonly IConnection _connection;
     readonly CancellationTokenSource _ended = new();
     readonly Lock _lock = new();
+    readonly Action<Exception>? _notCombined;
     readonly Dictionary<ulong, UnconfirmedMessage> _unconfirmed = [];
     readonly ConcurrentQueue<UnconfirmedMessage> _waiting = new();
     Exception? _lost; // set once
@@ -28,9 +29,9 @@ sealed class ConfirmedChannel
     ulong _published;
     int _publishing;
 
-    ConfirmedChannel(IConnection connection, IChannel channel)
+    ConfirmedChannel(IConnection connection, IChannel channel, Action<Exception>? notCombined)
     {
-        (_connection, _channel) = (connection, channel);
+        (_connection, _channel, _notCombined) = (connection, channel, notCombined);
         channel.BasicAcksAsync += (_, ack) => Confirm(ack.DeliveryTag, ack.Multiple, null);
         channel.BasicNacksAsync += (_, nack) =>
             Confirm(nack.DeliveryTag, nack.Multiple, new MassTransitException("The broker has refused the message"));
@@ -41,12 +42,18 @@ sealed class ConfirmedChannel
     public bool IsOpen => Volatile.Read(ref _lost) == null && _channel.IsOpen && _connection.IsOpen;
 
     /// <summary>Opens a channel on a connection.</summary>
-    public static async Task<ConfirmedChannel> OpenAsync(IConnection connection, CancellationToken cancellationToken)
+    /// <param name="connection">The connection.</param>
+    /// <param name="notCombined">
+    /// Receives the error if messages cannot be combined; they are published one by one then.
+    /// </param>
+    /// <param name="cancellationToken">Cancels the opening.</param>
+    public static async Task<ConfirmedChannel> OpenAsync(IConnection connection, Action<Exception>? notCombined,
+        CancellationToken cancellationToken)
     {
         var options = new CreateChannelOptions(publisherConfirmationsEnabled: true,
             publisherConfirmationTrackingEnabled: false);
         var channel = await connection.CreateChannelAsync(options, cancellationToken).ConfigureAwait(false);
-        return new ConfirmedChannel(connection, channel);
+        return new ConfirmedChannel(connection, channel, notCombined);
     }
 
     /// <summary>Publishes a message; completes when the broker has confirmed it.</summary>
@@ -97,7 +104,7 @@ sealed class ConfirmedChannel
         do
         {
             while (DequeueWaiting() is { Count: > 0 } messages)
-                foreach (var message in BatchBuilder.Combine(messages))
+                foreach (var message in BatchBuilder.Combine(messages, _notCombined))
                     if (TryCount(message))
                         await PublishCounted(message).ConfigureAwait(false);
 

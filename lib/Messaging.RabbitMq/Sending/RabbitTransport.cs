@@ -40,7 +40,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
 
     readonly IConnectionContextSupervisor _connections = defaultBus.Value.Connections();
 
-    readonly LogLimit _alarms = new(), _notOpened = new();
+    readonly LogLimit _alarms = new(), _notOpened = new(), _notCombined = new();
     readonly Lock _lock = new();
     readonly RabbitTopology _topology = new((IRabbitMqHostConfiguration)defaultBus.Value.HostConfiguration);
     string _alarm = "";
@@ -201,7 +201,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
             {
                 var connection = await _connections.GetAsync(_connections.Stopping).ConfigureAwait(false);
                 Watch(connection);
-                var channel = await ConfirmedChannel.OpenAsync(connection, _connections.Stopping)
+                var channel = await ConfirmedChannel.OpenAsync(connection, ReportNotCombined, _connections.Stopping)
                     .ConfigureAwait(false);
                 if (_notOpened.HasEnded(out var duration))
                     LogOpened(duration);
@@ -240,6 +240,12 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
         };
     }
 
+    void ReportNotCombined(Exception error)
+    {
+        if (_notCombined.IsDue(error, out var count))
+            LogNotCombined(error, count);
+    }
+
     void ReportAlarm()
     {
         if (IsBlocked)
@@ -261,6 +267,11 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
     [LoggerMessage(Level = LogLevel.Information, Message =
         "RabbitMQ's memory or disk alarm has ended after {Duration}; messages are sent again")]
     partial void LogUnblocked(TimeSpan duration);
+
+    [LoggerMessage(Level = LogLevel.Error, Message =
+        "Messages that wait together cannot be sent as one, and are sent one by one. Nothing is lost, but this is a "
+        + "fault of the service. Failures since the last such line: {Count}")]
+    partial void LogNotCombined(Exception error, int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message =
         "The channel for outgoing messages cannot be opened; they wait in the outbox. It is retried ten times a "
