@@ -95,8 +95,11 @@ sealed partial class OverdueAnswers(
             new NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
         var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
         var before = orders.ConvertAll(x => x.CurrentState);
+        var traces = await OrderSpans.FindTracesAsync(db, orders, cancellationToken);
         foreach (var order in orders)
-            await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId), cancellationToken);
+            using (OrderSpans.StartResend(order, traces))
+                await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId),
+                    cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         foreach (var (order, state) in orders.Zip(before))

@@ -98,6 +98,34 @@ public sealed class When_orders_are_traced : TraceFixture
     }
 
     [Test]
+    public async Task Should_link_a_command_that_is_sent_again_to_the_trace_of_its_order()
+    {
+        var account = await OpenAccountAsync(100);
+        var trace = NewTrace();
+        System.Accounts[0].Send(Signal.Stop);
+        string order;
+        TracedSpan? resent = null;
+        try
+        {
+            order = await PlaceAsync(NewOrder(account, 1), trace);
+            await Wait.UntilAsync(() => Task.FromResult((resent = Collector.Spans.FirstOrDefault(
+                x => x.Name == "resend Reserving" && x.Tags["order.id"] == order)) != null), MaxWait,
+                () => "the command to be sent again");
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        Assert.That(resent!.ParentId, Is.Empty, "a trace of its own");
+        Assert.That(resent.LinkedTraces, Is.EqualTo([trace]));
+        await WaitForSpansAsync(resent.TraceId, ["order-service: send reserve-funds ReserveFunds"]);
+        Assert.That(Collector.Of(resent.TraceId).Select(x => x.Tags.GetValueOrDefault("order.id")),
+            Has.All.EqualTo(order));
+        await AssertConfirmedAsync(order);
+    }
+
+    [Test]
     public async Task Should_export_nothing_of_a_trace_that_is_not_sampled()
     {
         var account = await OpenAccountAsync(100);
@@ -111,7 +139,8 @@ public sealed class When_orders_are_traced : TraceFixture
         Assert.That(Collector.Of(trace), Is.Empty);
         Assert.That(Collector.Spans.Where(x => x.ParentId == ""
             && !x.Name.StartsWith("orders.v1.", StringComparison.Ordinal)
-            && !x.Name.StartsWith("accounts.v1.", StringComparison.Ordinal)), Is.Empty, "traces begin with calls");
+            && !x.Name.StartsWith("accounts.v1.", StringComparison.Ordinal)
+            && !x.Name.StartsWith("resend ", StringComparison.Ordinal)), Is.Empty, "traces begin with calls");
     }
 }
 

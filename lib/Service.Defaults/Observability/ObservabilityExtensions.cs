@@ -22,6 +22,9 @@ namespace Service.Defaults;
 /// <summary>Registers the metrics, traces and logs of a service.</summary>
 public static class ObservabilityExtensions
 {
+    /// <summary>The meter of Order, and the source of its spans.</summary>
+    const string OrderService = "Order.Service";
+
     const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
     /// <summary>The meters of the platform, of the libraries, and of both services.</summary>
@@ -29,7 +32,7 @@ public static class ObservabilityExtensions
     [
         "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Npgsql",
         "MassTransit", MessagingMetrics.MeterName, RabbitMetrics.MeterName, RpcMetrics.MeterName,
-        "Order.Service", "Account.Service",
+        OrderService, "Account.Service",
     ];
 
     /// <summary>
@@ -75,7 +78,7 @@ public static class ObservabilityExtensions
     }
 
     static void AddTraces(TracerProviderBuilder traces) => traces
-        .AddSource(MessageSpans.SourceName).AddNpgsql()
+        .AddSource(MessageSpans.SourceName, OrderService).AddNpgsql()
         .AddAspNetCoreInstrumentation(o =>
         {
             o.Filter = x => !x.Request.Path.StartsWithSegments("/health", StringComparison.Ordinal);

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations.Schema;
+using System.Diagnostics;
 using MassTransit.Context;
 using MassTransit.Serialization;
 using Messaging.Postgres.Observability;
@@ -98,6 +99,11 @@ public class OutboxMessage
                 ? FromJson(Headers).GetValueOrDefault(MessageSpans.Header) as string : null);
         set => _traceParent = value;
     }
+
+    /// <summary>The trace that the message belongs to; the default value for none.</summary>
+    [NotMapped]
+    public ActivityContext Trace =>
+        ActivityContext.TryParse(TraceParent, null, isRemote: true, out var trace) ? trace : default;
 
     /// <summary>Serializes the message of a send or publish context.</summary>
     /// <param name="context">The context of the send or publish.</param>
