@@ -3,6 +3,7 @@ using MassTransit;
 using Orders.V1;
 using Saga.Servers;
 using Saga.Services;
+using Saga.Tests.EndToEnd.Observability;
 
 namespace Saga.Tests.EndToEnd.Failures;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 /// <summary>A line of a log in JSON.</summary>
 sealed record LogLine(string Text, JsonElement Json)

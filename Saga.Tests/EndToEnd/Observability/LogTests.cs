@@ -6,7 +6,7 @@ using RabbitMQ.Client;
 using Saga.Servers;
 using Saga.Services;
 
-namespace Saga.Tests.EndToEnd;
+namespace Saga.Tests.EndToEnd.Observability;
 
 [TestFixture, Category("E2E")]
 public sealed class When_logs_are_read_by_a_machine : TraceFixture
