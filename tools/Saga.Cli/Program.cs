@@ -23,4 +23,5 @@ var parsed = root.Parse(args);
 // processors.
 if (parsed.CommandResult.Command.Name is "simulate" or "mutants" or "attack")
     ThreadPool.SetMinThreads(Environment.ProcessorCount, Environment.ProcessorCount);
-return await parsed.InvokeAsync();
+// A command that is interrupted stops its servers and services first; services alone may take eight seconds.
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
