@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Http;
@@ -55,8 +56,10 @@ sealed partial class WarmUpCalls(
             ThrowOperationCanceledOnCancellation = true,
         });
         var service = channel.CreateCallInvoker();
-        var options = new CallOptions(
-            deadline: DateTime.UtcNow + WarmUpExtensions.MaxTime, cancellationToken: stoppingToken);
+        // Not sampled: nobody looks for the traces of these calls.
+        var (trace, span) = (ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom());
+        var options = new CallOptions(new Metadata { { "traceparent", $"00-{trace}-{span}-00" } },
+            DateTime.UtcNow + WarmUpExtensions.MaxTime, stoppingToken);
         for (var i = 0; i < WarmUpExtensions.Rounds; i++)
             foreach (var call in calls)
                 await ExpectRejectionAsync(call(service, options));
