@@ -52,22 +52,24 @@ Task("Servers").Description("Installs PostgreSQL and RabbitMQ if they are missin
 });
 
 Task("Proxies")
-    .Description("Installs PgBouncer, nginx and promtool for their tests if they are missing and this is possible.")
+    .Description("Installs PgBouncer, nginx, Prometheus and Chromium for their tests if they are missing and this is "
+        + "possible.")
     .Does(() =>
 {
     var missing = new[] { "pgbouncer", "nginx" }.Where(x => !IsInstalled(x, $"/usr/sbin/{x}")).ToList();
-    if (!IsInstalled("promtool", "/usr/bin/promtool"))
-        missing.Add("prometheus");
+    missing.AddRange(new[] { "prometheus", "chromium" }.Where(x => !IsInstalled(x, $"/usr/bin/{x}")));
     if (missing.Count > 0 && CanInstall())
         Install(missing);
 });
 
 Task("Run")
-    .Description("Starts everything, places three orders, runs until Ctrl-C (--smoke: stops after the orders).")
+    .Description("Starts everything with a dashboard, places three orders, runs until Ctrl-C (--smoke: stops after the "
+        + "orders; --no-dashboard).")
     .IsDependentOn("Build-Run").IsDependentOn("Servers").Does(() =>
 {
     System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh skips the build while no file is newer
-    Saga("up", "--no-build", HasArgument("smoke") ? "--smoke" : "");
+    Saga("up", "--no-build", HasArgument("smoke") ? "--smoke" : "",
+        HasArgument("no-dashboard") ? "--no-dashboard" : "");
 });
 
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
@@ -160,7 +162,7 @@ Task("Test-E2E").Description("Tests of both services as real processes.")
 });
 
 Task("Test-Long").Description("Tests that take minutes, which Test leaves out: long timeouts, millions of rows.")
-    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Long"));
+    .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Proxies").Does(() => Test("Long"));
 
 Task("Test").Description("All tests, except Test-Long.")
     .IsDependentOn("Test-Unit").IsDependentOn("Test-Simulation")

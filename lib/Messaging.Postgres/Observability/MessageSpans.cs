@@ -107,6 +107,8 @@ static class MessageSpans
         span.SetTag(destination.Name.Key, destination.Name.Value);
         span.SetTag("messaging.operation.name", operation);
         span.SetTag("messaging.operation.type", operation);
+        // An older convention, which .NET Aspire's dashboard shows instead of the name of the span.
+        span.SetTag("messaging.operation", $"{operation} {type}");
         return span;
     }
 

@@ -7,7 +7,8 @@ namespace Saga.Cli;
 
 /// <summary>Starts servers and services on this machine, demonstrates three orders, and prints all addresses.</summary>
 /// <param name="smoke">Whether to stop after the three orders.</param>
-sealed class UpCommand(bool smoke)
+/// <param name="withDashboard">Whether to start a dashboard of the traces, metrics and logs.</param>
+sealed class UpCommand(bool smoke, bool withDashboard)
 {
     static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(5); // short, because the user waits for it
 
@@ -41,19 +42,25 @@ sealed class UpCommand(bool smoke)
         console.MarkupLine("[bold]Order saga[/]: starting the servers and the services");
         await using var servers = await ServerChoice.StartAsync(wellKnownPorts: true, cancellationToken,
             waitForBroker: false);
+        await using var dashboard = withDashboard ? Dashboard.Start(servers.Folder, wellKnownPort: true) : null;
+        if (withDashboard && dashboard == null)
+            console.MarkupLine("dashboard: there is none for this platform");
         await using var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
         {
             WellKnownPorts = true,
             Programs = ServicePrograms.Built,
-            Settings = new Dictionary<string, string>
+            Settings = new Dictionary<string, string>(dashboard?.Settings ?? new Dictionary<string, string>())
             {
                 ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
+                ["Saga__ResendDelay"] = (2 * ReservationTimeout).ToString("c"), // longer, so that the timeout is shown
             },
         }, cancellationToken);
         console.MarkupLineInterpolated($"servers: {servers.Description}");
         console.MarkupLineInterpolated($"services: ready ({_watch.Elapsed.TotalSeconds:F1} s)");
         console.WriteLine();
 
+        if (dashboard != null)
+            await dashboard.WaitUntilReadyAsync(cancellationToken);
         var passed = await system.ThreeOrders(console, cancellationToken).RunAsync();
         console.WriteLine();
         if (smoke)
@@ -63,7 +70,7 @@ sealed class UpCommand(bool smoke)
             return passed ? 0 : 1;
         }
 
-        console.Write(Addresses(servers, system));
+        console.Write(Addresses(servers, system, dashboard));
         console.WriteLine();
         console.MarkupLine("The system runs until Ctrl-C.");
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -71,7 +78,7 @@ sealed class UpCommand(bool smoke)
         return 0;
     }
 
-    static Table Addresses(IServers servers, OrderSystem system)
+    static Table Addresses(IServers servers, OrderSystem system, Dashboard? dashboard)
     {
         var (order, account, rabbit) = (system.Orders[0], system.Accounts[0], servers.Rabbit);
         var table = new Table().Border(TableBorder.None).HideHeaders().AddColumns("", "");
@@ -79,6 +86,8 @@ sealed class UpCommand(bool smoke)
         table.AddRow("Order, JSON", $"{order.HttpAddress}v1/orders");
         table.AddRow("Account, gRPC", account.GrpcAddress.Authority);
         table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
+        if (dashboard != null)
+            table.AddRow("Dashboard", $"{dashboard.Address}");
         table.AddRow("RabbitMQ management", $"{rabbit.Management}  user {rabbit.User}, password {rabbit.Password}");
         table.AddRow("RabbitMQ", rabbit.Amqp(system.VirtualHost).EscapeMarkup());
         table.AddRow("Order's database", servers.Postgres.Admin(system.OrderDatabase).EscapeMarkup());

@@ -12,13 +12,20 @@ static class UpCommandLine
         {
             Description = "Stops after the three orders; exit code 1 if one ends unexpectedly.",
         };
+        var noDashboard = new Option<bool>("--no-dashboard")
+        {
+            Description = "Starts no dashboard of the traces, metrics and logs; --smoke never does.",
+        };
         var noBuild = CliOptions.NoBuild();
         var command = new Command("up",
-            "Starts servers and services, places three orders, and stays up until Ctrl-C.") { smoke, noBuild };
+            "Starts servers and services, places three orders, and stays up until Ctrl-C.")
+            { smoke, noDashboard, noBuild };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await ServiceBuild.BuildAsync(parsed.GetValue(noBuild), cancellationToken);
-            return await new UpCommand(parsed.GetValue(smoke)).RunAsync(cancellationToken);
+            var isSmoke = parsed.GetValue(smoke);
+            return await new UpCommand(isSmoke, withDashboard: !isSmoke && !parsed.GetValue(noDashboard))
+                .RunAsync(cancellationToken);
         });
         return command;
     }
