@@ -6,6 +6,7 @@ using Npgsql;
 using Orders.V1;
 using RabbitMQ.Client;
 using Saga.Servers;
+using Saga.Services;
 using Saga.Tests.Support;
 
 namespace Saga.Tests.EndToEnd.Observability;
@@ -15,6 +16,8 @@ public sealed class When_metrics_are_read : SystemFixture
 {
     const int MaxOpen = 40;
 
+    LocalPrometheus? _prometheus;
+
     protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(1);
 
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
@@ -23,6 +26,25 @@ public sealed class When_metrics_are_read : SystemFixture
         ["Admission__RetryDelay"] = "00:00:00.1",
         ["Saga__ResendDelay"] = "00:00:01",
     };
+
+    [OneTimeSetUp]
+    public async Task CauseEachMetricAsync()
+    {
+        var prometheus = LocalPrometheus.IsInstalled ? LocalPrometheus.StartAsync(System) : null;
+        await ConfirmManyAsync();
+        if (prometheus != null)
+            _prometheus = await prometheus;
+        await RejectCallsAsync();
+        await QuarantineAsync();
+        await PublishUnreadableMessagesAsync();
+    }
+
+    [OneTimeTearDown]
+    public async Task StopPrometheusAsync()
+    {
+        if (_prometheus != null)
+            await _prometheus.DisposeAsync();
+    }
 
     [Test]
     public async Task Should_show_a_failed_call_with_its_grpc_status()
@@ -72,10 +94,6 @@ public sealed class When_metrics_are_read : SystemFixture
     [Test]
     public async Task Should_emit_exactly_what_operations_documents()
     {
-        await ConfirmManyAsync();
-        await RejectCallsAsync();
-        await QuarantineAsync();
-        await PublishUnreadableMessagesAsync();
         var expected = Documented();
 
         Dictionary<string, HashSet<string>> emitted = [];
@@ -95,6 +113,25 @@ public sealed class When_metrics_are_read : SystemFixture
         foreach (var queue in (string[])["reserve-funds_error", "reserve-funds_skipped"])
             await Wait.UntilAsync(async () => (await Scrape.ReadAsync(System.Accounts[0])).Sum(
                 "messaging_queue_messages", ("messaging_destination_name", queue)) == 1, MaxWait, () => queue);
+    }
+
+    [Test]
+    public async Task Should_return_data_for_each_query_of_grafanas_dashboard()
+    {
+        if (_prometheus == null)
+            Assert.Ignore("the test needs Prometheus: apt-get install prometheus");
+        var queries = GrafanaDashboard.Read().Queries;
+        Assert.That(queries, Has.Count.GreaterThan(20));
+        List<string> empty = [];
+        await Wait.UntilAsync(async () =>
+        {
+            empty = [];
+            foreach (var query in queries)
+                if (await _prometheus.CountPointsAsync(query.Replace("$__rate_interval", "10s",
+                    StringComparison.Ordinal)) == 0)
+                    empty.Add(query);
+            return empty.Count == 0;
+        }, TimeSpan.FromSeconds(20), () => $"data of\n{string.Join('\n', empty)}");
     }
 
     async Task ConfirmManyAsync()

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Observability;
 

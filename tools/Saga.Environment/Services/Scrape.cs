@@ -1,22 +1,25 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Saga.Services;
 
-namespace Saga.Tests.EndToEnd.Observability;
+namespace Saga.Services;
 
 /// <summary>The metrics of a service, as Prometheus reads them.</summary>
-sealed partial class Scrape
+public sealed partial class Scrape
 {
+    static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(5) };
+
     Scrape(IReadOnlyList<Series> series) => All = series;
 
     /// <summary>All series.</summary>
     public IReadOnlyList<Series> All { get; }
 
     /// <summary>Reads the metrics of a replica.</summary>
-    public static async Task<Scrape> ReadAsync(ServiceReplica replica)
+    /// <exception cref="HttpRequestException">The replica does not run.</exception>
+    /// <exception cref="TaskCanceledException">The replica did not answer in time.</exception>
+    public static async Task<Scrape> ReadAsync(ServiceReplica replica, CancellationToken cancellationToken = default)
     {
-        using var http = new HttpClient();
-        var text = await http.GetStringAsync(replica.MetricsAddress);
+        ArgumentNullException.ThrowIfNull(replica);
+        var text = await Http.GetStringAsync(replica.MetricsAddress, cancellationToken);
         return new Scrape([.. SeriesText().Matches(text).Select(x => new Series(x.Groups[1].Value,
             LabelText().Matches(x.Groups[2].Value).ToDictionary(y => y.Groups[1].Value, y => y.Groups[2].Value),
             double.Parse(x.Groups[3].Value, CultureInfo.InvariantCulture)))]);
