@@ -46,6 +46,9 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         using var faultsEnd = new CancellationTokenSource(faultTime);
         var plan = new FaultPlan(system, network, messages, ReservationTimeout, new Random(seed));
         var injector = new FaultInjector(clients, history);
+        using var stopRecording = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var recorder = new TimelineRecorder(system, () => history.Now);
+        var timeline = recorder.RecordAsync(stopRecording.Token);
         var redelivered = RedeliveryCounter.CountAsync(system, faultsEnd.Token);
         var load = clients.RunAsync(rate, faultTime);
         await Task.WhenAll(injector.RunAsync(plan.OnServices(), faultsEnd.Token),
@@ -54,6 +57,10 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         await HealAsync(system, network, cancellationToken);
         await load;
         var isIdle = await WaitUntilTerminalAsync(orderDatabase, cancellationToken);
+        await stopRecording.CancelAsync();
+        var chart = new FileInfo(Path.Combine(folder.FullName, $"attack-{seed}.png"));
+        TimelineChart.Draw(await timeline, injector.Faults, $"Attack with seed {seed} at {rate} orders/s", chart);
+        Console.WriteLine($"timeline: {chart.FullName}");
         Console.WriteLine($"dead letters that nobody has read: {await messages.StopAsync():N0}");
 
         var violations = new List<string>();
@@ -68,8 +75,8 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         if (!isIdle)
             violations.Add($"I6: orders were not terminal {MaxRecovery.TotalSeconds} s after the last fault");
 
-        new AttackReport(seed, audit, events, messages, plan.PurgedBatches, await redelivered, injector, violations)
-            .Print();
+        new AttackReport(seed, audit, events, messages, plan.PurgedBatches, await redelivered, injector.Faults,
+            violations).Print();
         if (violations.Count > 0)
             CopyLogs(servers.Folder);
         return violations.Count == 0 ? 0 : 1;

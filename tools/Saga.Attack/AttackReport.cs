@@ -11,10 +11,10 @@ namespace Saga.Attack;
 /// <param name="Messages">Counts the repeated and the held messages.</param>
 /// <param name="PurgedBatches">The number of batches that were lost by a purge of their queue.</param>
 /// <param name="Redelivered">The number of redeliveries by the broker.</param>
-/// <param name="Faults">The recovery times.</param>
+/// <param name="Faults">The faults that were injected.</param>
 /// <param name="Violations">The violated invariants.</param>
 sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEvent> History, MessageTamperer Messages,
-    long PurgedBatches, long Redelivered, FaultInjector Faults, IReadOnlyList<string> Violations)
+    long PurgedBatches, long Redelivered, IReadOnlyCollection<InjectedFault> Faults, IReadOnlyList<string> Violations)
 {
     const int MaxPrinted = 50;
 
@@ -46,14 +46,15 @@ sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEve
 
     Table FaultsTable()
     {
-        var kinds = Faults.Recoveries.ToList();
-        var table = new Table().Title($"{kinds.Sum(x => x.Value.Count)} faults of {kinds.Count} kinds")
+        var kinds = Faults.GroupBy(x => x.Kind).OrderBy(x => x.Key).ToList();
+        var table = new Table().Title($"{Faults.Count} faults of {kinds.Count} kinds")
             .AddColumns("fault", "count", "median recovery, s", "max recovery, s").RoundedBorder();
-        foreach (var (kind, recoveries) in kinds)
+        foreach (var kind in kinds)
         {
-            var seconds = recoveries.Select(x => x?.TotalSeconds ?? double.PositiveInfinity).Order().ToList();
+            var seconds = kind.Select(x => x.Recovery?.TotalSeconds ?? double.PositiveInfinity).Order().ToList();
             string Text(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
-            table.AddRow(kind.EscapeMarkup(), $"{seconds.Count}", Text(seconds[seconds.Count / 2]), Text(seconds[^1]));
+            table.AddRow(kind.Key.EscapeMarkup(), $"{seconds.Count}", Text(seconds[seconds.Count / 2]),
+                Text(seconds[^1]));
         }
 
         return table;

@@ -11,10 +11,10 @@ sealed class FaultInjector(AttackClients clients, History history)
 {
     static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(30);
 
-    readonly ConcurrentDictionary<string, ConcurrentBag<TimeSpan?>> _recoveries = new();
+    readonly ConcurrentQueue<InjectedFault> _faults = new();
 
-    /// <summary>The recovery times of each kind of fault; null for a recovery that timed out.</summary>
-    public IEnumerable<KeyValuePair<string, ConcurrentBag<TimeSpan?>>> Recoveries => _recoveries.OrderBy(x => x.Key);
+    /// <summary>The faults that were injected so far.</summary>
+    public IReadOnlyCollection<InjectedFault> Faults => _faults;
 
     /// <summary>Injects faults until the end; may run several times concurrently.</summary>
     public async Task RunAsync(IEnumerable<Fault> faults, CancellationToken end)
@@ -41,13 +41,14 @@ sealed class FaultInjector(AttackClients clients, History history)
                 continue;
             }
 
+            var repaired = history.Now;
             var recovery = await clients.ProbeAsync(ProbeTimeout);
             history.Add(new HistoryEvent(at, HistoryEvent.Fault, Outcome.Ok)
             {
                 Detail = recovery is { } time ? $"{fault.Kind}, recovered after {time.TotalSeconds:F1} s"
                     : $"{fault.Kind}, not recovered after {ProbeTimeout.TotalSeconds} s",
             });
-            _recoveries.GetOrAdd(fault.Kind, _ => []).Add(recovery);
+            _faults.Enqueue(new InjectedFault(fault.Kind, at, repaired, recovery));
         }
     }
 }

@@ -17,7 +17,7 @@ static class AttackCommandLine
         var rate = CliOptions.Positive("--rate", "Orders per second.", 30);
         var folder = new Option<DirectoryInfo>("--folder")
         {
-            Description = "The folder of the history, and of the logs if an invariant is violated.",
+            Description = "The folder of the history and the timeline, and of the logs if an invariant is violated.",
             DefaultValueFactory = _ => new DirectoryInfo("artifacts/attack"),
         };
         var noBuild = CliOptions.NoBuild();
