@@ -42,7 +42,7 @@ sealed partial class SkippedMessageAlarm(MovedMessages moved, ILogger<SkippedMes
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A message of type {MessageType} is not handled by any "
-        + "consumer of {Queue}, and is moved to {Queue}_skipped. It had no effect. Check which service sends it; its id is "
-        + "{MessageId}. Such messages since the last such line: {Count}")]
+        + "consumer of {Queue}, and is moved to {Queue}_skipped. It had no effect. Check which service sends it; its "
+        + "id is {MessageId}. Such messages since the last such line: {Count}")]
     partial void LogSkipped(string messageType, string queue, string messageId, int count);
 }

@@ -14,6 +14,8 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
 
     static readonly byte[] Request = new GetOrderRequest { OrderId = $"{Guid.NewGuid()}" }.ToByteArray();
 
+    readonly HashSet<(string Path, int Code, string Message)> _logged = [];
+
     static IEnumerable<TestCaseData> Calls()
     {
         static TestCaseData Case(string name, string path, byte[] body, StatusCode status, string reason,
@@ -62,8 +64,9 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
             Assert.That(error.GetDetail<BadRequest>()!.FieldViolations[0].Field, Is.EqualTo("request"));
 
         const string line = "was rejected with";
-        await Wait.UntilAsync(() => Task.FromResult(Log(logged).Contains(line, StringComparison.Ordinal)),
-            MaxWait, () => "a line in the log");
+        if (_logged.Add((path, code, error.Message))) // the same error is logged once a minute
+            await Wait.UntilAsync(() => Task.FromResult(Log(logged).Contains(line, StringComparison.Ordinal)),
+                MaxWait, () => "a line in the log");
         Assert.That(Log(logged), Does.Not.Contain("   at "), "no stack trace");
         Assert.That(Log(logged), Has.Length.LessThan(1000));
     }
