@@ -4,6 +4,7 @@ using Grpc.Core;
 using Npgsql;
 using Orders.V1;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using Saga.Audit;
 using Saga.Servers;
 using Saga.Services;
@@ -106,13 +107,20 @@ public abstract class SystemFixture
         return (long)(await command.ExecuteScalarAsync())!;
     }
 
-    /// <summary>Counts the messages that wait in a queue.</summary>
+    /// <summary>Counts the messages that wait in a queue; 0 if it does not exist.</summary>
     protected async Task<uint> CountMessagesAsync(string queue)
     {
         var factory = new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) };
         await using var connection = await factory.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
-        return await channel.MessageCountAsync(queue);
+        try
+        {
+            return await channel.MessageCountAsync(queue);
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return 0;
+        }
     }
 
     protected async Task<string> OpenAccountAsync(long deposit, string currency = "EUR")
