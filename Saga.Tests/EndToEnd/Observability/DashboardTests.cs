@@ -38,7 +38,7 @@ public sealed partial class When_the_first_run_is_watched
             await _run.DisposeAsync();
     }
 
-    string Output => File.ReadAllText(_run.LogFile);
+    string Output => File.Exists(_run.LogFile) ? File.ReadAllText(_run.LogFile) : "";
 
     [Test]
     public async Task Should_show_the_whole_way_of_the_order_that_timed_out()
