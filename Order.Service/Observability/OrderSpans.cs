@@ -48,6 +48,7 @@ static class OrderSpans
         Guid?[] tokens = [.. orders.Select(x => x.TimeoutToken).Where(x => x != null)];
         var scheduled = await db.Set<OutboxMessage>().AsNoTracking().Where(x => tokens.Contains(x.TokenId))
             .ToListAsync(cancellationToken);
-        return scheduled.Where(x => x.Trace != default).ToDictionary(x => x.TokenId!.Value, x => x.Trace);
+        return scheduled.Where(x => x.Trace != default).DistinctBy(x => x.TokenId)
+            .ToDictionary(x => x.TokenId!.Value, x => x.Trace);
     }
 }

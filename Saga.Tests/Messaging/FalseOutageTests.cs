@@ -25,7 +25,7 @@ public sealed class When_a_handler_fails_as_if_the_database_were_away() : Messag
                 endpoint.UseMessageRetry(r =>
                 {
                     r.Handle<Exception>(PostgresErrors.IsUnavailable);
-                    r.Immediate(10_000);
+                    r.Interval(10_000, TimeSpan.FromMilliseconds(100));
                 });
                 endpoint.UseEntityFrameworkOutbox<TestDbContext>(context);
             });
@@ -51,13 +51,16 @@ public sealed class When_a_handler_fails_as_if_the_database_were_away() : Messag
 [TestFixture, Category("Unit")]
 public sealed class When_failures_of_one_delivery_are_counted
 {
-    readonly InProcessReceiveContext _delivery = new(new Uri("exchange:test"), null!, null!, default);
+    InProcessReceiveContext _delivery = null!;
+
+    [SetUp]
+    public void Deliver() => _delivery = new(new Uri("exchange:test"), null!, null!, default);
 
     [Test]
     public void Should_retry_while_the_database_is_away_now_and_then()
     {
         for (var i = 0; i < 1000; i++)
-            FalseOutage.Count(_delivery, new TimeoutException(), isDatabaseUp: i % 10 != 0);
+            FalseOutage.Count(_delivery, new TimeoutException(), lastAnswer: i, isRecent: i % 10 != 0);
     }
 
     [TestCase("57P01")] // the server shuts down
@@ -67,7 +70,14 @@ public sealed class When_failures_of_one_delivery_are_counted
     {
         var error = new PostgresException("thrown by the test", "ERROR", "ERROR", sqlState);
         for (var i = 0; i < 1000; i++)
-            FalseOutage.Count(_delivery, error, isDatabaseUp: true);
+            FalseOutage.Count(_delivery, error, lastAnswer: i, isRecent: true);
+    }
+
+    [Test]
+    public void Should_retry_after_many_failures_at_the_beginning_of_an_outage()
+    {
+        for (var i = 0; i < 1000; i++)
+            FalseOutage.Count(_delivery, new TimeoutException(), lastAnswer: 1, isRecent: true);
     }
 
     [Test]
@@ -77,7 +87,7 @@ public sealed class When_failures_of_one_delivery_are_counted
         Assert.That(() =>
         {
             for (var i = 0; i < 100; i++)
-                FalseOutage.Count(_delivery, error, isDatabaseUp: true);
+                FalseOutage.Count(_delivery, error, lastAnswer: i, isRecent: true);
         }, Throws.TypeOf<FalseOutageException>());
     }
 }

@@ -19,21 +19,27 @@ public sealed class When_a_handler_uses_the_database_itself(bool grouped) : Mess
 
     [TestCase("commits a transaction")]
     [TestCase("commits the current transaction")]
-    public async Task Should_refuse_its_own_commit(string behavior)
+    [TestCase("disposes its transaction")]
+    public async Task Should_refuse_the_end_of_a_transaction(string behavior)
     {
         var name = await ConsumeAsync(behavior);
         Assert.That(await CountEffectsAsync(name), Is.Zero);
+        Assert.That(Received.Named(name), Is.Empty);
         Assert.That(Log.Last(200), Has.Some.Contains("must not commit").Or.Some.Contains("already in a transaction"));
     }
 
     [TestCase("opens the connection")]
     [TestCase("opens the connection by EF Core")]
+    [TestCase("opens the connection by EF Core, and queries")]
     public async Task Should_refuse_the_connection_without_a_transaction(string behavior)
     {
         if (!Grouped)
             Assert.Pass("the handler has a transaction");
-        await ConsumeAsync(behavior);
+        var name = await ConsumeAsync(behavior);
+        Assert.That(Received.Named(name), Is.Empty);
         Assert.That(Log.Last(200), Has.Some.Contains("must begin a transaction"));
+        if (behavior == "opens the connection")
+            Assert.That(await CountEffectsAsync(name), Is.Zero);
     }
 
     [Test]
@@ -110,6 +116,19 @@ public sealed class When_a_handler_uses_the_database_itself(bool grouped) : Mess
                 case "opens the connection by EF Core":
                     await db.Database.OpenConnectionAsync();
                     await InsertAsync(name);
+                    break;
+                case "opens the connection by EF Core, and queries":
+                    await db.Database.OpenConnectionAsync();
+                    await InsertAsync(name);
+                    await db.Effects.AnyAsync();
+                    break;
+                case "disposes its transaction":
+                    await using (await db.Database.BeginTransactionAsync())
+                    {
+                        db.Add(new Effect { Name = name });
+                        await db.SaveChangesAsync();
+                    }
+
                     break;
                 case "uses the connection in a transaction":
                     if (db.Database.CurrentTransaction == null)

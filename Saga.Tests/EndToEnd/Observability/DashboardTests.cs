@@ -19,7 +19,7 @@ public sealed partial class When_the_first_run_is_watched
     {
         var servers = await TestServers.GetAsync();
         if (servers is GivenServers)
-            Assert.Ignore("the test needs servers of its own");
+            Assert.Ignore("the test needs its own servers");
         if (!File.Exists(Browser))
             Assert.Ignore("the test needs Chromium: apt-get install chromium");
         var program = Path.Combine(Repository.Root, "artifacts", "bin", "Saga.Cli", ServicePrograms.Configuration,

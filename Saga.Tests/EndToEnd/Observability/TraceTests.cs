@@ -117,7 +117,7 @@ public sealed class When_orders_are_traced : TraceFixture
             System.Accounts[0].Send(Signal.Continue);
         }
 
-        Assert.That(resent!.ParentId, Is.Empty, "a trace of its own");
+        Assert.That(resent!.ParentId, Is.Empty, "its own trace");
         Assert.That(resent.LinkedTraces, Is.EqualTo([trace]));
         await WaitForSpansAsync(resent.TraceId, ["order-service: send reserve-funds ReserveFunds"]);
         Assert.That(Collector.Of(resent.TraceId).Select(x => x.Tags.GetValueOrDefault("order.id")),

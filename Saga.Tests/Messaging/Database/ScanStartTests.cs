@@ -38,10 +38,18 @@ public sealed class When_an_index_is_scanned_repeatedly
     [Test]
     public async Task Should_scan_everything_less_often_if_that_takes_long()
     {
-        await ScanAsync(noneBefore: Now, duration: TimeSpan.FromSeconds(3));
-        _clock.Advance(TimeSpan.FromMinutes(49));
+        await ScanAsync(noneBefore: Now, duration: TimeSpan.FromSeconds(0.3));
+        _clock.Advance(TimeSpan.FromMinutes(4));
         Assert.That(await ScanAsync(noneBefore: Now), Is.Not.EqualTo(ScanStart.Beginning));
         _clock.Advance(TimeSpan.FromMinutes(1));
+        Assert.That(await ScanAsync(noneBefore: Now), Is.EqualTo(ScanStart.Beginning));
+    }
+
+    [Test]
+    public async Task Should_scan_everything_after_ten_minutes_however_long_that_takes()
+    {
+        await ScanAsync(noneBefore: Now, duration: TimeSpan.FromMinutes(1));
+        _clock.Advance(TimeSpan.FromMinutes(10));
         Assert.That(await ScanAsync(noneBefore: Now), Is.EqualTo(ScanStart.Beginning));
     }
 

@@ -29,7 +29,7 @@ public sealed class When_the_sagas_of_masstransit_are_stored(bool optimistic)
             new { JobId = id, Job = new Brew("tea"), Properties = new Dictionary<string, object> { ["cups"] = "2" } });
 
         Assert.That(await harness.Published.Any<JobCompleted<Brew>>(x => x.Context.Message.JobId == id));
-        Assert.That(harness.Published.Select<JobCompleted<Brew>>().First().Context.Message.Job.Drink,
+        Assert.That(harness.Published.Select<JobCompleted<Brew>>().Single().Context.Message.Job.Drink,
             Is.EqualTo("tea"));
         await using var scope = provider.CreateAsyncScope();
         DbContext db = optimistic ? scope.ServiceProvider.GetRequiredService<OptimisticJobServiceSagaDbContext>()

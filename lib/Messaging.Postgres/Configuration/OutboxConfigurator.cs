@@ -86,7 +86,16 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<UnreportedCommits<TDbContext>>();
         bus.TryAddSingleton(x => new Lazy<UnreportedCommits<TDbContext>>(
             x.GetRequiredService<UnreportedCommits<TDbContext>>));
-        bus.TryAddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
+        if (bus.All(x => x.ServiceType != typeof(OutboxSaveChangesInterceptor<TDbContext>)))
+            AddInterceptors();
+        if (_useBusOutbox)
+            AddBusOutbox();
+    }
+
+    /// <summary>Once for a DbContext, also if several buses use it.</summary>
+    void AddInterceptors()
+    {
+        bus.AddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
             provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),
             provider.GetRequiredService<IdleConnections>(),
@@ -98,16 +107,18 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
             var prepared = new PreparedQueries();
             bus.ConfigureDbContext<TDbContext>((_, options) => options.AddInterceptors(prepared));
         }
+    }
 
-        if (!_useBusOutbox)
-            return;
+    void AddBusOutbox()
+    {
 
         var busType = Array.Find(bus.GetType().GetInterfaces(), x => x.IsGenericType
-            && x.GetGenericTypeDefinition() == typeof(IBusRegistrationConfigurator<>))?.GetGenericArguments()[0];
+            && x.GetGenericTypeDefinition() == typeof(IBusRegistrationConfigurator<>))?.GetGenericArguments()[0]
+            ?? typeof(IBus);
         bus.Replace(ServiceDescriptor.Scoped(
-            typeof(IScopedBusContextProvider<>).MakeGenericType(busType ?? typeof(IBus)),
-            typeof(OutboxScopedBusContextProvider<,>).MakeGenericType(busType ?? typeof(IBus), typeof(TDbContext))));
-        if (busType != null)
+            typeof(IScopedBusContextProvider<>).MakeGenericType(busType),
+            typeof(OutboxScopedBusContextProvider<,>).MakeGenericType(busType, typeof(TDbContext))));
+        if (busType != typeof(IBus))
             return; // the scheduler of a scope belongs to the default bus
 
         // Replaces any other scheduler, so that schedules commit with the outbox.

@@ -25,8 +25,8 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
     /// <inheritdoc />
     public override long GetTimestamp() => time.GetTimestamp();
 
-    /// <summary>How long ago the database's time was last queried with success.</summary>
-    internal TimeSpan Age => time.GetElapsedTime(Volatile.Read(ref _lastSet));
+    /// <summary>The timestamp at which the database's time was last queried with success; 0 if never.</summary>
+    internal long LastSet => Volatile.Read(ref _lastSet);
 
     /// <summary>
     /// Queries the database's time. A slow response is too imprecise, and is used only while there is no other.

@@ -7,25 +7,24 @@ namespace Messaging.Postgres;
 /// </summary>
 /// <remarks>
 /// A row that becomes visible long after its time, because its transaction took long, can lie before that. A full scan
-/// finds it: the first one of each process, then about one a minute, and fewer if full scans are slow.
+/// finds it: the first one of each process, then one a minute, and fewer, down to one in ten minutes, if they are slow.
 /// </remarks>
 /// <param name="time">The clock.</param>
-public sealed class ScanStart(TimeProvider time)
+/// <param name="margin">
+/// How late a row may become visible, by default 15 seconds. A scan reads what was deleted in this time again.
+/// </param>
+public sealed class ScanStart(TimeProvider time, TimeSpan? margin = null)
 {
     /// <summary>Full scans take at most one part of this many of the time.</summary>
     const int FullScanShare = 1000;
 
-    /// <summary>
-    /// How late a row may become visible. Most times lie some seconds in the future when a row is written, so this need
-    /// not be long; and a scan reads what was deleted in this time again.
-    /// </summary>
-    static readonly TimeSpan Margin = TimeSpan.FromSeconds(2);
-
     static readonly TimeSpan MinFullScanInterval = TimeSpan.FromMinutes(1);
+    static readonly TimeSpan MaxFullScanInterval = TimeSpan.FromMinutes(10);
 
     /// <summary>The first value of the index.</summary>
     public static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
 
+    readonly TimeSpan _margin = margin ?? TimeSpan.FromSeconds(15);
     DateTime _from = Beginning;
     TimeSpan _fullScanInterval;
     long? _fullScanned; // timestamp
@@ -43,12 +42,12 @@ public sealed class ScanStart(TimeProvider time)
         var (result, noneBefore) = await scan(isFull ? Beginning : _from).ConfigureAwait(false);
         if (noneBefore == null)
             return result;
-        _from = noneBefore.Value - Margin;
+        _from = noneBefore.Value - _margin;
         if (isFull)
         {
             _fullScanned = time.GetTimestamp();
-            var interval = FullScanShare * time.GetElapsedTime(started);
-            _fullScanInterval = interval > MinFullScanInterval ? interval : MinFullScanInterval;
+            var ticks = FullScanShare * time.GetElapsedTime(started).Ticks;
+            _fullScanInterval = new(Math.Clamp(ticks, MinFullScanInterval.Ticks, MaxFullScanInterval.Ticks));
         }
 
         return result;

@@ -6,23 +6,31 @@ namespace Messaging.Postgres.Inbox;
 sealed class FalseOutage
 {
     /// <summary>
-    /// Enough for an outage that begins or ends, and for a server that is too slow for a while; with pauses of up to
-    /// ten seconds, as the services have, these are about three minutes.
+    /// Enough for a server that is too slow for a while: with pauses of up to ten seconds, as the services have, these
+    /// are about three minutes.
     /// </summary>
     const int MaxFailures = 20;
 
     int _failures;
+    long _lastAnswer;
 
     /// <param name="delivery">The delivery whose handler has failed.</param>
     /// <param name="error">The failure.</param>
-    /// <param name="isDatabaseUp">Whether the database has answered another query just now.</param>
+    /// <param name="lastAnswer">
+    /// When the database has last answered another query. A failure counts only if that was after the failure before.
+    /// </param>
+    /// <param name="isRecent">Whether that was just now.</param>
     /// <exception cref="FalseOutageException">The limit is reached.</exception>
-    public static void Count(ReceiveContext delivery, Exception error, bool isDatabaseUp)
+    public static void Count(ReceiveContext delivery, Exception error, long lastAnswer, bool isRecent)
     {
         if (!PostgresErrors.MayBeFalseOutage(error))
             return;
         var count = delivery.GetOrAddPayload(() => new FalseOutage());
-        count._failures = isDatabaseUp ? count._failures + 1 : 0;
+        if (!isRecent)
+            count._failures = 0;
+        else if (lastAnswer != count._lastAnswer)
+            count._failures++;
+        count._lastAnswer = lastAnswer;
         if (count._failures >= MaxFailures)
             throw new FalseOutageException(count._failures, error);
     }

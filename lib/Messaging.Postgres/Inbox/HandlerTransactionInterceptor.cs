@@ -11,26 +11,33 @@ namespace Messaging.Postgres.Inbox;
 /// <summary>
 /// Opens a transaction when a handler that runs without one changes the database itself: by SaveChanges,
 /// ExecuteUpdate, ExecuteDelete or SQL. Its changes then commit with its message, in that transaction. Refuses what
-/// would commit without the message: a handler that commits a transaction, and one that uses the connection of a
-/// DbContext without a transaction, for example by Dapper.
+/// would not commit together with the message: a handler that ends its transaction, and one that uses the connection of
+/// a DbContext without a transaction, for example by Dapper. If such a handler has EF Core open the connection, this is
+/// noticed at its end, and what its own commands did remains.
 /// </summary>
 sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommandInterceptor, IDbTransactionInterceptor
 {
     readonly ConditionalWeakTable<DbContext, Handler> _handlers = [];
 
     /// <summary>A handler runs on the context from here on.</summary>
-    public void Enter(DbContext db) => _handlers.AddOrUpdate(db, new Handler());
+    public void Enter(DbContext db) =>
+        _handlers.AddOrUpdate(db, new Handler { HasBegun = db.Database.CurrentTransaction != null });
 
     /// <summary>The handler has ended, and its message is committed from here on.</summary>
     /// <exception cref="InvalidOperationException">
-    /// It has opened the connection for commands that EF Core does not see, and has begun no transaction.
+    /// It has ended its transaction; or it has opened the connection for commands that EF Core does not see, and has
+    /// begun none.
     /// </exception>
     public void Complete(DbContext db)
     {
         if (!_handlers.TryGetValue(db, out var handler))
             return;
         handler.IsComplete = true;
-        if (handler.HasOpened && db.Database.CurrentTransaction == null)
+        if (db.Database.CurrentTransaction != null)
+            return;
+        if (handler.HasBegun)
+            throw OwnEnd();
+        if (handler.HasOpened || (handler.HasUsed && db.Database.GetDbConnection().State == ConnectionState.Open))
             throw NoTransaction();
     }
 
@@ -73,12 +80,25 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
         return result;
     }
 
+    /// <summary>Commands of EF Core itself, such as those that generate keys.</summary>
+    public InterceptionResult<object> ScalarExecuting(DbCommand command, CommandEventData eventData,
+        InterceptionResult<object> result)
+    {
+        Executing(eventData.Context);
+        return result;
+    }
+
+    /// <inheritdoc cref="ScalarExecuting" />
+    public ValueTask<InterceptionResult<object>> ScalarExecutingAsync(DbCommand command, CommandEventData eventData,
+        InterceptionResult<object> result, CancellationToken cancellationToken = default) =>
+        new(ScalarExecuting(command, eventData, result));
+
     /// <summary>SQL queries, which may lock or change rows.</summary>
     public InterceptionResult<DbDataReader> ReaderExecuting(DbCommand command, CommandEventData eventData,
         InterceptionResult<DbDataReader> result)
     {
         Executing(eventData.Context);
-        if (SqlQueries.IsOne(command, eventData) && NeedsTransaction(eventData.Context))
+        if (NeedsTransaction(eventData.Context) && SqlQueries.IsOne(command, eventData))
             command.Transaction = eventData.Context.Database.BeginTransaction().GetDbTransaction();
         return result;
     }
@@ -89,7 +109,7 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
         CancellationToken cancellationToken = default)
     {
         Executing(eventData.Context);
-        if (SqlQueries.IsOne(command, eventData) && NeedsTransaction(eventData.Context))
+        if (NeedsTransaction(eventData.Context) && SqlQueries.IsOne(command, eventData))
             command.Transaction = await Begin(eventData.Context, cancellationToken).ConfigureAwait(false);
         return result;
     }
@@ -129,17 +149,29 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
         return Task.CompletedTask;
     }
 
+    public DbTransaction TransactionStarted(DbConnection connection, TransactionEndEventData eventData,
+        DbTransaction result)
+    {
+        if (RunningOn(eventData.Context) is { } handler)
+            handler.HasBegun = true;
+        return result;
+    }
+
+    public ValueTask<DbTransaction> TransactionStartedAsync(DbConnection connection, TransactionEndEventData eventData,
+        DbTransaction result, CancellationToken cancellationToken = default) =>
+        new(TransactionStarted(connection, eventData, result));
+
     public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData,
-        InterceptionResult result) => RunningOn(eventData.Context) == null ? result : throw OwnCommit();
+        InterceptionResult result) => RunningOn(eventData.Context) == null ? result : throw OwnEnd();
 
     public ValueTask<InterceptionResult> TransactionCommittingAsync(DbTransaction transaction,
         TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default) =>
-        RunningOn(eventData.Context) == null ? new(result) : throw OwnCommit();
+        RunningOn(eventData.Context) == null ? new(result) : throw OwnEnd();
 
     void Opening(DbContext? db)
     {
         if (RunningOn(db) is { } handler)
-            (handler.IsOpening, handler.HasOpened) = (true, true);
+            (handler.IsOpening, handler.HasOpened, handler.HasUsed) = (true, true, true);
     }
 
     void Opened(DbContext? db)
@@ -148,7 +180,7 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
             handler.IsOpening = false;
     }
 
-    /// <summary>EF Core has opened the connection for a command of its own.</summary>
+    /// <summary>EF Core has opened the connection for its own command.</summary>
     void Executing(DbContext? db)
     {
         if (RunningOn(db) is { } handler)
@@ -163,8 +195,9 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
         + "Database.BeginTransactionAsync: otherwise its changes would be committed without its message. The end of "
         + "the handler commits the transaction");
 
-    static InvalidOperationException OwnCommit() => new(
-        "A handler must not commit its transaction: the end of the handler commits it together with the message");
+    static InvalidOperationException OwnEnd() => new(
+        "A handler must not commit, roll back or dispose its transaction: the end of the handler commits it together "
+        + "with the message");
 
     static async Task<DbTransaction> Begin(DbContext db, CancellationToken cancellationToken) =>
         (await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false)).GetDbTransaction();
@@ -175,8 +208,14 @@ sealed class HandlerTransactionInterceptor : DbConnectionInterceptor, IDbCommand
     /// <summary>What a running handler does with the connection of its context.</summary>
     sealed class Handler
     {
+        /// <summary>A transaction has begun.</summary>
+        public bool HasBegun { get; set; }
+
         /// <summary>EF Core has opened the connection, and has run no command on it yet.</summary>
         public bool HasOpened { get; set; }
+
+        /// <summary>EF Core has opened the connection.</summary>
+        public bool HasUsed { get; set; }
 
         public bool IsComplete { get; set; }
 

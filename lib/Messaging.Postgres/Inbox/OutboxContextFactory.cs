@@ -55,7 +55,9 @@ sealed class OutboxContextFactory<TDbContext>(
             MessagingMetrics.MessageConsumed(context.ReceiveContext.InputAddress, ConsumeOutcome.Failed);
             failures.Failed(context, e);
             await attempt.ReportFault().ConfigureAwait(false);
-            FalseOutage.Count(context.ReceiveContext, e, isDatabaseUp: clock.Age < options.QueryDelay + ClockTolerance);
+            var answer = clock.LastSet;
+            FalseOutage.Count(context.ReceiveContext, e, answer,
+                isRecent: clock.GetElapsedTime(answer) < options.QueryDelay + ClockTolerance);
             throw;
         }
 

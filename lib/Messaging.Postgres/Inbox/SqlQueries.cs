@@ -21,7 +21,7 @@ sealed class SqlQueries : IQueryExpressionInterceptor
     public static bool IsOne(DbCommand command, CommandEventData eventData) =>
         eventData.CommandSource == CommandSource.FromSqlQuery
         || (eventData.CommandSource == CommandSource.LinqQuery
-            && command.CommandText.StartsWith($"-- {Tag}", StringComparison.Ordinal));
+            && command.CommandText.Contains($"-- {Tag}", StringComparison.Ordinal));
 
     public Expression QueryCompilationStarting(Expression queryExpression, QueryExpressionEventData eventData) =>
         new Tagger().Visit(queryExpression);

@@ -113,7 +113,8 @@ sealed partial class MessageDispatcher<TDbContext>(
             return;
 
         // Count an attempt only if the broker refused the message, not if it was unavailable.
-        var attempts = message.Attempts + (transport.IsAvailable && error is not ConnectionException ? 1 : 0);
+        var isRefused = error is not ConnectionException && transport.IsAvailableFor(message);
+        var attempts = message.Attempts + (isRefused ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(MaxPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
         await rows.Postpone(message.Id, attempts, pause, park, Text(error), cancellationToken).ConfigureAwait(false);

@@ -57,6 +57,9 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
         }
     }
 
+    public bool IsAvailableFor(OutboxMessage message) =>
+        bus.IsAvailableFor(message) && !(IsBlocked && IsOwn(message, out _));
+
     bool IsBlocked => Volatile.Read(ref _blocked) is { IsOpen: true };
 
     /// <summary>
@@ -83,17 +86,17 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
-        var isStopping = _connections.Stopping.IsCancellationRequested;
-        if (isStopping || !IsPlain(message) || bus.BusOf(message.DestinationAddress) != defaultBus.Value)
+        var (isOwn, isStopping) = (IsOwn(message, out var target), _connections.Stopping.IsCancellationRequested);
+        if (!isOwn || isStopping || !IsPlain(message))
         {
-            if (!isStopping)
+            if (isOwn && !isStopping)
                 // Alarms are watched before the first publish.
                 await OpenAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             await bus.Send(message, now, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        await bus.Started.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await target.Started.WaitAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
             var (open, exchange) = await Resolve(message.DestinationAddress, cancellationToken).ConfigureAwait(false);
@@ -113,6 +116,10 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
             }
         }
     }
+
+    /// <summary>Whether the message leaves by the default bus, whose connection this transport uses.</summary>
+    bool IsOwn(OutboxMessage message, out SendingBus target) =>
+        (target = bus.Of(message.DestinationAddress)).Instance == defaultBus.Value;
 
     Task Publish(OpenChannel open, CachedString exchange, OutboxMessage message, CancellationToken cancellationToken)
     {

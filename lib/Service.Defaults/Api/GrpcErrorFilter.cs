@@ -70,7 +70,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
                 return Log(path, RpcErrors.Other(StatusCode.Internal, "MALFORMED_MESSAGE",
                     $"the message cannot be decompressed: {e.Message}"));
             case { DebugException: { } e }:
-                if (_failed.IsDue((path, LogLimit.KindOf(e)), out var count))
+                if (_failed.IsDue((ForLog(path), LogLimit.KindOf(e)), out var count))
                     LogFailed(e, ForLog(path), count);
                 return RpcErrors.Other(StatusCode.Internal, ErrorInterceptor.UnexpectedReason,
                     ErrorInterceptor.UnexpectedMessage);

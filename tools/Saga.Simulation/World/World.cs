@@ -85,6 +85,7 @@ public sealed class World
             Id = NewId(),
             MessageId = NewId(),
             Content = content,
+            DestinationAddress = $"exchange:{content.GetType().Name}",
             SentTime = now,
             TokenId = token,
             EnqueueTime = now + (token == null ? TimeSpan.FromSeconds(5) : delay),

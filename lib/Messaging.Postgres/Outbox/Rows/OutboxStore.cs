@@ -21,8 +21,13 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>How much earlier than its inbox row a message can have been captured.</summary>
     static readonly TimeSpan MaxCommitTime = TimeSpan.FromMinutes(1);
 
-    readonly ScanStart _claims = new(TimeProvider.System), _retries = new(TimeProvider.System);
-    readonly ScanStart _purges = new(TimeProvider.System), _backlog = new(TimeProvider.System);
+    /// <summary>
+    /// A message is written some seconds before its time, so its commit is hardly ever later than that and this.
+    /// </summary>
+    static readonly TimeSpan ScanMargin = TimeSpan.FromSeconds(2);
+
+    readonly ScanStart _claims = new(TimeProvider.System, ScanMargin), _retries = new(TimeProvider.System, ScanMargin);
+    readonly ScanStart _purges = new(TimeProvider.System, ScanMargin), _backlog = new(TimeProvider.System, ScanMargin);
     OutboxStatements? _statements;
 
     /// <summary>

@@ -13,16 +13,26 @@ namespace Messaging.Postgres.Outbox;
 sealed class BusTransport<TDbContext>(IEnumerable<IBusInstance> instances) : IOutboxTransport<TDbContext>
     where TDbContext : DbContext
 {
-    readonly SendingBus[] _buses = [.. instances.Select(x => new SendingBus(x))];
-
-    /// <inheritdoc cref="SendingBus.Started" />
-    public Task Started => _buses is [var only] ? only.Started : Task.WhenAll(_buses.Select(x => x.Started));
+    /// <summary>The default bus first.</summary>
+    readonly SendingBus[] _buses =
+        [.. instances.OrderBy(x => x.InstanceType != typeof(IBus)).Select(x => new SendingBus(x))];
 
     /// <summary>Whether any bus is available.</summary>
     public bool IsAvailable => Array.Exists(_buses, x => x.IsAvailable);
 
-    /// <summary>The bus that messages to an address belong to.</summary>
-    public IBusInstance BusOf(string address) => Of(address).Instance;
+    public bool IsAvailableFor(OutboxMessage message) => Of(message.DestinationAddress).IsAvailable;
+
+    /// <summary>
+    /// The bus that messages to an address belong to. Without a bus of that address, the broker's address has changed
+    /// since: the default bus.
+    /// </summary>
+    public SendingBus Of(string address)
+    {
+        if (_buses is [var only])
+            return only;
+        var destination = new Uri(address);
+        return _buses.Where(x => x.Owns(destination)).MaxBy(x => x.Path.Length) ?? _buses[0];
+    }
 
     public async Task Send(OutboxMessage message, DateTime now, CancellationToken cancellationToken)
     {
@@ -31,24 +41,7 @@ sealed class BusTransport<TDbContext>(IEnumerable<IBusInstance> instances) : IOu
         // The transport caches its endpoints: this is a lookup.
         var endpoint = await bus.Instance.Bus.GetSendEndpoint(new Uri(message.DestinationAddress))
             .ConfigureAwait(false);
-        try
-        {
-            await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, now), cancellationToken)
-                .ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not ConnectionException && !bus.IsAvailable)
-        {
-            throw new ConnectionException($"{bus.Instance.Name} is not connected", e); // not the message's fault
-        }
-    }
-
-    /// <summary>Without a bus of that address, the broker's address has changed since: the default bus.</summary>
-    SendingBus Of(string address)
-    {
-        if (_buses is [var only])
-            return only;
-        var destination = new Uri(address);
-        return _buses.Where(x => x.Owns(destination)).MaxBy(x => x.Path.Length)
-            ?? Array.Find(_buses, x => x.Instance.InstanceType == typeof(IBus)) ?? _buses[0];
+        await endpoint.Send(new SerializedMessageBody(), new OutboxSendPipe(message, now), cancellationToken)
+            .ConfigureAwait(false);
     }
 }
