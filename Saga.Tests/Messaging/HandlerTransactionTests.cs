@@ -28,20 +28,6 @@ public sealed class When_a_handler_uses_the_database_itself(bool grouped) : Mess
         Assert.That(Log.Last(200), Has.Some.Contains("must not commit").Or.Some.Contains("already in a transaction"));
     }
 
-    [TestCase("opens the connection")]
-    [TestCase("opens the connection by EF Core")]
-    [TestCase("opens the connection by EF Core, and queries")]
-    public async Task Should_refuse_the_connection_without_a_transaction(string behavior)
-    {
-        if (!Grouped)
-            Assert.Pass("the handler has a transaction");
-        var name = await ConsumeAsync(behavior);
-        Assert.That(Received.Named(name), Is.Empty);
-        Assert.That(Log.Last(200), Has.Some.Contains("must begin a transaction"));
-        if (behavior == "opens the connection")
-            Assert.That(await CountEffectsAsync(name), Is.Zero);
-    }
-
     [Test]
     public async Task Should_commit_what_its_own_commands_do_in_its_transaction()
     {
@@ -104,23 +90,6 @@ public sealed class When_a_handler_uses_the_database_itself(bool grouped) : Mess
                     db.Add(new Effect { Name = name });
                     await db.SaveChangesAsync();
                     await db.Database.CommitTransactionAsync();
-                    break;
-                case "opens the connection":
-                    await using (var command = db.Database.GetDbConnection().CreateCommand())
-                    {
-                        await command.Connection!.OpenAsync();
-                        await InsertAsync(name);
-                    }
-
-                    break;
-                case "opens the connection by EF Core":
-                    await db.Database.OpenConnectionAsync();
-                    await InsertAsync(name);
-                    break;
-                case "opens the connection by EF Core, and queries":
-                    await db.Database.OpenConnectionAsync();
-                    await InsertAsync(name);
-                    await db.Effects.AnyAsync();
                     break;
                 case "disposes its transaction":
                     await using (await db.Database.BeginTransactionAsync())

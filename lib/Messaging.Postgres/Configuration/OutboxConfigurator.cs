@@ -98,9 +98,8 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.AddSingleton<OutboxSaveChangesInterceptor<TDbContext>>();
         bus.ConfigureDbContext<TDbContext>((provider, options) => options.AddInterceptors(
             provider.GetRequiredService<OutboxSaveChangesInterceptor<TDbContext>>(),
-            provider.GetRequiredService<IdleConnections>(),
-            // After IdleConnections, which may open another connection.
             provider.GetRequiredService<HandlerTransactionInterceptor>(),
+            provider.GetRequiredService<IdleConnections>(),
             SqlQueries.Instance));
         if (_options.PrepareStatements)
         {
