@@ -72,6 +72,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
                 if (funds.Reservation is { } reservation && funds.HasChanged)
                 {
                     reservations[request.OrderId] = reservation;
+                    FundsMetrics.Decided(reservation);
                     var isInsert = funds.IsNew || inserted.ContainsKey(request.OrderId);
                     (isInsert ? inserted : updated)[request.OrderId] = reservation;
                 }

@@ -7,9 +7,6 @@ namespace Accounts;
 /// <summary>Shows how many holds wait for a capture or a release, and for how long.</summary>
 sealed class HoldGauges : SampledGauges<Holds>
 {
-    /// <summary>The name of the meter.</summary>
-    public const string MeterName = "Account.Service";
-
     // By the index of status and order id. Ids of orders increase with time.
     const string Query = """
         select count(*), coalesce(now() - min(create_time), '0')
@@ -18,7 +15,7 @@ sealed class HoldGauges : SampledGauges<Holds>
 
     readonly NpgsqlDataSource _database;
 
-    public HoldGauges(NpgsqlDataSource database, ILogger<HoldGauges> log) : base(MeterName, log)
+    public HoldGauges(NpgsqlDataSource database, ILogger<HoldGauges> log) : base(FundsMetrics.MeterName, log)
     {
         _database = database;
         AddGauge("account.holds", "{hold}", "Holds that are neither captured nor released", x => x.Count);
