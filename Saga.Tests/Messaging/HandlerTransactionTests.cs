@@ -123,7 +123,7 @@ public sealed class When_a_handler_uses_the_database_itself(bool grouped) : Mess
         async Task InsertAsync(string name)
         {
             await using var command = new NpgsqlCommand("""
-                insert into "Effects" ("Name") values ($1)
+                insert into "Effects" ("Id", "Name") values (gen_random_uuid(), $1)
                 """, (NpgsqlConnection)db.Database.GetDbConnection(),
                 (NpgsqlTransaction?)db.Database.CurrentTransaction?.GetDbTransaction());
             command.Parameters.Add(new() { Value = name });

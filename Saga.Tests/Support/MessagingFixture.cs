@@ -26,7 +26,7 @@ public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>PostgreSQL's <c>lock_timeout</c> in every connection of a replica.</summary>
+    /// <summary>How long a group commit waits for a lock.</summary>
     protected static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(3);
 
     readonly List<IHost> _replicas = [];
@@ -47,10 +47,7 @@ public abstract class MessagingFixture(bool grouped)
     public async Task CreateDatabaseAndVirtualHostAsync()
     {
         Servers = await TestServers.GetAsync();
-        _database = new NpgsqlConnectionStringBuilder(await Servers.Postgres.CreateDatabaseAsync(Name))
-        {
-            Options = $"-c lock_timeout={LockTimeout.TotalMilliseconds}",
-        }.ConnectionString;
+        _database = await Servers.Postgres.CreateDatabaseAsync(Name);
         await Servers.Rabbit.CreateVirtualHostAsync(Name);
         await using var db = NewContext();
         await db.Database.EnsureCreatedAsync();

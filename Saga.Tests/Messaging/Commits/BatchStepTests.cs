@@ -148,6 +148,22 @@ public sealed class When_a_batch_step_decides_for_a_group() : MessagingFixture(g
         Assert.That(await CountEffectsAsync(name) + await CountEffectsAsync($"tracked {name}"), Is.Zero);
     }
 
+    [Test]
+    public async Task Should_refuse_changes_that_only_SaveChanges_can_write()
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        var name = Unique("numbered");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            await unit.DecideAsync(AddEffectConsumer.Step, new AddEffect(name, 0, ""), default);
+            db.Add(new NumberedEffect { Name = name });
+            Assert.That(async () => await unit.CommitAsync(default),
+                Throws.InvalidOperationException.With.Message.Contains("only SaveChanges can write"));
+        });
+        Assert.That(await CountEffectsAsync(name), Is.Zero);
+    }
+
     /// <summary>Waits for the pongs of 60 messages, except every twentieth.</summary>
     async Task WaitForAllButThePongsOfAsync(int excluded, string name)
     {

@@ -175,27 +175,69 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
     }
 
     [Test]
-    public async Task Should_return_generated_keys_and_keep_shadow_values()
+    public async Task Should_keep_shadow_values()
     {
         var replica = await StartReplicaAsync(withConsumers: false);
-        var name = Unique("keys");
+        var name = Unique("shadow");
         await Task.WhenAll(Enumerable.Range(0, 50).Select(i => InScopeAsync(replica, async (db, scope) =>
         {
             var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
-            var effect = new Effect { Name = name };
-            db.Add(effect).Property("Note").CurrentValue = $"first {i}";
+            var entry = db.Add(new Effect { Name = name });
+            entry.Property("Note").CurrentValue = $"first {i}";
             await unit.CommitAsync(default);
-            Assert.That(effect.Id, Is.GreaterThan(0));
-            var entry = db.Entry(effect);
             Assert.That((entry.State, entry.Property("Note").CurrentValue),
                 Is.EqualTo((EntityState.Unchanged, (object)$"first {i}")));
-            entry.Property("Note").CurrentValue = $"second {effect.Id}";
+            entry.Property("Note").CurrentValue = $"second {entry.Entity.Id}";
             await unit.CommitAsync(default);
         })));
         var notes = await QueryAsync(db => db.Effects.Where(x => x.Name == name)
             .Select(x => new { x.Id, Note = EF.Property<string>(x, "Note") }).ToListAsync());
         Assert.That(notes, Has.Count.EqualTo(50));
         Assert.That(notes.Where(x => x.Note != $"second {x.Id}"), Is.Empty);
+    }
+
+    [Test]
+    public async Task Should_commit_units_alone_that_only_SaveChanges_can_write()
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        var name = Unique("alone");
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(i => InScopeAsync(replica, async (db, scope) =>
+        {
+            var unit = scope.GetRequiredService<IUnitOfWork<TestDbContext>>();
+            var effect = new NumberedEffect { Name = name };
+            var entry = db.Add(effect);
+            entry.Property("Note").CurrentValue = $"first {i}";
+            await unit.CommitAsync(default);
+            Assert.That((effect.Id > 0, entry.State, entry.Property("Note").CurrentValue),
+                Is.EqualTo((true, EntityState.Unchanged, (object)$"first {i}")));
+            entry.Property("Note").CurrentValue = $"second {effect.Id}";
+            await unit.CommitAsync(default);
+        })));
+        var rows = await QueryAsync(db => db.Database.SqlQueryRaw<string>("""
+            select xmin::text as "Value" from "NumberedEffect" where "Name" = {0} and "Note" = 'second ' || "Id"
+            """, name).ToListAsync());
+        Assert.That(rows, Has.Count.EqualTo(50).And.Unique);
+    }
+
+    [Test]
+    public async Task Should_raise_the_events_of_SaveChanges_before_the_commit()
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        var name = Unique("events");
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => InScopeAsync(replica, async (db, scope) =>
+        {
+            var saved = 0;
+            db.SavingChanges += (_, _) => db.Add(new Effect { Name = $"{name} event" });
+            db.SavedChanges += (_, _) => saved++;
+            db.Add(new Effect { Name = name });
+            await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default);
+            Assert.That(saved, Is.EqualTo(1));
+        })));
+        Assert.That(await CountEffectsAsync(name), Is.EqualTo(50));
+        Assert.That(await CountEffectsAsync($"{name} event"), Is.EqualTo(50));
+        Assert.That(await QueryAsync(db => db.Database.SqlQueryRaw<long>("""
+            select count(distinct xmin::text) as "Value" from "Effects" where "Name" = {0}
+            """, name).SingleAsync()), Is.LessThan(25), "commits");
     }
 
     /// <summary>Commits one unit of work per scope concurrently, and returns the failure of each or null.</summary>

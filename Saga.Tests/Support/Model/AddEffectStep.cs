@@ -29,7 +29,8 @@ sealed class AddEffectStep : IBatchStep<AddEffect, int>
             "add the tenant" => $"{x.Name}, tenant: {Tenant.Value}",
             _ => x.Name,
         }).ToArray();
-        var insert = new NpgsqlBatchCommand("""insert into "Effects" ("Name") select * from unnest($1)""")
+        var insert = new NpgsqlBatchCommand(
+            """insert into "Effects" ("Id", "Name") select gen_random_uuid(), name from unnest($1) as name""")
         {
             Parameters = { new() { Value = names } },
         };

@@ -20,6 +20,7 @@ public sealed class TestDbContext(DbContextOptions<TestDbContext> options) : Sag
     {
         base.OnModelCreating(modelBuilder);
         modelBuilder.Entity<Effect>().Property<string>("Note");
+        modelBuilder.Entity<NumberedEffect>().Property<string>("Note");
         modelBuilder.AddInboxStateEntity();
         modelBuilder.AddOutboxMessageEntity();
         modelBuilder.AddOutboxStateEntity();

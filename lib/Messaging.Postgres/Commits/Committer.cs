@@ -4,7 +4,6 @@ using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Messaging.Postgres.Commits;
@@ -20,6 +19,7 @@ namespace Messaging.Postgres.Commits;
 /// ------------------------------------------------  --------------------------------------------------------------
 /// its DbContext has a transaction, because the      alone, in that transaction, whose COMMIT travels with the last
 /// handler saved, locked or began one                statements
+/// only SaveChanges can write its changes            alone, in a transaction
 /// it has run a batch step                           with the units that ran the same step: lock and load, decide all,
 ///                                                   resume the handlers, commit when the last has completed
 /// any other, while no commit is in flight           at once, in one round trip that is the transaction
@@ -39,7 +39,7 @@ namespace Messaging.Postgres.Commits;
 /// </code>
 /// </remarks>
 sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
-    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
+    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas,
     IEnumerable<ICommitObserver<TDbContext>> observers, OutboxOptions<TDbContext> options,
     ILogger<Committer<TDbContext>> log)
     where TDbContext : DbContext
@@ -51,34 +51,58 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     readonly CommitQueue<TDbContext> _main = new(new SemaphoreSlim(1));
     readonly Quarantine<TDbContext> _quarantine = new();
 
-    /// <summary>Commits a unit: in its DbContext's transaction if it has one, otherwise with others.</summary>
+    /// <summary>Commits a unit: with others if it can, otherwise alone in its DbContext's transaction.</summary>
     /// <exception cref="Exception">Nothing is committed, and the unit still has everything.</exception>
     public async Task Commit(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
-        if (unit.DbContext.Database.CurrentTransaction != null)
+        unit.Enter(UnitOfWorkState.Committing);
+        if (await TryJoin(unit, cancellationToken).ConfigureAwait(false) is { } member)
         {
-            if (unit.StepMember != null)
-                throw new InvalidOperationException("A unit of work that has run a batch step commits with its group: "
-                    + "its handler cannot save, lock or begin a transaction after that");
-            unit.Enter(UnitOfWorkState.Committing);
-            var started = Stopwatch.GetTimestamp();
-            await GroupCommit<TDbContext>.CommitOpenTransaction(store, observers, unit, cancellationToken)
-                .ConfigureAwait(false);
-            MessagingMetrics.CommitEnded(1, Stopwatch.GetElapsedTime(started), succeeded: true);
-            unit.Enter(UnitOfWorkState.Committed);
-            return;
+            await member.Committed.ConfigureAwait(false);
+            unit.DbContext.ChangeTracker.AcceptAllChanges();
+        }
+        else
+        {
+            await CommitAlone(unit, cancellationToken).ConfigureAwait(false);
         }
 
-        unit.Enter(UnitOfWorkState.Committing);
+        unit.Enter(UnitOfWorkState.Committed);
+    }
+
+    /// <summary>Adds a unit to a group.</summary>
+    /// <returns>Null if the unit has a transaction, or changes that only SaveChanges can write.</returns>
+    async Task<GroupMember<TDbContext>?> TryJoin(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
+    {
+        if (unit.DbContext.Database.CurrentTransaction != null)
+            return null;
         var member = unit.StepMember ?? new GroupMember<TDbContext>(unit);
-        member.SnapshotChanges();
+        if (unit.DbContext.ChangeTracker.HasChanges())
+        {
+            if (!BulkWriter<TDbContext>.CanWriteFor(unit.DbContext))
+                return null;
+            await unit.RaiseSaveEvents(cancellationToken).ConfigureAwait(false);
+            member.SnapshotChanges();
+            if (unit.DbContext.Database.CurrentTransaction != null
+                || !bulkWriter.Fits(unit.DbContext, member.Changed))
+                return null;
+        }
+
         if (unit.StepMember is { } decided)
             decided.HandlerCompleted();
         else
             Enqueue(member);
-        await member.Committed.ConfigureAwait(false);
-        unit.DbContext.ChangeTracker.AcceptAllChanges();
-        unit.Enter(UnitOfWorkState.Committed);
+        return member;
+    }
+
+    async Task CommitAlone(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
+    {
+        if (unit.StepMember != null)
+            throw new InvalidOperationException("A unit of work that has run a batch step commits with its group: "
+                + "after that, its handler cannot save, lock or begin a transaction, nor change entities that only "
+                + "SaveChanges can write");
+        var started = Stopwatch.GetTimestamp();
+        await GroupCommit<TDbContext>.CommitAlone(store, observers, unit, cancellationToken).ConfigureAwait(false);
+        MessagingMetrics.CommitEnded(1, Stopwatch.GetElapsedTime(started), succeeded: true);
     }
 
     /// <summary>Runs a batch step for one unit, in its DbContext's open transaction.</summary>
@@ -173,7 +197,7 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     /// <summary>Commits a group; on failure, fails, retries or quarantines its units. Never throws.</summary>
     async Task Commit(List<GroupMember<TDbContext>> group, CommitQueue<TDbContext> queue)
     {
-        var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, scopes, observers, group);
+        var commit = new GroupCommit<TDbContext>(store, bulkWriter, contexts, recentSagas, observers, group);
         var started = Stopwatch.GetTimestamp();
         var span = group.Exists(x => x.Span != null)
             ? MessageSpans.StartCommit(group.Select(x => x.Span), options.MessageTag) : null;

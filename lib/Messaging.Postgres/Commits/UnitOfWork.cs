@@ -84,6 +84,10 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
             }
     }
 
+    /// <inheritdoc cref="OutboxSaveChangesInterceptor{TDbContext}.RaiseEventsAsync" />
+    public Task RaiseSaveEvents(CancellationToken cancellationToken) =>
+        interceptor.RaiseEventsAsync(db, cancellationToken);
+
     public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
 
     /// <summary>

@@ -11,6 +11,7 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
 {
     static readonly TimeSpan MaxResponseTime = TimeSpan.FromMilliseconds(100);
 
+    long _lastRead; // ticks of the database's time
     long _lastSet; // timestamp
     long _offsetTicks;
 
@@ -29,6 +30,18 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
     internal long LastSet => Volatile.Read(ref _lastSet);
 
     /// <summary>
+    /// The earliest that the database's time can be, however slow its responses were; the minimum until it is known.
+    /// </summary>
+    internal DateTime Earliest
+    {
+        get
+        {
+            var read = new DateTime(Volatile.Read(ref _lastRead), DateTimeKind.Utc);
+            return read == DateTime.MinValue ? read : read + time.GetElapsedTime(LastSet);
+        }
+    }
+
+    /// <summary>
     /// Queries the database's time. A slow response is too imprecise, and is used only while there is no other.
     /// </summary>
     internal async Task Set(Func<Task<DateTime>> databaseNow)
@@ -37,6 +50,7 @@ public sealed class DatabaseClock<TDbContext>(TimeProvider time) : TimeProvider 
         var now = await databaseNow().ConfigureAwait(false);
         var elapsed = time.GetElapsedTime(started);
         Volatile.Write(ref _lastSet, time.GetTimestamp());
+        Volatile.Write(ref _lastRead, now.Ticks); // last, so that a reader in between gets an earlier time
         if (elapsed < MaxResponseTime || Volatile.Read(ref _offsetTicks) == 0)
             Volatile.Write(ref _offsetTicks, (now + elapsed / 2 - time.GetUtcNow().UtcDateTime).Ticks);
     }

@@ -10,11 +10,11 @@ namespace Messaging.Postgres;
 /// finds it: the first one of each process, then one a minute, and fewer, down to one in ten minutes, if they are slow.
 /// </remarks>
 /// <param name="time">The clock.</param>
-/// <param name="margin">
-/// How late a row may become visible, by default 15 seconds. A scan reads what was deleted in this time again.
-/// </param>
-public sealed class ScanStart(TimeProvider time, TimeSpan? margin = null)
+public sealed class ScanStart(TimeProvider time)
 {
+    /// <summary>How late a row may become visible. A scan reads what was deleted in this time again.</summary>
+    static readonly TimeSpan Margin = TimeSpan.FromSeconds(5);
+
     /// <summary>Full scans take at most one part of this many of the time.</summary>
     const int FullScanShare = 1000;
 
@@ -24,7 +24,6 @@ public sealed class ScanStart(TimeProvider time, TimeSpan? margin = null)
     /// <summary>The first value of the index.</summary>
     public static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
 
-    readonly TimeSpan _margin = margin ?? TimeSpan.FromSeconds(15);
     DateTime _from = Beginning;
     TimeSpan _fullScanInterval;
     long? _fullScanned; // timestamp
@@ -42,7 +41,7 @@ public sealed class ScanStart(TimeProvider time, TimeSpan? margin = null)
         var (result, noneBefore) = await scan(isFull ? Beginning : _from).ConfigureAwait(false);
         if (noneBefore == null)
             return result;
-        _from = noneBefore.Value - _margin;
+        _from = noneBefore.Value > Beginning + Margin ? noneBefore.Value - Margin : Beginning;
         if (isFull)
         {
             _fullScanned = time.GetTimestamp();

@@ -25,6 +25,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
 {
     readonly ConditionalWeakTable<DbContext, Batch> _batches = [];
     readonly ConditionalWeakTable<DbTransaction, object> _committedByCaller = [];
+    readonly ConditionalWeakTable<DbContext, object> _writtenByGroup = [];
     IDbContextOptions? _intercepted;
 
     /// <summary>Listens to a context that was not made by AddDbContext, and so has no interceptors.</summary>
@@ -46,6 +47,25 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         db.SaveChangesFailed -= ForgetObserved;
         db.SaveChangesFailed += ForgetObserved;
     }
+
+    /// <summary>
+    /// Raises the events of SaveChanges for changes that a group commit is going to write, and detects them. Nothing is
+    /// saved. The context must have this interceptor and no other.
+    /// </summary>
+    public async Task RaiseEventsAsync(TDbContext db, CancellationToken cancellationToken)
+    {
+        _writtenByGroup.AddOrUpdate(db, this);
+        try
+        {
+            await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writtenByGroup.Remove(db);
+        }
+    }
+
+    bool IsWrittenByGroup(DbContext? db) => db != null && _writtenByGroup.TryGetValue(db, out _);
 
     void CollectObserved(object? db, EventArgs e) => Collect((DbContext?)db);
 
@@ -70,6 +90,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
 
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
+        if (IsWrittenByGroup(eventData.Context))
+            return InterceptionResult<int>.SuppressWithResult(0);
         handlerTransactions.BeforeSaveChanges(eventData.Context);
         Collect(eventData.Context);
         return result;
@@ -78,6 +100,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
     public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(DbContextEventData eventData,
         InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
+        if (IsWrittenByGroup(eventData.Context))
+            return InterceptionResult<int>.SuppressWithResult(0);
         await handlerTransactions.BeforeSaveChangesAsync(eventData.Context, cancellationToken).ConfigureAwait(false);
         Collect(eventData.Context);
         return result;

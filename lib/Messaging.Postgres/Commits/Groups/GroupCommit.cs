@@ -3,7 +3,6 @@ using Messaging.Postgres.Outbox;
 using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Messaging.Postgres.Commits;
@@ -13,7 +12,7 @@ namespace Messaging.Postgres.Commits;
 /// the others are committed without them.
 /// </summary>
 sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDbContext> bulkWriter,
-    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas, IServiceScopeFactory scopes,
+    RecentContexts<TDbContext> contexts, IEnumerable<IRecentSagas> recentSagas,
     IEnumerable<ICommitObserver<TDbContext>> observers, IReadOnlyList<GroupMember<TDbContext>> group)
     where TDbContext : DbContext
 {
@@ -47,7 +46,11 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
                     when await contexts.Use(db => FailOutdated(db, members)).ConfigureAwait(false):
                     continue;
                 default:
-                    await (members is [var alone] ? CommitAlone(alone) : CommitMerged(members)).ConfigureAwait(false);
+                    if (members is [var alone])
+                        await CommitAlone(alone).ConfigureAwait(false);
+                    else
+                        foreach (var half in members.Chunk((members.Count + 1) / 2))
+                            await CommitCompleted([.. half]).ConfigureAwait(false);
                     return;
             }
     }
@@ -61,11 +64,9 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
         IReadOnlyList<UnitOfWork<TDbContext>> units = [.. members.Select(x => x.Unit)];
         var entries = members.SelectMany(x => x.Changed).ToList();
-        batch.BatchCommands.Add(new("select pg_current_xact_id()::xid"));
+        batch.BatchCommands.Add(new(OutboxStatements.Begin));
         store.AddNewInbox(batch, db, units);
-        if (!bulkWriter.TryAdd(batch, db, entries))
-            return Attempt.NeedsSaveChanges;
-        store.AddUnits(batch, db, units, []);
+        store.AddUnits(batch, db, units, [.. bulkWriter.Statements(entries)]);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
         uint version;
         try
@@ -84,7 +85,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         catch (Exception e) when (members.Count == 1 && PostgresErrors.MayConcernOneUnit(e)
             && !PostgresErrors.IsLockTimeout(e))
         {
-            return Attempt.NeedsSaveChanges; // which tells what is wrong
+            return Attempt.Failed; // SaveChanges tells what is wrong
         }
 
         FaultInjection.Reach(FaultPoint.AfterCommit);
@@ -115,12 +116,14 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         return duplicates.Count + stale.Count > 0;
     }
 
-    /// <summary>Commits a unit in its DbContext's open transaction.</summary>
-    public static async Task CommitOpenTransaction(OutboxStore<TDbContext> store,
+    /// <summary>Commits a unit in its DbContext's transaction, which begins here if it has not begun yet.</summary>
+    public static async Task CommitAlone(OutboxStore<TDbContext> store,
         IEnumerable<ICommitObserver<TDbContext>> observers, UnitOfWork<TDbContext> unit,
         CancellationToken cancellationToken)
     {
         var db = unit.DbContext;
+        await using var begun = db.Database.CurrentTransaction == null
+            ? await db.Database.BeginTransactionAsync(cancellationToken).ConfigureAwait(false) : null;
         db.Database.AutoSavepointsEnabled = false; // nothing is saved if any of it fails
         await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
@@ -132,40 +135,8 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
 
     async Task CommitAlone(GroupMember<TDbContext> member)
     {
-        await using (await member.Unit.DbContext.Database.BeginTransactionAsync().ConfigureAwait(false))
-            await CommitOpenTransaction(store, observers, member.Unit, CancellationToken.None).ConfigureAwait(false);
+        await CommitAlone(store, observers, member.Unit, CancellationToken.None).ConfigureAwait(false);
         member.Succeed();
-    }
-
-    /// <summary>
-    /// Commits units whose handlers have completed by one SaveChanges, which reports the rows that have changed; then
-    /// starts again without their units.
-    /// </summary>
-    async Task CommitMerged(List<GroupMember<TDbContext>> members)
-    {
-        while (members.Count > 0)
-        {
-            await using var scope = scopes.CreateAsyncScope();
-            var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
-            await using var transaction = await db.Database.BeginTransactionAsync().ConfigureAwait(false);
-            var duplicates = await store.InsertInbox(db, [.. members.Select(x => x.Unit)]).ConfigureAwait(false);
-            FailAndRemove(members, [.. members.Where(x => x.Unit.Consumed is { } c && duplicates.Contains(c))],
-                new DuplicateMessageException());
-
-            var merged = new MergedChanges<TDbContext>(db, members);
-            try
-            {
-                await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
-            }
-            catch (DbUpdateConcurrencyException e) when (merged.OwnersOf(e.Entries) is { Count: > 0 } owners)
-            {
-                FailAndRemove(members, owners, e);
-                continue;
-            }
-
-            await Commit(db, merged, members, [], []).ConfigureAwait(false);
-            return;
-        }
     }
 
     /// <summary>
@@ -179,12 +150,13 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         IReadOnlyList<NpgsqlBatchCommand> statements;
         IReadOnlyList<BatchStepMember<TDbContext>> failed;
         List<BatchStepMember<TDbContext>> fresh;
+        uint version;
         await using (var batch = OutboxStore<TDbContext>.NewBatch(db))
         {
             store.AddInbox(batch, [.. members.Select(x => x.Unit)]);
             members[0].Load(batch, members);
             await using var rows = await store.Run(batch, [], CancellationToken.None).ConfigureAwait(false);
-            var inserted = await OutboxStore<TDbContext>.ReadInbox(rows).ConfigureAwait(false);
+            (version, var inserted) = await OutboxStore<TDbContext>.ReadInserted(rows).ConfigureAwait(false);
             fresh = members.FindAll(x => x.Unit.Consumed is not { } c
                 || inserted.Contains((c.MessageId, c.ConsumerId)));
             (statements, failed) = await members[0].Decide(rows, fresh, CancellationToken.None).ConfigureAwait(false);
@@ -197,10 +169,23 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         var decided = fresh.Except(failed).ToList();
         await WaitForHandlers(decided, isAlone: members.Count == 1).ConfigureAwait(false);
 
-        var merged = new MergedChanges<TDbContext>(db, decided);
-        if (!merged.IsEmpty)
-            await db.SaveChangesAsync(acceptAllChangesOnSuccess: false).ConfigureAwait(false);
-        await Commit(db, merged, decided, statements, failed).ConfigureAwait(false);
+        var entries = decided.SelectMany(x => x.Changed).ToList();
+        FaultInjection.Reach(FaultPoint.BeforeCommit);
+        try
+        {
+            await store.CommitGroup(db, [.. decided.Select(x => x.Unit)],
+                [.. bulkWriter.Statements(entries), .. statements], [.. failed.Select(x => x.Unit)])
+                .ConfigureAwait(false);
+        }
+        catch (Exception e) when (PostgresErrors.IsStaleBulkUpdate(e))
+        {
+            throw new DbUpdateConcurrencyException("A row of the group has changed since it was read", e);
+        }
+
+        bulkWriter.SetVersion(entries, version);
+        decided.ForEach(x => x.Succeed());
+        FaultInjection.Reach(FaultPoint.AfterCommit);
+        Observe(observers, entries);
         return true;
     }
 
@@ -218,19 +203,6 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
             var reason = $"A handler ran longer than {MaxHandlerTime} after its batch step, and kept its group's locks";
             throw isAlone ? new InvalidOperationException(reason) : new GroupBrokenException(reason);
         }
-    }
-
-    async Task Commit(TDbContext db, MergedChanges<TDbContext> merged, IReadOnlyList<GroupMember<TDbContext>> members,
-        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<GroupMember<TDbContext>> failed)
-    {
-        FaultInjection.Reach(FaultPoint.BeforeCommit);
-        await store.CommitGroup(db, [.. members.Select(x => x.Unit)], statements, [.. failed.Select(x => x.Unit)])
-            .ConfigureAwait(false);
-        foreach (var member in members)
-            member.Succeed();
-        FaultInjection.Reach(FaultPoint.AfterCommit);
-        Observe(observers, members.SelectMany(x => x.Changed));
-        merged.Accept();
     }
 
     static void Observe(IEnumerable<ICommitObserver<TDbContext>> observers, IEnumerable<EntityEntry> committed)
@@ -259,7 +231,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
         /// <summary>Nothing is committed: a message was consumed already, or a row has changed.</summary>
         HasOutdated,
 
-        /// <summary>Nothing is committed: only SaveChanges can write these changes, or tell what is wrong.</summary>
-        NeedsSaveChanges,
+        /// <summary>Nothing is committed.</summary>
+        Failed,
     }
 }

@@ -48,13 +48,17 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     public bool HasSucceeded => _hasEnded && _error == null;
 
     /// <summary>
-    /// Records the unit's changes when its handler has completed. Called on the handler's own flow, because a DbContext
-    /// must not be used by two flows.
+    /// Records the unit's detected changes when its handler has completed. Called on the handler's own flow, because a
+    /// DbContext must not be used by two flows.
     /// </summary>
     public void SnapshotChanges()
     {
-        Changed = [.. unit.DbContext.ChangeTracker.Entries()
+        var tracker = unit.DbContext.ChangeTracker;
+        var detects = tracker.AutoDetectChangesEnabled;
+        tracker.AutoDetectChangesEnabled = false; // otherwise Entries searches all entities for changes again
+        Changed = [.. tracker.Entries()
             .Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted)];
+        tracker.AutoDetectChangesEnabled = detects;
         _keys = [.. Message, .. Changed.Select(RowOf)];
     }
 

@@ -32,6 +32,13 @@ sealed class OutboxStatements
         (nameof(OutboxMessage.Attempts), NpgsqlDbType.Integer, x => x.Attempts),
     ];
 
+    /// <summary>
+    /// Begins a group's transaction: returns its id, which is the xmin of the rows that it writes, and limits its
+    /// waits, because all units of the group wait with it. A limit of the session stays.
+    /// </summary>
+    public static readonly string Begin = "select pg_current_xact_id()::xid, "
+        + $"{Limit("lock_timeout", "3s")}, {Limit("idle_in_transaction_session_timeout", "15s")}";
+
     public OutboxStatements(DbContext db)
     {
         var quote = db.GetService<ISqlGenerationHelper>();
@@ -110,4 +117,7 @@ sealed class OutboxStatements
         return (quote.DelimitIdentifier(table.Name, table.Schema),
             property => quote.DelimitIdentifier(entity.FindProperty(property)!.GetColumnName(table)!));
     }
+
+    static string Limit(string setting, string value) =>
+        $"case current_setting('{setting}') when '0' then set_config('{setting}', '{value}', true) end";
 }

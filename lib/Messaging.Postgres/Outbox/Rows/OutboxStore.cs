@@ -21,13 +21,8 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>How much earlier than its inbox row a message can have been captured.</summary>
     static readonly TimeSpan MaxCommitTime = TimeSpan.FromMinutes(1);
 
-    /// <summary>
-    /// A message is written some seconds before its time, so its commit is hardly ever later than that and this.
-    /// </summary>
-    static readonly TimeSpan ScanMargin = TimeSpan.FromSeconds(2);
-
-    readonly ScanStart _claims = new(TimeProvider.System, ScanMargin), _retries = new(TimeProvider.System, ScanMargin);
-    readonly ScanStart _purges = new(TimeProvider.System, ScanMargin), _backlog = new(TimeProvider.System, ScanMargin);
+    readonly ScanStart _claims = new(TimeProvider.System), _retries = new(TimeProvider.System);
+    readonly ScanStart _purges = new(TimeProvider.System), _backlog = new(TimeProvider.System);
     OutboxStatements? _statements;
 
     /// <summary>
@@ -77,19 +72,6 @@ sealed class OutboxStore<TDbContext>(
     public static NpgsqlBatch NewBatch(TDbContext db) => new((NpgsqlConnection)db.Database.GetDbConnection(),
         (NpgsqlTransaction)db.Database.CurrentTransaction!.GetDbTransaction());
 
-    /// <summary>Inserts the inbox rows of all units, and returns those that existed already.</summary>
-    public async Task<IReadOnlySet<InboxState>> InsertInbox(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units)
-    {
-        if (units.All(x => x.Consumed == null))
-            return new HashSet<InboxState>();
-        await using var batch = NewBatch(db);
-        AddInbox(batch, units);
-        await using var rows = await Run(batch, [], CancellationToken.None).ConfigureAwait(false);
-        var inserted = await ReadInbox(rows).ConfigureAwait(false);
-        return units.Select(x => x.Consumed).OfType<InboxState>()
-            .Where(x => !inserted.Contains((x.MessageId, x.ConsumerId))).ToHashSet();
-    }
-
     /// <summary>Finds the messages of units whose inbox rows exist.</summary>
     public async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> FindInbox(TDbContext db,
         IReadOnlyList<UnitOfWork<TDbContext>> units)
@@ -102,9 +84,28 @@ sealed class OutboxStore<TDbContext>(
         return await ReadInbox(rows).ConfigureAwait(false);
     }
 
-    /// <summary>Adds one statement that inserts all inbox rows that do not exist, and returns their keys.</summary>
-    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+    /// <summary>
+    /// Begins a group's transaction, and inserts all inbox rows that do not exist. Read their keys by
+    /// <see cref="ReadInserted" />.
+    /// </summary>
+    public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units)
+    {
+        batch.BatchCommands.Add(new(OutboxStatements.Begin));
         batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
+    }
+
+    /// <summary>
+    /// Reads the results of <see cref="AddInbox" />, the first of which is the id of the transaction, and advances to
+    /// the next.
+    /// </summary>
+    public static async Task<(uint TransactionId, IReadOnlySet<(Guid MessageId, Guid ConsumerId)> Keys)> ReadInserted(
+        NpgsqlDataReader rows)
+    {
+        await rows.ReadAsync().ConfigureAwait(false);
+        var transactionId = rows.GetFieldValue<uint>(0);
+        await rows.NextResultAsync().ConfigureAwait(false);
+        return (transactionId, await ReadInbox(rows).ConfigureAwait(false));
+    }
 
     /// <summary>
     /// Adds one statement that inserts all inbox rows and fails if one exists; none if no unit consumes a message.
@@ -133,7 +134,7 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>
     /// Reads the keys of inbox rows that a statement returned, and advances to the next result.
     /// </summary>
-    public static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
+    static async Task<IReadOnlySet<(Guid MessageId, Guid ConsumerId)>> ReadInbox(NpgsqlDataReader rows)
     {
         var keys = new HashSet<(Guid, Guid)>();
         while (await rows.ReadAsync().ConfigureAwait(false))
@@ -147,7 +148,7 @@ sealed class OutboxStore<TDbContext>(
     /// </summary>
     /// <param name="db">The context with the group's transaction.</param>
     /// <param name="units">The units to commit.</param>
-    /// <param name="statements">The statements of their batch step.</param>
+    /// <param name="statements">Their changes, and the statements of their batch step.</param>
     /// <param name="failed">The units that have failed alone: their inbox rows are deleted.</param>
     public async Task CommitGroup(TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
         IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<UnitOfWork<TDbContext>> failed)
@@ -159,11 +160,11 @@ sealed class OutboxStore<TDbContext>(
         await RunToCommit(batch, units, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Adds the statements, schedules and messages of units: all but tracked changes and inbox rows.</summary>
+    /// <summary>Adds what units commit, except inbox rows.</summary>
     /// <param name="batch">The batch of the transaction.</param>
     /// <param name="db">A context with the model.</param>
     /// <param name="units">The units to commit.</param>
-    /// <param name="statements">The statements of their batch step.</param>
+    /// <param name="statements">Their changes, and the statements of their batch step.</param>
     public void AddUnits(NpgsqlBatch batch, TDbContext db, IReadOnlyList<UnitOfWork<TDbContext>> units,
         IReadOnlyList<NpgsqlBatchCommand> statements)
     {
@@ -250,7 +251,7 @@ sealed class OutboxStore<TDbContext>(
         var limit = retries ? 1 : options.QueryMessageLimit;
         return (retries ? _retries : _claims).Scan(async from =>
         {
-            var now = clock.UtcNow;
+            var now = clock.Earliest;
             var claimed = await WithContext(async db => await db.Set<OutboxMessage>()
                 .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit,
                     options.DeliveryLease + options.MessageDeliveryTimeout, from)
@@ -281,11 +282,12 @@ sealed class OutboxStore<TDbContext>(
     public Task<int> Purge(CancellationToken cancellationToken) =>
         _purges.Scan(async from =>
         {
-            var end = clock.UtcNow - options.DuplicateDetectionWindow;
+            var now = clock.Earliest;
             var deleted = await WithContext(db => db.Database.ExecuteSqlRawAsync(For(db).Purge,
                 [options.DuplicateDetectionWindow, options.QueryMessageLimit, from], cancellationToken))
                 .ConfigureAwait(false);
-            return (deleted, deleted < options.QueryMessageLimit ? end : (DateTime?)null);
+            return (deleted, deleted < options.QueryMessageLimit && now > DateTime.MinValue
+                ? now - options.DuplicateDetectionWindow : (DateTime?)null);
         });
 
     /// <summary>Counts the messages that wait for the broker.</summary>
