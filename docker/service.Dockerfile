@@ -11,6 +11,7 @@ COPY lib/Messaging.RabbitMq/Messaging.RabbitMq.csproj lib/Messaging.RabbitMq/
 COPY lib/Service.Defaults/Service.Defaults.csproj lib/Service.Defaults/Service.props lib/Service.Defaults/
 COPY proto/orders/Orders.Api.csproj proto/orders/
 COPY proto/accounts/Accounts.Api.csproj proto/accounts/
+COPY proto/operations/Operations.Api.csproj proto/operations/
 COPY ${SERVICE}.Service/${SERVICE}s.csproj ${SERVICE}.Service/
 COPY ${SERVICE}.Service/Host/${SERVICE}.Service.csproj ${SERVICE}.Service/Host/
 RUN dotnet restore ${SERVICE}.Service/Host
@@ -37,8 +38,9 @@ ENV DOTNET_GCgen0size=0x4000000
 ENV DOTNET_EnableDiagnostics=0 \
     Kestrel__Endpoints__Grpc__Url=http://0.0.0.0:8081 \
     Kestrel__Endpoints__Http__Url=http://0.0.0.0:8080 \
+    Operations__Url=http://0.0.0.0:8082 \
     Metrics__Url=http://0.0.0.0:9464
-EXPOSE 8080 8081 9464
+EXPOSE 8080 8081 8082 9464
 USER $APP_UID
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["healthy"]
 ENTRYPOINT ["service"]

@@ -4,6 +4,7 @@ using Service.Defaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddObservability("account-service");
 builder.AddApi<AccountDbContext>();
+builder.AddOperations();
 builder.AddAccountApi();
 builder.AddDatabase<AccountDbContext>();
 builder.AddFunds();

@@ -4,6 +4,7 @@ using Service.Defaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddObservability("order-service");
 builder.AddApi<OrderDbContext>();
+builder.AddOperations();
 builder.AddOrderApi();
 builder.AddWarmUpCalls(OrderWarmUp.Calls);
 builder.AddDatabase<OrderDbContext>();

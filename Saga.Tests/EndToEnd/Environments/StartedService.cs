@@ -41,8 +41,8 @@ public sealed class StartedService : IAsyncDisposable
             ["ConnectionStrings__RabbitMq"] = servers.Rabbit.Amqp(name),
         };
         change(settings);
-        var replica = new ServiceReplica(servers.Folder, ServicePrograms.Published.Find(service), name, Ports.Pick(),
-            Ports.Pick(), Ports.Pick(), settings);
+        var replica = new ServiceReplica(servers.Folder, ServicePrograms.Published.Find(service), name,
+            ReplicaPorts.Pick(), settings);
         replica.Start();
         return new StartedService(servers, name, name, replica);
     }

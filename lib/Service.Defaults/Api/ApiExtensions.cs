@@ -55,7 +55,7 @@ public static class ApiExtensions
             o.IgnoreUnknownServices = true;
         })
             .AddJsonTranscoding(o => o.TypeRegistry = JsonErrors.Types);
-        builder.Services.AddGrpcReflection();
+        builder.Services.AddPublicReflection();
         builder.AddPageTokens<TDbContext>();
         builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
     }

@@ -98,12 +98,10 @@ public sealed class OrderSystem : IAsyncDisposable
             ["ConnectionStrings__Database"] = database,
             ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
         };
-        // gRPC, JSON and metrics
-        int PickPort(int replica, int port) => Ports.Pick(_options.WellKnownPorts && replica == 1 ? port : 0);
         var program = _options.Programs.Find(service);
         return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
-            $"{name}{_options.Suffix}-{i}", PickPort(i, firstPort), PickPort(i, firstPort + 1),
-            PickPort(i, firstPort + 2), _options.Adjust?.Invoke(settings) ?? settings))];
+            $"{name}{_options.Suffix}-{i}", ReplicaPorts.Pick(_options.WellKnownPorts && i == 1 ? firstPort : 0),
+            _options.Adjust?.Invoke(settings) ?? settings))];
     }
 
     /// <summary>

@@ -18,21 +18,22 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <param name="folder">The folder of its log.</param>
     /// <param name="program">The path of its program.</param>
     /// <param name="name">Its name in messages and of its log file.</param>
-    /// <param name="grpcPort">Its port for gRPC.</param>
-    /// <param name="httpPort">Its port for JSON.</param>
-    /// <param name="metricsPort">Its port for metrics.</param>
+    /// <param name="ports">Its ports.</param>
     /// <param name="settings">Its configuration, as environment variables.</param>
-    public ServiceReplica(InstanceFolder folder, string program, string name, int grpcPort, int httpPort,
-        int metricsPort, IReadOnlyDictionary<string, string> settings)
+    public ServiceReplica(InstanceFolder folder, string program, string name, ReplicaPorts ports,
+        IReadOnlyDictionary<string, string> settings)
     {
+        ArgumentNullException.ThrowIfNull(ports);
         (_folder, Name) = (folder, name);
-        (GrpcAddress, HttpAddress) = (new Uri($"http://127.0.0.1:{grpcPort}"), new Uri($"http://127.0.0.1:{httpPort}"));
-        MetricsAddress = new Uri($"http://127.0.0.1:{metricsPort}/metrics");
+        (GrpcAddress, HttpAddress) = (AddressOf(ports.Grpc), AddressOf(ports.Http));
+        MetricsAddress = new Uri(AddressOf(ports.Metrics), "metrics");
+        OperationsAddress = AddressOf(ports.Operations);
 
         _program = program;
         _environment = new Dictionary<string, string>
         {
             ["Metrics__Url"] = MetricsAddress.GetLeftPart(UriPartial.Authority),
+            ["Operations__Url"] = OperationsAddress.GetLeftPart(UriPartial.Authority),
             ["DOTNET_GCgen0size"] = "0x4000000", // docker/service.Dockerfile has the reason
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
@@ -44,12 +45,16 @@ public sealed class ServiceReplica : IAsyncDisposable
         };
         foreach (var (key, value) in settings)
             _environment[key] = value;
-        Channel = GrpcChannel.ForAddress(GrpcAddress, new GrpcChannelOptions
-        {
-            InitialReconnectBackoff = ReconnectDelay,
-            MaxReconnectBackoff = ReconnectDelay,
-        });
+        (Channel, OperationsChannel) = (ConnectTo(GrpcAddress), ConnectTo(OperationsAddress));
     }
+
+    static Uri AddressOf(int port) => new($"http://127.0.0.1:{port}");
+
+    static GrpcChannel ConnectTo(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    {
+        InitialReconnectBackoff = ReconnectDelay,
+        MaxReconnectBackoff = ReconnectDelay,
+    });
 
     /// <summary>The replica's name in messages and of its log file.</summary>
     public string Name { get; }
@@ -63,8 +68,14 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <summary>The address at which Prometheus reads its metrics.</summary>
     public Uri MetricsAddress { get; }
 
+    /// <summary>The address of its methods for operators.</summary>
+    public Uri OperationsAddress { get; }
+
     /// <summary>A connection to its gRPC API.</summary>
     public GrpcChannel Channel { get; }
+
+    /// <summary>A connection to its methods for operators.</summary>
+    public GrpcChannel OperationsChannel { get; }
 
     /// <summary>The process id.</summary>
     public int ProcessId => _process?.Id ?? throw new InvalidOperationException($"{Name} was not started");
@@ -136,10 +147,11 @@ public sealed class ServiceReplica : IAsyncDisposable
         await KillAsync();
     }
 
-    /// <summary>Stops the process and closes the connection.</summary>
+    /// <summary>Stops the process and closes the connections.</summary>
     public async ValueTask DisposeAsync()
     {
         Channel.Dispose();
+        OperationsChannel.Dispose();
         await StopAsync();
     }
 }

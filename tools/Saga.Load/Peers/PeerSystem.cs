@@ -60,7 +60,7 @@ sealed class PeerSystem : IAsyncDisposable
     }
 
     ServiceReplica Replica(string role, string database) =>
-        new(_servers.Folder, _program, $"peer-{role}", Ports.Pick(0), Ports.Pick(0), Ports.Pick(0),
+        new(_servers.Folder, _program, $"peer-{role}", ReplicaPorts.Pick(),
             new Dictionary<string, string>
             {
                 ["Role"] = role,

@@ -71,8 +71,8 @@ public sealed class When_the_role_cannot_change_the_schema : EnvironmentFixture
     static async Task MigrateAsync(string program, string owner)
     {
         await using var replica = new Services.ServiceReplica((await TestServers.GetAsync()).Folder,
-            Services.ServicePrograms.Published.Find(program), TestServers.NewName("migrate"), Ports.Pick(),
-            Ports.Pick(), Ports.Pick(), new Dictionary<string, string>
+            Services.ServicePrograms.Published.Find(program), TestServers.NewName("migrate"),
+            Services.ReplicaPorts.Pick(), new Dictionary<string, string>
             {
                 [Database] = owner,
                 ["ConnectionStrings__RabbitMq"] = "amqp://not.used/",

@@ -1,0 +1,11 @@
+namespace Service.Defaults;
+
+/// <summary>Settings of the operations port; section <c>Operations</c> of a service's configuration.</summary>
+public sealed class OperationsOptions
+{
+    /// <summary>
+    /// The address, such as <c>http://0.0.0.0:8082</c>, at which operators call the service by gRPC without TLS. Only
+    /// operators may reach it: nobody is authenticated there. Empty, or with port 0: not served.
+    /// </summary>
+    public string? Url { get; set; }
+}
