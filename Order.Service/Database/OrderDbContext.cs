@@ -12,6 +12,9 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
     /// <summary>The orders, which are the saga instances.</summary>
     public DbSet<OrderState> Orders => Set<OrderState>();
 
+    /// <summary>The steps of the orders; the database writes them itself.</summary>
+    public DbSet<OrderTransition> OrderTransitions => Set<OrderTransition>();
+
     /// <summary>The keys of the page tokens.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
@@ -22,6 +25,7 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         base.OnModelCreating(modelBuilder);
+        modelBuilder.ApplyConfiguration(new OrderTransitionMap());
         modelBuilder.AddTransactionalOutboxEntities();
     }
 }

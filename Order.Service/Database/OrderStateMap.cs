@@ -41,6 +41,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.Property(x => x.Total).HasPrecision(19, 4);
         entity.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
         entity.Property(x => x.Reason).HasConversion(new NamedEnumConverter<OrderReason>()).HasMaxLength(20);
+        entity.Property(x => x.LastEvent).HasMaxLength(32);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");

@@ -46,6 +46,9 @@ public sealed class OrderState : SagaStateMachineInstance
     /// </summary>
     public DateTime? ResendTime { get; set; }
 
+    /// <summary>The event that the order has handled last; null for orders of builds that did not record it.</summary>
+    public string? LastEvent { get; set; }
+
     /// <summary>
     /// The concurrency token, PostgreSQL's <c>xmin</c>: an update based on a stale read fails and is retried.
     /// </summary>

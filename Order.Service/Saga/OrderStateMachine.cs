@@ -56,6 +56,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         (_options, _time) = (options.Value, time);
         InstanceState(x => x.CurrentState);
         CorrelateEvents(_options.ReservationTimeout);
+        ConnectEventObserver(new LastEventObserver());
 
         Initially(
             When(OrderSubmitted)

@@ -16,7 +16,7 @@ sealed class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<OrderDbContex
 {
     // Rows are locked in the order of their ids, so that two replicas cannot deadlock.
     const string Record = $"""
-        update orders o set resend_time = null from (
+        update orders o set resend_time = null, last_event = '{nameof(OrderStateMachine.FundsCaptured)}' from (
             select order_id from orders
             where order_id = any ($1) and current_state = '{nameof(OrderStateMachine.Confirmed)}'
                 and resend_time is not null

@@ -83,6 +83,10 @@ public sealed class When_databases_are_migrated
     {
         await AssertTriggerAsync(x => new AccountDbContext(x.Of<AccountDbContext>()),
             "ledger_is_append_only.sql", "refuse_ledger_change", "ledger_is_append_only");
+        await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
+            "order_transitions_are_append_only.sql", "refuse_transition_change", "order_transitions_are_append_only");
+        await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
+            "record_order_transitions.sql", "record_order_transitions", "orders_updated");
 
         static async Task AssertTriggerAsync<T>(
             Func<Connection, T> create, string file, string function, string trigger) where T : DbContext

@@ -83,6 +83,9 @@ public sealed class When_the_saga_handles_an_event
         Assert.That(error, next == Fault ? Is.Not.Null : Is.Null);
         Assert.That(order.CurrentState, Is.EqualTo(next == Fault ? state : next));
         Assert.That(SentFor(order.CorrelationId), Is.EqualTo(sent == null ? [] : new[] { sent }));
+        if (error == null)
+            Assert.That(order.LastEvent, next != state || sent != null || @event == typeof(FundsCaptured)
+                ? Is.EqualTo(@event.Name) : Is.Null, "an event that is ignored is not noted");
     }
 
     [TestCase(typeof(CancellationRequested), OrderReason.CancelledByClient)]
@@ -122,6 +125,7 @@ public sealed class When_the_saga_handles_an_event
 
         Assert.That(error, Is.Null);
         Assert.That(order.CurrentState, Is.EqualTo("Reserving"));
+        Assert.That(order.LastEvent, Is.Null);
         Assert.That(SentFor(order.CorrelationId), Is.Empty);
     }
 

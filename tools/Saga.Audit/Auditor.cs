@@ -30,6 +30,7 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
             await new IdleChecks(orders, accounts, broker, findings).RunAsync(end, cancellationToken);
             await new MoneyChecks(accounts, findings).RunAsync(cancellationToken);
             await new OrderChecks(orders, accounts, findings).RunAsync(cancellationToken);
+            await new HistoryChecks(orders, findings).RunAsync(cancellationToken);
             if (!findings.MayBePending || DateTime.UtcNow > end)
                 return new AuditReport(findings.Counts, findings.Violations, broker != null);
 

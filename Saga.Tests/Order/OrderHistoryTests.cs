@@ -1,0 +1,116 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Orders;
+using Saga.Tests.Support;
+
+namespace Saga.Tests.Orders;
+
+/// <summary>The trigger that records the steps of orders, on a database without a service.</summary>
+[TestFixture, Category("Integration")]
+public sealed class When_orders_change_in_the_database
+{
+    readonly string _name = TestServers.NewName("history");
+    OrderDbContext _db = null!;
+
+    [OneTimeSetUp]
+    public async Task CreateAsync()
+    {
+        var connection = await (await TestServers.GetAsync()).Postgres.CreateDatabaseAsync(_name);
+        _db = new OrderDbContext(new DbContextOptionsBuilder<OrderDbContext>().UseNpgsql($"{connection};Pooling=false")
+            .UseSnakeCaseNamingConvention().Options);
+        await _db.Database.MigrateAsync();
+    }
+
+    [OneTimeTearDown]
+    public async Task DropAsync()
+    {
+        await _db.DisposeAsync();
+        await (await TestServers.GetAsync()).Postgres.DropDatabaseAsync(_name);
+    }
+
+    [Test]
+    public async Task Should_record_each_change_with_its_event()
+    {
+        var id = await InsertAsync("OrderSubmitted");
+        await UpdateAsync(id, "resend_time = resend_time + interval '1 second', last_event = 'AnswerOverdue'");
+        await UpdateAsync(id, "resend_time = resend_time + interval '1 second', last_event = 'AnswerOverdue'");
+        await UpdateAsync(id, "current_state = 'Cancelling', reason = 'TimedOut', last_event = 'ReservationTimedOut'");
+        await UpdateAsync(id, "current_state = 'Cancelled', resend_time = null, last_event = 'FundsReleased'");
+        Assert.That(await StepsAsync(id), Is.EqualTo(new[]
+        {
+            "OrderSubmitted:  -> Reserving ", "AnswerOverdue: Reserving -> Reserving ",
+            "AnswerOverdue: Reserving -> Reserving ", "ReservationTimedOut: Reserving -> Cancelling TimedOut",
+            "FundsReleased: Cancelling -> Cancelled TimedOut",
+        }));
+    }
+
+    [Test]
+    public async Task Should_not_record_what_is_no_step()
+    {
+        var id = await InsertAsync("OrderSubmitted");
+        await UpdateAsync(id, "timeout_token = gen_random_uuid(), last_event = 'FundsReserved'");
+        Assert.That(await StepsAsync(id), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_leave_the_event_open_that_a_build_without_history_does_not_tell()
+    {
+        var id = await InsertAsync(null);
+        await UpdateAsync(id, "current_state = 'Confirmed'");
+        await UpdateAsync(id, "resend_time = null, last_event = 'FundsCaptured'");
+        var begun = await InsertAsync("OrderSubmitted");
+        await UpdateAsync(begun, "current_state = 'Confirmed'"); // the event of the other build is still there
+        Assert.That(await StepsAsync(id), Is.EqualTo(new[]
+        {
+            ":  -> Reserving ", ": Reserving -> Confirmed ", "FundsCaptured: Confirmed -> Confirmed ",
+        }));
+        Assert.That((await StepsAsync(begun))[^1], Is.EqualTo(": Reserving -> Confirmed "));
+    }
+
+    [Test]
+    public async Task Should_record_the_changes_of_many_orders_in_one_statement()
+    {
+        await _db.Database.ExecuteSqlRawAsync("""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time, last_event)
+            select gen_random_uuid(), 'Reserving', gen_random_uuid(), '[]', 1, 'NOK', now(), now(), now(),
+                'OrderSubmitted'
+            from generate_series(1, 5000)
+            """);
+        await _db.Database.ExecuteSqlRawAsync("""
+            set enable_hashjoin = off;
+            update orders set current_state = 'Confirmed', last_event = 'FundsReserved' where currency = 'NOK'
+            """);
+        var steps = await _db.OrderTransitions.CountAsync(x => x.Event == "FundsReserved" && x.FromState == "Reserving"
+            && _db.Orders.Any(o => o.CorrelationId == x.OrderId && o.Currency == "NOK"));
+        Assert.That(steps, Is.EqualTo(5000));
+    }
+
+    [TestCase("update order_transitions set event = null")]
+    [TestCase("delete from order_transitions")]
+    [TestCase("truncate order_transitions")]
+    public void Should_reject_every_change_of_the_history(string sql) => Assert.That(
+        () => _db.Database.ExecuteSqlRawAsync(sql),
+        Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
+
+    async Task<Guid> InsertAsync(string? lastEvent)
+    {
+        var id = Guid.CreateVersion7();
+        await _db.Database.ExecuteSqlAsync($"""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time, last_event)
+            values ({id}, 'Reserving', {id}, '[]', 1, 'EUR', now(), now(), now(), {lastEvent})
+            """);
+        return id;
+    }
+
+    Task UpdateAsync(Guid id, string change)
+    {
+        var sql = $"update orders set {change} where order_id = '{id}'";
+        return _db.Database.ExecuteSqlRawAsync(sql);
+    }
+
+    async Task<string[]> StepsAsync(Guid id) =>
+        [.. (await _db.OrderTransitions.AsNoTracking().Where(x => x.OrderId == id).OrderBy(x => x.Sequence)
+            .ToListAsync()).Select(x => $"{x.Event}: {x.FromState} -> {x.ToState} {x.Reason}")];
+}
