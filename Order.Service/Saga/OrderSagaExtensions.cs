@@ -40,7 +40,7 @@ static class OrderSagaExtensions
             publishes: [typeof(OrderConfirmed), typeof(OrderRejected), typeof(OrderCancelled)]);
         builder.Services.AddOptions<SagaOptions>().BindConfiguration("Saga")
             .ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddSagaEvents<OrderState>();
+        builder.Services.AddSagaEvents<OrderState>().AddScoped<CommandResend>();
         builder.Services.AddHostedService<OverdueAnswers>().AddHostedService<OrderGauges>();
     }
 }

@@ -1,9 +1,9 @@
-namespace Orders;
+namespace Service.Defaults;
 
 /// <summary>
 /// The ids of orders: UUIDs of version 7 (RFC 9562), which begin with the milliseconds of the order's create time.
 /// </summary>
-static class OrderId
+public static class OrderId
 {
     /// <summary>Makes an id.</summary>
     /// <param name="createTime">The order's create time, in UTC.</param>

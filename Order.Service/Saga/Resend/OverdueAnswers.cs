@@ -1,7 +1,6 @@
 using Messaging.Postgres;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Observability;
-using Messaging.Postgres.Sagas;
 using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -20,9 +19,7 @@ namespace Orders;
 /// </remarks>
 sealed partial class OverdueAnswers(
     IServiceScopeFactory scopes,
-    OrderStateMachine machine,
     QueueBacklog queues,
-    OrderNotifier notifier,
     DatabaseClock<OrderDbContext> time,
     ILogger<OverdueAnswers> log) : BackgroundService
 {
@@ -90,23 +87,8 @@ sealed partial class OverdueAnswers(
         var states = await FindShortQueuesAsync(cancellationToken);
         if (states.Length == 0)
             return 0;
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        var orders = await db.Orders.FromSqlRaw(LockOverdue, new NpgsqlParameter("now", now),
-            new NpgsqlParameter("states", states)).ToListAsync(cancellationToken);
-        var saga = scope.ServiceProvider.GetRequiredService<ISagaEvents<OrderState>>();
-        var before = orders.ConvertAll(x => x.CurrentState);
-        var traces = await OrderSpans.FindTracesAsync(db, orders, cancellationToken);
-        foreach (var order in orders)
-            using (OrderSpans.StartResend(order, traces))
-                await saga.Raise(order, machine.AnswerOverdue, new AnswerOverdue(order.CorrelationId),
-                    cancellationToken);
-        await db.SaveChangesAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        foreach (var (order, state) in orders.Zip(before))
-            if (order.CurrentState != state)
-                notifier.Committed(order); // it has timed out
-            else
-                OrderMetrics.Resent(state);
+        var orders = await scope.ServiceProvider.GetRequiredService<CommandResend>().RunAsync(LockOverdue,
+            [new NpgsqlParameter("now", now), new NpgsqlParameter("states", states)], cancellationToken);
         Report(orders);
         return orders.Count;
     }

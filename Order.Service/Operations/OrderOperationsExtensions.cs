@@ -1,0 +1,12 @@
+using Microsoft.AspNetCore.Builder;
+
+namespace Orders;
+
+/// <summary>Registers the methods for operators.</summary>
+static class OrderOperationsExtensions
+{
+    /// <summary>Adds the parts of <see cref="OrderOperationsService" />.</summary>
+    public static void AddOrderOperations(this WebApplicationBuilder builder) => builder.Services
+        .AddScoped<OrderStories>().AddScoped<StuckOrders>().AddScoped<OrderFactList>().AddScoped<OrderTotalsQuery>()
+        .AddSingleton<Redrive>().AddSingleton<OrderExport>();
+}
