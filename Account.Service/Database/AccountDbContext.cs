@@ -65,6 +65,8 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.HasIndex(x => new { x.OrderId, x.Kind }).IsUnique().HasFilter("order_id is not null");
             e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null")
                 .HasDatabaseName(DepositRequestKey);
+            // GetLedgerTotals sums all deposits.
+            e.HasIndex(x => x.EntryId).HasFilter("kind = 'Deposit'").HasDatabaseName("ix_ledger_entries_deposits");
         });
         modelBuilder.AddTransactionalOutboxEntities();
     }

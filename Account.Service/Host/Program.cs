@@ -6,6 +6,7 @@ builder.AddObservability("account-service");
 builder.AddApi<AccountDbContext>();
 builder.AddOperations();
 builder.AddAccountApi();
+builder.AddAccountOperations();
 builder.AddDatabase<AccountDbContext>();
 builder.AddFunds();
 
@@ -15,4 +16,5 @@ if (!await app.MigrateAsync<AccountDbContext>(args))
 await app.WarmUpAsync<AccountDbContext>(FundsWarmUp.RunAsync);
 app.MapApi();
 app.MapAccountApi();
+app.MapOperations<AccountOperationsService>();
 await app.RunAsync();

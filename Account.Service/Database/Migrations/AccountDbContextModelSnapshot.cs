@@ -132,6 +132,10 @@ namespace Accounts.Migrations
                     b.HasKey("EntryId")
                         .HasName("pk_ledger_entries");
 
+                    b.HasIndex("EntryId")
+                        .HasDatabaseName("ix_ledger_entries_deposits")
+                        .HasFilter("kind = 'Deposit'");
+
                     b.HasIndex("RequestId")
                         .IsUnique()
                         .HasDatabaseName("ix_ledger_entries_request_id")

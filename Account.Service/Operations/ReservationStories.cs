@@ -1,0 +1,53 @@
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.EntityFrameworkCore;
+using Operations.V1;
+using Service.Defaults;
+
+namespace Accounts;
+
+/// <summary>The method GetReservationStory.</summary>
+sealed class ReservationStories(AccountDbContext db)
+{
+    /// <summary>Reads what is recorded about an order.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: the id is missing or no UUID.</exception>
+    public async Task<ReservationStory> ReadAsync(
+        GetReservationStoryRequest request, CancellationToken cancellationToken)
+    {
+        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        OrderSpanTag.Set(orderId);
+        var reservation = await db.Reservations.AsNoTracking()
+            .SingleOrDefaultAsync(x => x.OrderId == orderId, cancellationToken);
+        var entries = await db.LedgerEntries.AsNoTracking().Where(x => x.OrderId == orderId).ToListAsync(
+            cancellationToken);
+        return new ReservationStory
+        {
+            Reservation = reservation == null ? null : ToRecord(reservation),
+            Entries = { entries.OrderBy(x => x.EntryId).Select(x => ToRecord(x, reservation?.Currency ?? "")) },
+            PendingMessages = { await PendingMessages.FindAsync(db, orderId, cancellationToken) },
+        };
+    }
+
+    static ReservationRecord ToRecord(Reservation reservation) => new()
+    {
+        OrderId = $"{reservation.OrderId}",
+        AccountId = $"{reservation.AccountId}",
+        Status = $"{reservation.Status}",
+        Reason = reservation.Reason?.ToString() ?? "",
+        Amount = Money.ToProto(reservation.Amount, reservation.Currency),
+        CreateTime = reservation.CreateTime.ToTimestamp(),
+        UpdateTime = reservation.UpdateTime.ToTimestamp(),
+    };
+
+    static EntryRecord ToRecord(LedgerEntry entry, string currency) => new()
+    {
+        EntryId = entry.EntryId,
+        AccountId = $"{entry.AccountId}",
+        OrderId = $"{entry.OrderId}",
+        Kind = $"{entry.Kind}",
+        Amount = Money.ToProto(entry.Amount, currency),
+        AvailableAfter = Money.ToProto(entry.AvailableAfter, currency),
+        HeldAfter = Money.ToProto(entry.HeldAfter, currency),
+        CapturedAfter = Money.ToProto(entry.CapturedAfter, currency),
+        CreateTime = entry.CreateTime.ToTimestamp(),
+    };
+}
