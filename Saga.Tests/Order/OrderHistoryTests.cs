@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 using Orders;
+using Saga.Audit;
 using Saga.Tests.Support;
 
 namespace Saga.Tests.Orders;
@@ -86,12 +87,51 @@ public sealed class When_orders_change_in_the_database
         Assert.That(steps, Is.EqualTo(5000));
     }
 
+    [Test]
+    public async Task Should_be_audited()
+    {
+        await InsertAsync("OrderSubmitted"); // orders from before the first step may lack steps
+        var id = await InsertAsync("OrderSubmitted");
+        Assert.That(await AuditAsync(), Is.Empty);
+
+        await _db.Database.ExecuteSqlRawAsync("alter table orders disable trigger orders_updated");
+        await UpdateAsync(id, "current_state = 'Confirmed'");
+        await _db.Database.ExecuteSqlRawAsync("alter table orders enable trigger orders_updated");
+        Assert.That(await AuditAsync(), Is.EqualTo(new[]
+        {
+            $"I5: order {id} is Confirmed, its history ends in Reserving",
+        }));
+        await UpdateAsync(id, "resend_time = null");
+        Assert.That(await AuditAsync(), Is.EqualTo(new[]
+        {
+            $"I5: the history of order {id} has a gap: a step from Confirmed follows one to Reserving",
+        }));
+        await _db.Database.ExecuteSqlAsync($"delete from orders where order_id = {id}");
+
+        await _db.Database.ExecuteSqlRawAsync("alter table orders disable trigger orders_inserted");
+        id = await InsertAsync("OrderSubmitted");
+        await _db.Database.ExecuteSqlRawAsync("alter table orders enable trigger orders_inserted");
+        Assert.That(await AuditAsync(), Is.EqualTo(new[]
+        {
+            $"I5: order {id} is Reserving, its history ends in nothing",
+        }));
+        await _db.Database.ExecuteSqlAsync($"delete from orders where order_id = {id}");
+    }
+
     [TestCase("update order_transitions set event = null")]
     [TestCase("delete from order_transitions")]
     [TestCase("truncate order_transitions")]
     public void Should_reject_every_change_of_the_history(string sql) => Assert.That(
         () => _db.Database.ExecuteSqlRawAsync(sql),
         Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
+
+    async Task<IEnumerable<string>> AuditAsync()
+    {
+        await using var orders = NpgsqlDataSource.Create((await TestServers.GetAsync()).Postgres.Admin(_name));
+        var findings = new AuditFindings();
+        await new HistoryChecks(orders, findings).RunAsync(default);
+        return findings.Violations;
+    }
 
     async Task<Guid> InsertAsync(string? lastEvent)
     {

@@ -210,6 +210,23 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
             """);
     }
 
+    [TestCase("Initial", "order-state", "Rejected AccountNotFound",
+        TestName = "Should_begin_an_order_that_an_older_build_has_left")]
+    [TestCase("Cancelling", "release-funds", "Cancelled ",
+        TestName = "Should_ask_again_for_the_release_of_an_order")]
+    public async Task Should_redrive_an_order_in_any_state(string state, string queue, string end)
+    {
+        var id = $"{Guid.CreateVersion7()}";
+        await InsertAsync(state, $"{Guid.NewGuid()}", [id]);
+        var groups = (await Operator.ListStuckOrdersAsync(new() { OlderThan = Now, MaxIds = 1 })).Groups;
+        Assert.That(groups.Single(x => x.Queue == queue).OrderIds, Is.EqualTo(new[] { id }));
+        Assert.That(await RedriveAsync(new() { Queue = queue }), Is.EqualTo(Progress(total: 1, sent: 1, skipped: 0)));
+        await WaitForEndAsync(id);
+        var story = await StoryAsync(id);
+        Assert.That($"{story.Order.State} {story.Order.Reason}", Is.EqualTo(end));
+        Assert.That(story.Wait, Is.Null);
+    }
+
     [Test]
     public void Should_redrive_nothing_without_a_choice([Values] bool isUnknownQueue) => Assert.That(
         () => RedriveAsync(isUnknownQueue ? new() { Queue = "unknown" } : new() { Rate = 10 }),
