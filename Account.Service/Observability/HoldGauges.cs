@@ -1,19 +1,30 @@
+using Messaging.Postgres;
 using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Service.Defaults;
 
 namespace Accounts;
 
 /// <summary>Shows how many holds wait for a capture or a release, and for how long.</summary>
 sealed class HoldGauges : SampledGauges<Holds>
 {
+    const int MaxHolds = 100_000;
+
     // By the index of status and order id. Ids of orders increase with time.
-    const string Query = """
-        select count(*), coalesce(now() - min(create_time), '0')
-        from (select create_time from reservations where status = 'Held' order by order_id limit 100000) as holds
+    static readonly string Query = $"""
+        select count(*), coalesce(now() - min(create_time), '0'), (array_agg(order_id order by order_id))[1]
+        from (
+            select order_id, create_time from reservations
+            where status = 'Held' and order_id >= $1 order by order_id limit {MaxHolds}
+        ) as holds
         """;
 
+    /// <summary>How much later than its order a hold can begin, to be counted at once; Account may be behind.</summary>
+    static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(2);
+
     readonly NpgsqlDataSource _database;
+    readonly ScanStart _scan = new(TimeProvider.System);
 
     public HoldGauges(NpgsqlDataSource database, ILogger<HoldGauges> log) : base(FundsMetrics.MeterName, log)
     {
@@ -22,11 +33,16 @@ sealed class HoldGauges : SampledGauges<Holds>
         AddGauge("account.holds.oldest.age", "s", "Time since the oldest hold began", x => x.OldestAge.TotalSeconds);
     }
 
-    protected override async Task<Holds> ReadAsync(CancellationToken cancellationToken)
+    protected override Task<Holds> ReadAsync(CancellationToken cancellationToken) => _scan.Scan(async from =>
     {
+        var noneBefore = DateTime.UtcNow;
         await using var command = _database.CreateCommand(Query);
+        command.Parameters.Add(new() { Value = OrderId.First(from) });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         await row.ReadAsync(cancellationToken);
-        return new Holds(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1));
-    }
+        var holds = new Holds(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1));
+        if (!row.IsDBNull(2) && OrderId.TimeOf(row.GetGuid(2)) is var oldest && oldest < noneBefore)
+            noneBefore = oldest;
+        return (holds, holds.Count < MaxHolds ? noneBefore - MaxDelay : (DateTime?)null);
+    });
 }
