@@ -69,6 +69,7 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.HasIndex(x => x.EntryId).HasFilter("kind = 'Deposit'").HasDatabaseName("ix_ledger_entries_deposits");
         });
         modelBuilder.AddTransactionalOutboxEntities();
+        modelBuilder.AddPausedQueues();
     }
 
     /// <inheritdoc />

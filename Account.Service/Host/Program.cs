@@ -17,4 +17,5 @@ await app.WarmUpAsync<AccountDbContext>(FundsWarmUp.RunAsync);
 app.MapApi();
 app.MapAccountApi();
 app.MapOperations<AccountOperationsService>();
+app.MapOperations<MessagingOperationsService<AccountDbContext>>();
 await app.RunAsync();

@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -27,5 +28,6 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
         base.OnModelCreating(modelBuilder);
         modelBuilder.ApplyConfiguration(new OrderTransitionMap());
         modelBuilder.AddTransactionalOutboxEntities();
+        modelBuilder.AddPausedQueues();
     }
 }

@@ -21,4 +21,5 @@ app.UseAdmission();
 app.MapApi();
 app.MapOrderApi();
 app.MapOperations<OrderOperationsService>();
+app.MapOperations<MessagingOperationsService<OrderDbContext>>();
 await app.RunAsync();

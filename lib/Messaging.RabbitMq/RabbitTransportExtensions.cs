@@ -20,6 +20,7 @@ public static class RabbitTransportExtensions
             .AddSingleton<QueueBacklog>()
             .AddSingleton<BatchQueues>()
             .AddSingleton<ReceiveTopology>()
+            .AddSingleton<QueuePauses>()
             .AddSingleton<MovedMessages>()
             .AddHostedService<QueueGauges>()
             .AddHostedService<TopologyRepair>()

@@ -344,6 +344,32 @@ namespace Accounts.Migrations
 
                     b.ToTable("data_protection_keys", (string)null);
                 });
+
+            modelBuilder.Entity("Service.Defaults.PausedQueue", b =>
+                {
+                    b.Property<string>("Name")
+                        .HasColumnType("text")
+                        .HasColumnName("name");
+
+                    b.Property<string>("Operator")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("operator");
+
+                    b.Property<DateTime>("PauseTime")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("pause_time");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason");
+
+                    b.HasKey("Name")
+                        .HasName("pk_paused_queues");
+
+                    b.ToTable("paused_queues", (string)null);
+                });
 #pragma warning restore 612, 618
         }
     }

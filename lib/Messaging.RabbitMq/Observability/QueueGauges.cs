@@ -22,13 +22,16 @@ sealed class QueueGauges : SampledGauges<IReadOnlyDictionary<string, long>>
     readonly MovedMessages _moved;
     readonly ReceiveTopology _topology;
 
-    public QueueGauges(ReceiveTopology topology, QueueBacklog backlog, MovedMessages moved, ILogger<QueueGauges> log)
-        : base(RabbitMetrics.MeterName, log)
+    public QueueGauges(ReceiveTopology topology, QueueBacklog backlog, MovedMessages moved, QueuePauses pauses,
+        ILogger<QueueGauges> log) : base(RabbitMetrics.MeterName, log)
     {
         (_topology, _backlog, _moved) = (topology, backlog, moved);
         AddGauge("messaging.queue.messages", "{message}", "Messages that no consumer has received yet", x => x.Select(
             queue => new Measurement<double>(queue.Value, new KeyValuePair<string, object?>(RabbitMetrics.Destination,
                 queue.Key))));
+        AddGauge("messaging.queue.paused", "1", "1 while an operator has paused the queue, otherwise 0",
+            _ => topology.Queues.Select(queue => new Measurement<double>(pauses.IsPaused(queue) ? 1 : 0,
+                new KeyValuePair<string, object?>(RabbitMetrics.Destination, queue))));
     }
 
     protected override async Task<IReadOnlyDictionary<string, long>> ReadAsync(CancellationToken cancellationToken)

@@ -11,6 +11,10 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
     : IAsyncBasicConsumer
 {
     readonly SemaphoreSlim _capacity = new(limit);
+    int _isStarted;
+
+    /// <summary>Whether the subscription ends only for a pause, which the other consumer does not notice.</summary>
+    public volatile bool IsPausing;
 
     public IChannel? Channel => consumer.Channel;
 
@@ -49,7 +53,8 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
     }
 
     public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        consumer.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
+        Interlocked.Exchange(ref _isStarted, 1) != 0 ? Task.CompletedTask // after a pause
+            : consumer.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
 
     public async Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
     {
@@ -59,7 +64,7 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
     }
 
     public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
+        IsPausing ? Task.CompletedTask : consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
 
     public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) =>
         consumer.HandleChannelShutdownAsync(channel, reason);

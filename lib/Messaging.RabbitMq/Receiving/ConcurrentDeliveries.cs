@@ -11,25 +11,28 @@ namespace Messaging.RabbitMq;
 /// <remarks>A handler that blocks before its first await delays the other messages of its queue.</remarks>
 /// <param name="limit">The maximum number of concurrent messages.</param>
 /// <param name="batches">Whether to consume <see cref="MessageBatch">batches</see> too.</param>
-sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelContext>
+/// <param name="pauses">The queues that are not consumed.</param>
+sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) : IFilter<ChannelContext>
 {
     /// <summary>Adds this filter to the channel of an endpoint.</summary>
-    public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit, bool batches = false)
+    public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit, bool batches = false,
+        QueuePauses? pauses = null)
     {
         endpoint.ConcurrentMessageLimit = 1; // the number of the client's loops
-        endpoint.ConfigureChannel(x => x.UseFilter(new ConcurrentDeliveries(limit, batches)));
+        endpoint.ConfigureChannel(x => x.UseFilter(
+            new ConcurrentDeliveries(limit, batches, pauses ?? new QueuePauses())));
     }
 
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
-        using var channel = new Channel(context, limit, batches);
+        using var channel = new Channel(context, limit, batches, pauses);
         try
         {
             await next.Send(channel).ConfigureAwait(false);
         }
         finally
         {
-            await channel.StopBatchesAsync().ConfigureAwait(false); // the channel itself may be used again
+            await channel.EndAsync().ConfigureAwait(false); // the channel itself may be used again
         }
     }
 
@@ -41,34 +44,67 @@ sealed class ConcurrentDeliveries(int limit, bool batches) : IFilter<ChannelCont
         readonly ChannelContext _context;
         readonly BatchDeliveries _deliveries = new();
         readonly int _limit;
-        BatchSubscription? _subscription;
+        readonly QueuePauses _pauses;
+        ConcurrentConsumer? _consumer;
+        PausableSubscription? _subscription;
+        BatchSubscription? _subscribedBatches;
 
-        public Channel(ChannelContext context, int limit, bool batches)
-            : base(context, CancellationToken.None) => (_context, _limit, _batches) = (context, limit, batches);
+        public Channel(ChannelContext context, int limit, bool batches, QueuePauses pauses)
+            : base(context, CancellationToken.None) =>
+            (_context, _limit, _batches, _pauses) = (context, limit, batches, pauses);
 
-        public Task StopBatchesAsync() => _subscription?.StopAsync() ?? Task.CompletedTask;
+        /// <summary>Ends the subscription to batches, and does not notice pauses any more.</summary>
+        /// <returns>Whether the queue was consumed.</returns>
+        public async Task<bool> EndAsync()
+        {
+            var wasSubscribed = _subscription != null && await _subscription.EndAsync().ConfigureAwait(false);
+            await StopBatchesAsync().ConfigureAwait(false);
+            return wasSubscribed;
+        }
+
+        Task StopBatchesAsync() => _subscribedBatches?.StopAsync() ?? Task.CompletedTask;
 
         async Task<string> ChannelContext.BasicConsume(string queue, bool noAck, bool exclusive,
             IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag,
             CancellationToken cancellationToken)
         {
-            var concurrent = new ConcurrentConsumer(consumer, _limit, StopBatchesAsync);
-            var tag = await _context.BasicConsume(queue, noAck, exclusive, arguments, concurrent, consumerTag,
-                cancellationToken).ConfigureAwait(false);
-            if (_batches)
+            var concurrent = _consumer = new ConcurrentConsumer(consumer, _limit, StopBatchesAsync);
+            var tag = consumerTag is { Length: > 0 } ? consumerTag : $"{queue}-{Guid.NewGuid():N}";
+            _subscription = new PausableSubscription(queue, _pauses, SubscribeAsync, UnsubscribeAsync);
+            if (!await _subscription.StartAsync().ConfigureAwait(false))
+                await concurrent.HandleBasicConsumeOkAsync(tag, cancellationToken).ConfigureAwait(false);
+            return tag;
+
+            async Task SubscribeAsync()
             {
-                _subscription = new BatchSubscription(_context, this.GetPayload<ReceiveSettings>(), concurrent,
+                concurrent.IsPausing = false;
+                await _context.BasicConsume(queue, noAck, exclusive, arguments, concurrent, tag, cancellationToken)
+                    .ConfigureAwait(false);
+                if (!_batches)
+                    return;
+                _subscribedBatches = new BatchSubscription(_context, this.GetPayload<ReceiveSettings>(), concurrent,
                     _deliveries);
-                await _subscription.StartAsync(cancellationToken).ConfigureAwait(false);
+                await _subscribedBatches.StartAsync(cancellationToken).ConfigureAwait(false);
             }
 
-            return tag;
+            async Task UnsubscribeAsync()
+            {
+                concurrent.IsPausing = true;
+                await StopBatchesAsync().ConfigureAwait(false);
+                if (_context.Channel.IsOpen)
+                    await _context.BasicCancel(tag, CancellationToken.None).ConfigureAwait(false);
+            }
         }
 
         async Task ChannelContext.BasicCancel(string consumerTag, CancellationToken cancellationToken)
         {
-            await StopBatchesAsync().ConfigureAwait(false);
-            await _context.BasicCancel(consumerTag, cancellationToken).ConfigureAwait(false);
+            if (await EndAsync().ConfigureAwait(false))
+                await _context.BasicCancel(consumerTag, cancellationToken).ConfigureAwait(false);
+            else if (_consumer is { } consumer)
+            {
+                consumer.IsPausing = false;
+                await consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         // These also avoid the base class, which creates a linked token for each acknowledgement.

@@ -20,8 +20,8 @@ sealed class ReceiveTopology
     public void Add(IRabbitMqReceiveEndpointConfigurator endpoint, bool batches) =>
         _endpoints.Enqueue(((IRabbitMqReceiveEndpointConfiguration)endpoint, batches));
 
-    /// <summary>The names of the queues, without those of batches.</summary>
-    public IEnumerable<string> Queues => _endpoints.Select(x => x.Configuration.Settings.QueueName);
+    /// <summary>The names of the queues, each once, without those of batches.</summary>
+    public IEnumerable<string> Queues => _endpoints.Select(x => x.Configuration.Settings.QueueName).Distinct();
 
     /// <summary>
     /// What is declared when the endpoints start; complete once the bus has been built. The queues of batches are the

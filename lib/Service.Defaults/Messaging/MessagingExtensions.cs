@@ -54,6 +54,7 @@ public static class MessagingExtensions
             .Configure<IConfiguration>((broker, configuration) =>
                 broker.Address = configuration.GetConnectionString(RabbitMq));
         services.AddSingleton<NewerBuildLog>().AddSingleton(OrderSpanTag.OfMessages).AddRabbitTransport<TDbContext>();
+        services.AddQueuePauses<TDbContext>(); // before the bus, so that it does not consume what is paused
         if (options.Batches)
             services.Configure<RabbitTransportOptions>(o => o.BatchQueues.UnionWith(sendsTo.Select(QueueOf)));
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
@@ -108,7 +109,8 @@ public static class MessagingExtensions
         var rabbit = (IRabbitMqReceiveEndpointConfigurator)endpoint;
         endpoint.PrefetchCount = options.Prefetch;
         context.GetRequiredService<ReceiveTopology>().Add(rabbit, options.Batches);
-        ConcurrentDeliveries.Use(rabbit, options.Concurrency, options.Batches);
+        ConcurrentDeliveries.Use(rabbit, options.Concurrency, options.Batches,
+            context.GetRequiredService<QueuePauses>());
         if (options.QuorumQueues)
         {
             rabbit.SetQuorumQueue();
