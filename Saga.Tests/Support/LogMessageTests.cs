@@ -4,6 +4,7 @@ using Accounts;
 using Messaging.Postgres.Observability;
 using Messaging.RabbitMq;
 using Microsoft.Extensions.Logging;
+using Operations;
 using Orders;
 using Service.Defaults;
 
@@ -22,11 +23,12 @@ public sealed partial class When_log_messages_are_checked
         typeof(DateTime), typeof(Grpc.Core.StatusCode),
     ];
 
-    static readonly string[] Folders = ["Account.Service", "Order.Service", "lib"];
+    static readonly string[] Folders = ["Account.Service", "Order.Service", "Operations.Service", "lib"];
 
     static readonly MethodInfo[] All = [.. new[]
     {
         typeof(OrderStateMachine), typeof(Funds), typeof(LogLimit), typeof(BrokerOptions), typeof(ErrorInterceptor),
+        typeof(AuditTrail),
     }.SelectMany(x => x.Assembly.GetTypes()).SelectMany(x => x.GetMethods(Declared))
         .Where(x => x.IsDefined(typeof(LoggerMessageAttribute)))];
 

@@ -13,7 +13,7 @@ sealed class LibraryLogs(LoggerFactory inner) : ILoggerFactory
     const string HealthChecks = "Microsoft.Extensions.Diagnostics.HealthChecks";
 
     /// <summary>The namespaces of this system, whose classes limit their lines themselves.</summary>
-    static readonly string[] Own = ["Order", "Account", "Messaging.", "Service."];
+    static readonly string[] Own = ["Order", "Account", "Operations", "Messaging.", "Service."];
 
     /// <summary>
     /// The beginnings of MassTransit's lines about messages that <c>MessageFailures</c>, <c>FaultAlarm</c> and

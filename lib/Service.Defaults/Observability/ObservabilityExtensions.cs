@@ -27,12 +27,12 @@ public static class ObservabilityExtensions
 
     const string OtlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
-    /// <summary>The meters of the platform, of the libraries, and of both services.</summary>
+    /// <summary>The meters of the platform, of the libraries, and of the services.</summary>
     static readonly string[] Meters =
     [
         "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Npgsql",
         "MassTransit", MessagingMetrics.MeterName, RabbitMetrics.MeterName, RpcMetrics.MeterName,
-        OrderService, "Account.Service",
+        OrderService, "Account.Service", "Operations.Service",
     ];
 
     /// <summary>

@@ -11,11 +11,14 @@ public sealed class OrderSystem : IAsyncDisposable
     readonly OrderSystemOptions _options;
     readonly IServers _servers;
 
-    OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner)
+    OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner,
+        string? operationsOwner)
     {
         (_servers, _options) = (servers, options);
         Orders = Replicas("Order", options.OrderReplicas, ordersOwner, firstPort: 5101);
         Accounts = Replicas("Account", options.AccountReplicas, accountsOwner, firstPort: 5201);
+        if (operationsOwner != null)
+            Operations = NewOperations(operationsOwner);
     }
 
     /// <summary>The processes of Order.</summary>
@@ -23,6 +26,9 @@ public sealed class OrderSystem : IAsyncDisposable
 
     /// <summary>The processes of Account.</summary>
     public IReadOnlyList<ServiceReplica> Accounts { get; }
+
+    /// <summary>The process for operators; null unless the options ask for it.</summary>
+    public ServiceReplica? Operations { get; }
 
     /// <summary>The servers of the system.</summary>
     public IServers Servers => _servers;
@@ -35,6 +41,9 @@ public sealed class OrderSystem : IAsyncDisposable
 
     /// <summary>Account's database.</summary>
     public string AccountDatabase => $"accounts{_options.Suffix}";
+
+    /// <summary>The database of the service for operators, if it runs.</summary>
+    public string OperationsDatabase => $"operations{_options.Suffix}";
 
     /// <summary>A client of the first process of Order.</summary>
     public OrderService.OrderServiceClient OrderClient => new(Orders[0].Channel);
@@ -50,7 +59,9 @@ public sealed class OrderSystem : IAsyncDisposable
     {
         var orders = await servers.Postgres.CreateDatabaseAsync($"orders{options.Suffix}", cancellationToken);
         var accounts = await servers.Postgres.CreateDatabaseAsync($"accounts{options.Suffix}", cancellationToken);
-        var system = new OrderSystem(servers, options, orders, accounts);
+        var operations = options.WithOperations
+            ? await servers.Postgres.CreateDatabaseAsync($"operations{options.Suffix}", cancellationToken) : null;
+        var system = new OrderSystem(servers, options, orders, accounts, operations);
         if (system.VirtualHost != "/")
         {
             await servers.BrokerStarted;
@@ -88,7 +99,7 @@ public sealed class OrderSystem : IAsyncDisposable
             () => SendToAccounts(Signal.Continue, "SIGCONT"), console, cancellationToken);
     }
 
-    IEnumerable<ServiceReplica> All => Accounts.Concat(Orders);
+    IEnumerable<ServiceReplica> All => Accounts.Concat(Orders).Concat(Operations is { } one ? [one] : []);
 
     ServiceReplica[] Replicas(string service, int count, string database, int firstPort)
     {
@@ -104,6 +115,20 @@ public sealed class OrderSystem : IAsyncDisposable
             _options.Adjust?.Invoke(settings) ?? settings))];
     }
 
+    ServiceReplica NewOperations(string database)
+    {
+        var settings = new Dictionary<string, string>(_options.Settings)
+        {
+            ["ConnectionStrings__Database"] = database,
+            ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
+            ["RabbitMq__Management"] = $"{_servers.Rabbit.Management}",
+            ["Services__Order"] = $"{Orders[0].OperationsAddress}",
+            ["Services__Account"] = $"{Accounts[0].OperationsAddress}",
+        };
+        return new ServiceReplica(_servers.Folder, _options.Programs.Find("Operations"),
+            $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings);
+    }
+
     /// <summary>
     /// Stops the processes. Drops the databases and the virtual host, unless they have no suffix and so may hold data
     /// of earlier runs.
@@ -115,6 +140,8 @@ public sealed class OrderSystem : IAsyncDisposable
             return;
         await _servers.Postgres.DropDatabaseAsync(OrderDatabase);
         await _servers.Postgres.DropDatabaseAsync(AccountDatabase);
+        if (Operations != null)
+            await _servers.Postgres.DropDatabaseAsync($"operations{_options.Suffix}");
         await _servers.Rabbit.DeleteVirtualHostAsync(VirtualHost);
     }
 }

@@ -14,6 +14,9 @@ public sealed record OrderSystemOptions
     /// <summary>The number of processes of Account.</summary>
     public int AccountReplicas { get; init; } = 1;
 
+    /// <summary>Whether to run the process for operators, too.</summary>
+    public bool WithOperations { get; init; }
+
     /// <summary>The build of the services to run.</summary>
     public ServicePrograms Programs { get; init; } = ServicePrograms.Published;
 

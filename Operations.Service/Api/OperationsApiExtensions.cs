@@ -1,0 +1,41 @@
+using Messaging.RabbitMq;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Service.Defaults;
+
+namespace Operations;
+
+/// <summary>Registers and maps the API for operators.</summary>
+static class OperationsApiExtensions
+{
+    const string RabbitMq = "RabbitMq"; // the section, and the name of the connection string
+
+    static readonly TimeSpan ManagementTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>Adds the parts of <see cref="OperationsGrpcService" />, and reconciliation.</summary>
+    public static void AddOperationsApi(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddOptions<ServiceOptions>().BindConfiguration("Services").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<ManagementOptions>().BindConfiguration(RabbitMq)
+            .ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
+            .Configure<IConfiguration>((broker, configuration) =>
+                broker.Address = configuration.GetConnectionString(RabbitMq));
+        services.AddSingleton<ServiceClients>().AddSingleton<AuditTrail>().AddScoped<AuditList>();
+        services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
+        services.AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>().AddSingleton<DeadLetterReplay>()
+            .AddSingleton<DeadLetterDiscard>().AddSingleton<QueueList>().AddSingleton<Explainer>()
+            .AddSingleton<DayReport>();
+        services.AddOptions<ReconciliationOptions>().BindConfiguration("Reconciliation")
+            .ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()
+            .AddHostedService<Reconciler>().AddHostedService<MismatchGauges>();
+    }
+
+    /// <summary>Maps <see cref="OperationsGrpcService" />, which also serves HTTP/JSON.</summary>
+    public static void MapOperationsApi(this WebApplication app) =>
+        app.MapGrpcService<OperationsGrpcService>().ValidateJson();
+}

@@ -1,0 +1,102 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using Messaging.RabbitMq;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+using Service.Defaults;
+
+namespace Operations;
+
+/// <summary>
+/// The broker, as operators need it. Each use opens a connection of its own: uses are rare, and credentials can change.
+/// </summary>
+sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOptions<ManagementOptions> management)
+{
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    /// <summary>Opens a connection.</summary>
+    /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the broker cannot be reached.</exception>
+    public async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var factory = NewFactory();
+            var nodes = BrokerEndpoints.Read(options.CurrentValue, factory);
+            return await factory.CreateConnectionAsync(nodes, cancellationToken);
+        }
+        catch (BrokerUnreachableException e)
+        {
+            throw Unavailable(e);
+        }
+    }
+
+    /// <summary>The names of all queues of the virtual host, sorted.</summary>
+    /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
+    public async Task<IReadOnlyList<string>> ListQueuesAsync(CancellationToken cancellationToken)
+    {
+        var factory = NewFactory();
+        BrokerEndpoints.Read(options.CurrentValue, factory); // sets the credentials
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(management.Value.Management!,
+            $"api/queues/{Uri.EscapeDataString(factory.VirtualHost)}?columns=name"));
+        request.Headers.Authorization = new AuthenticationHeaderValue("Basic",
+            Convert.ToBase64String(Encoding.UTF8.GetBytes($"{factory.UserName}:{factory.Password}")));
+        try
+        {
+            using var response = await http.SendAsync(request, cancellationToken);
+            response.EnsureSuccessStatusCode();
+            var queues = await response.Content.ReadFromJsonAsync<NamedQueue[]>(cancellationToken);
+            return [.. (queues ?? []).Select(x => x.Name).Order(StringComparer.Ordinal)];
+        }
+        catch (HttpRequestException e)
+        {
+            throw Unavailable(e);
+        }
+        catch (TaskCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Unavailable(e);
+        }
+    }
+
+    /// <summary>The messages and consumers of queues now; without those that do not exist.</summary>
+    /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the broker cannot be reached.</exception>
+    public async Task<IReadOnlyDictionary<string, QueueDeclareOk>> CountAsync(IEnumerable<string> queues,
+        CancellationToken cancellationToken)
+    {
+        await using var connection = await ConnectAsync(cancellationToken);
+        var found = new Dictionary<string, QueueDeclareOk>();
+        foreach (var queue in queues)
+            if (await FindAsync(connection, queue, cancellationToken) is { } state)
+                found[queue] = state;
+        return found;
+    }
+
+    static async Task<QueueDeclareOk?> FindAsync(IConnection connection, string queue,
+        CancellationToken cancellationToken)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            return await channel.QueueDeclarePassiveAsync(queue, cancellationToken);
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return null;
+        }
+    }
+
+    ConnectionFactory NewFactory() => new()
+    {
+        Uri = BrokerAddress.Parse(options.CurrentValue.Address).Nodes[0], // sets the virtual host
+        AutomaticRecoveryEnabled = false,
+        SocketFactory = BrokerSocket.Create,
+        ClientProvidedName = "operations",
+    };
+
+    /// <summary>The error for a broker that has not answered.</summary>
+    public static Grpc.Core.RpcException Unavailable(Exception error) => RpcErrors.Unavailable("BROKER_UNAVAILABLE",
+        $"the broker cannot be reached: {error.GetBaseException().Message}", RetryDelay);
+
+    sealed record NamedQueue(string Name);
+}

@@ -1,0 +1,28 @@
+using Operations.V1;
+using static Operations.StoryEvents;
+
+namespace Operations;
+
+/// <summary>Says in one sentence what an order waits for, or how it has ended.</summary>
+static class OrderSituation
+{
+    /// <summary>The sentence.</summary>
+    public static string Of(OrderStoryFacts facts)
+    {
+        var reservation = facts.Reservation.Reservation;
+        var funds = reservation == null ? "Account has decided nothing about it"
+            : $"its reservation over {Text(reservation.Amount)} is {reservation.Status}";
+        if (facts.Order is not { } story)
+            return $"Order does not know this order; {funds}.";
+        if (story.Wait is not { } wait)
+            return $"The order is {story.Order.State} since {Text(story.Order.UpdateTime)} and waits for nothing; "
+                + $"{funds}.";
+        var waited = facts.Now - wait.Since.ToDateTime();
+        return $"The order is {story.Order.State} and has waited for {wait.Message} since {Text(wait.Since)} "
+            + $"({Duration(waited)}{(wait.IsStuck ? ", longer than expected" : "")}); {funds}. Its command goes to "
+            + $"{wait.Queue}, and is sent again by itself at {Text(wait.ResendTime)}.";
+    }
+
+    static string Duration(TimeSpan time) => time < TimeSpan.FromMinutes(2) ? $"{time.TotalSeconds:F0} s"
+        : time < TimeSpan.FromHours(2) ? $"{time.TotalMinutes:F0} min" : $"{time.TotalHours:F0} h";
+}

@@ -1,0 +1,15 @@
+using Operations;
+using Service.Defaults;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.AddObservability("operations-service");
+builder.AddApi<OperationsDbContext>();
+builder.AddDatabase<OperationsDbContext>();
+builder.AddOperationsApi();
+
+var app = builder.Build();
+if (!await app.MigrateAsync<OperationsDbContext>(args))
+    return;
+app.MapApi();
+app.MapOperationsApi();
+await app.RunAsync();

@@ -1,0 +1,37 @@
+using Operations.V1;
+using Saga.Services;
+
+namespace Saga.Tests.EndToEnd.Operators;
+
+/// <summary>Runs the service for operators beside both services.</summary>
+public abstract class OperatorFixture : SystemFixture
+{
+    protected const string Operator = "alice";
+    protected const string Reason = "a test";
+
+    /// <summary>Longer than any test waits, so that only operators mend something.</summary>
+    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
+
+    protected override OrderSystemOptions Options => new() { WithOperations = true };
+
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Saga__ResendDelay"] = "00:05:00",
+        ["Saga__MaxResendDelay"] = "00:05:00",
+        ["Reconciliation__Grace"] = "00:00:02",
+        ["Reconciliation__RecheckDelay"] = "00:00:00.5",
+    };
+
+    protected OperationsService.OperationsServiceClient Operations => new(System.Operations!.Channel);
+
+    protected async Task<IReadOnlyList<DeadLetterGroup>> DeadLettersAsync() =>
+        [.. (await Operations.ListDeadLettersAsync(new ListDeadLettersRequest())).Groups];
+
+    protected async Task<Explanation> ExplainAsync(string orderId) =>
+        await Operations.ExplainAsync(new ExplainRequest { OrderId = orderId });
+
+    /// <summary>The lines of the audit trail about an action, the oldest first.</summary>
+    protected async Task<IReadOnlyList<AuditRecord>> AuditTrailAsync(string action) =>
+        [.. (await Operations.ListAuditAsync(new ListAuditRequest { PageSize = 1000 })).Records
+            .Where(x => x.Action == action).Reverse()];
+}
