@@ -14,6 +14,7 @@ var root = new RootCommand("Runs the order saga, measures it, injects faults, an
     SimulationCommandLine.Simulate(),
     SimulationCommandLine.Mutants(),
     AuditCommandLine.Audit(),
+    OpsCommandLine.Ops(),
     UpCommandLine.Servers(),
     ComposeCommandLine.Compose(),
     ComposeCommandLine.Smoke(),

@@ -1,0 +1,132 @@
+using System.Text.Json;
+using CliWrap;
+using CliWrap.Buffered;
+using Grpc.Core;
+using Operations.V1;
+using Saga.Services;
+using Saga.Tests.Support;
+using OrderStatus = Orders.V1.OrderStatus;
+using Wait = Saga.Servers.Wait;
+
+namespace Saga.Tests.EndToEnd.Operators;
+
+[TestFixture, Category("E2E")]
+public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
+{
+    const string Queue = "reserve-funds";
+
+    protected override OrderSystemOptions Options => base.Options with { AccountReplicas = 2 };
+
+    [Test]
+    public async Task Should_pause_a_queue_on_all_replicas_also_after_a_restart_until_it_is_resumed()
+    {
+        var account = await OpenAccountAsync(100);
+        await AssertConfirmedAsync(await PlaceOrderAsync(account, 1));
+
+        var paused = await Operations.PauseQueueAsync(new PauseQueueRequest
+        {
+            Name = Queue,
+            Operator = Operator,
+            Reason = Reason,
+        });
+        Assert.That((paused.IsPaused, paused.Operator, paused.Reason), Is.EqualTo((true, Operator, Reason)));
+        await WaitForConsumersAsync(0);
+        var orders = await PlaceOrdersAsync(5, account);
+        await RestartAsync(System.Accounts[1]);
+        await Wait.UntilAsync(async () => (await FindQueueAsync()).Messages + (await FindQueueAsync()).Batches > 0,
+            MaxWait, () => "messages to wait");
+
+        Assert.That((await FindQueueAsync()).Consumers, Is.Zero);
+        Assert.That((await FindQueueAsync()).Pause.Operator, Is.EqualTo(Operator));
+        Assert.That((await GetOrderAsync(orders[0])).Status, Is.EqualTo(OrderStatus.Pending));
+        Assert.That((await ExplainAsync(orders[0])).Advice, Has.One.Contains($"ops resume {Queue}"));
+        foreach (var replica in System.Accounts)
+        {
+            Assert.That(await HealthAsync(replica), Is.EqualTo("Degraded"));
+            await Wait.UntilAsync(async () => (await Scrape.ReadAsync(replica)).Sum("messaging_queue_paused",
+                ("messaging_destination_name", Queue)) == 1, MaxWait, () => "the metric to be 1");
+            Assert.That(await File.ReadAllTextAsync(replica.LogFile),
+                Does.Contain($"The queue {Queue} is paused: operator {Operator}"));
+        }
+
+        await Operations.ResumeQueueAsync(new ResumeQueueRequest
+        {
+            Name = Queue,
+            Operator = Operator,
+            Reason = Reason,
+        });
+        await AssertConfirmedAsync(orders);
+        await WaitForConsumersAsync(2);
+        Assert.That((await FindQueueAsync()).Pause, Is.Null);
+        Assert.That(await HealthAsync(System.Accounts[0]), Is.EqualTo("Healthy"));
+        foreach (var action in new[] { nameof(Operations.PauseQueue), nameof(Operations.ResumeQueue) })
+            Assert.That((await AuditTrailAsync(action))[^1].Outcome, Is.EqualTo("Succeeded"));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_redrive_orders_whose_messages_were_lost_by_commands()
+    {
+        var account = await OpenAccountAsync(100);
+        Assert.That((await RunAsync("pause", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
+        await WaitForConsumersAsync(0);
+        var order = await PlaceOrderAsync(account, 1);
+        await Wait.UntilAsync(async () => await CountMessagesAsync(Queue) == 1, MaxWait, () => "the command to wait");
+        await System.Servers.Rabbit.PurgeAsync(System.VirtualHost, Queue);
+        Assert.That((await RunAsync("resume", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
+
+        var stuck = await RunAsync("stuck", "--older-than", "00:00:00");
+        Assert.That(stuck.Code, Is.EqualTo(1), stuck.Error);
+        Assert.That(stuck.Output, Does.Contain(order).And.Contain("FundsReserved"));
+        string[] redrive = ["redrive", "--queue", Queue, "--reason", Reason];
+        Assert.That((await RunAsync([.. redrive, "--dry-run"])).Output, Does.Contain("0 of 1 sent"));
+        Assert.That((await RunAsync(redrive)).Code, Is.EqualTo(1), "nobody can confirm");
+        Assert.That((await GetOrderAsync(order)).Status, Is.EqualTo(OrderStatus.Pending));
+        Assert.That((await RunAsync([.. redrive, "--yes"])).Output, Does.Contain("1 of 1 sent"));
+
+        await AssertConfirmedAsync(order);
+        var explained = await RunAsync("explain", order, "--json");
+        Assert.That(explained.Code, Is.Zero, explained.Error);
+        using var json = JsonDocument.Parse(explained.Output);
+        Assert.That(json.RootElement.GetProperty("order").GetProperty("state").GetString(), Is.EqualTo("Confirmed"));
+        var table = await RunAsync("explain", order);
+        Assert.That(table.Output, Does.Contain("Hold of 1 EUR").And.Contain("the order became Confirmed"));
+        Assert.That((await RunAsync("audit", "--lines", "2")).Output, Does.Contain("Redrive").And.Contain("Succeeded"));
+        Assert.That((await RunAsync("report")).Code, Is.Zero);
+        Assert.That((await RunAsync("explain", $"{Guid.NewGuid()}")).Code, Is.EqualTo(2));
+        await AuditAsync();
+    }
+
+    /// <summary>Runs a command for operators.</summary>
+    async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        var program = Path.Combine(Repository.Root, "artifacts", "bin", "Saga.Cli", ServicePrograms.Configuration,
+            "Saga.Cli.dll");
+        var result = await Cli.Wrap("dotnet")
+            .WithArguments([program, "ops", .. arguments, "--address", $"{System.Operations!.GrpcAddress}"])
+            .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync();
+        return (result.ExitCode, result.StandardOutput, result.StandardError);
+    }
+
+    [Test]
+    public void Should_name_the_queues_when_there_is_no_such_queue() => Assert.That(
+        () => Operations.PauseQueueAsync(new PauseQueueRequest
+        {
+            Name = "no-such-queue",
+            Operator = Operator,
+            Reason = Reason,
+        }).ResponseAsync, Throws.TypeOf<RpcException>()
+            .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.NotFound));
+
+    async Task<BrokerQueue> FindQueueAsync() =>
+        (await Operations.ListQueuesAsync(new ListBrokerQueuesRequest())).Queues.Single(x => x.Name == Queue);
+
+    Task WaitForConsumersAsync(int count) => Wait.UntilAsync(async () => (await FindQueueAsync()).Consumers == count,
+        TimeSpan.FromSeconds(10), () => $"{count} consumers of {Queue}");
+
+    static async Task<string> HealthAsync(ServiceReplica replica)
+    {
+        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        return await http.GetStringAsync("/health/ready");
+    }
+}

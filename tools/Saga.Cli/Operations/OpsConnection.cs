@@ -1,0 +1,92 @@
+using System.CommandLine;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Operations.V1;
+using Spectre.Console;
+
+namespace Saga.Cli;
+
+/// <summary>The options that all commands for operators have, and the call that they make.</summary>
+sealed class OpsConnection
+{
+    /// <summary>Everything is as it should be, or was done.</summary>
+    public const int Done = 0;
+
+    /// <summary>Something does not match, or was not done.</summary>
+    public const int Found = 1;
+
+    /// <summary>The call has failed.</summary>
+    public const int Failed = 2;
+
+    const int Cancelled = 130;
+    const int WideConsole = 500; // output to a file would otherwise be wrapped at 80 columns
+
+    static readonly JsonFormatter Json = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
+
+    const string DefaultAddress = "http://127.0.0.1:5301";
+
+    readonly Option<Uri?> _address = CliOptions.Address("--address",
+        $"The address of Operations.Service, by gRPC; {DefaultAddress} by default.", DefaultAddress);
+
+    readonly Option<bool> _json = new("--json")
+    {
+        Description = "Prints the response as JSON; each message of a stream is a line.",
+        Recursive = true,
+    };
+
+    readonly Option<string> _operator = new("--operator")
+    {
+        Description = "Your name in the audit trail.",
+        DefaultValueFactory = _ => Environment.UserName,
+        Recursive = true,
+    };
+
+    /// <summary>Adds the options to a command and the commands below it.</summary>
+    public void AddTo(Command command)
+    {
+        _address.Recursive = true;
+        command.Add(_address);
+        command.Add(_json);
+        command.Add(_operator);
+    }
+
+    /// <summary>Gives a command its call.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="run">Makes the call, prints the response, and returns the exit code.</param>
+    public void SetAction(Command command,
+        Func<OperationsService.OperationsServiceClient, OpsRun, ParseResult, Task<int>> run) =>
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            var console = AnsiConsole.Create(new AnsiConsoleSettings());
+            if (Console.IsOutputRedirected)
+                console.Profile.Width = WideConsole;
+            var address = parsed.GetValue(_address) ?? new Uri(DefaultAddress);
+            using var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+            {
+                HttpHandler = new SocketsHttpHandler { UseProxy = false },
+                DisposeHttpClient = true,
+                MaxReceiveMessageSize = null,
+            });
+            try
+            {
+                return await run(new OperationsService.OperationsServiceClient(channel),
+                    new OpsRun(console, parsed.GetValue(_json), parsed.GetValue(_operator)!, cancellationToken),
+                    parsed);
+            }
+            catch (Exception e) when (cancellationToken.IsCancellationRequested
+                && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
+            {
+                await Console.Error.WriteLineAsync("cancelled");
+                return Cancelled;
+            }
+            catch (RpcException e)
+            {
+                await Console.Error.WriteLineAsync($"{e.StatusCode}: {e.Status.Detail}");
+                return Failed;
+            }
+        });
+
+    /// <summary>Prints a message as one line.</summary>
+    public static void WriteJson(IMessage message) => Console.WriteLine(Json.Format(message));
+}
