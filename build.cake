@@ -90,6 +90,7 @@ Task("Smoke")
     var ports = new[]
     {
         ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444),
+        ("OPERATIONS_GRPC_PORT", 5311), ("OPERATIONS_HTTP_PORT", 5321),
         ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683),
     };
     foreach (var (setting, port) in ports)

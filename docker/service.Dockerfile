@@ -1,4 +1,4 @@
-# Order.Service or Account.Service: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
+# Order.Service, Account.Service or Operations.Service: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 ARG SERVICE
 WORKDIR /src
@@ -12,7 +12,7 @@ COPY lib/Service.Defaults/Service.Defaults.csproj lib/Service.Defaults/Service.p
 COPY proto/orders/Orders.Api.csproj proto/orders/
 COPY proto/accounts/Accounts.Api.csproj proto/accounts/
 COPY proto/operations/Operations.Api.csproj proto/operations/
-COPY ${SERVICE}.Service/${SERVICE}s.csproj ${SERVICE}.Service/
+COPY ${SERVICE}.Service/*.csproj ${SERVICE}.Service/
 COPY ${SERVICE}.Service/Host/${SERVICE}.Service.csproj ${SERVICE}.Service/Host/
 RUN dotnet restore ${SERVICE}.Service/Host
 
@@ -28,7 +28,7 @@ ARG SERVICE
 WORKDIR /app
 COPY --from=build /app ./
 COPY docker/healthy /usr/local/bin/
-# One entry point for both services; exec makes the service the process that receives signals.
+# One entry point for all services; exec makes the service the process that receives signals.
 RUN printf '#!/bin/sh\nexec dotnet /app/%s.Service.dll "$@"\n' "${SERVICE}" > /usr/local/bin/service \
     && chmod 755 /usr/local/bin/service /usr/local/bin/healthy
 # A generation 0 of 64 MB instead of the size of the processor's cache: fewer garbage collections (docs/performance.md).

@@ -48,6 +48,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         await using var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
         {
             WellKnownPorts = true,
+            WithOperations = true,
             Programs = ServicePrograms.Built,
             Settings = new Dictionary<string, string>(dashboard?.Settings ?? new Dictionary<string, string>())
             {
@@ -86,6 +87,12 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         table.AddRow("Order, JSON", $"{order.HttpAddress}v1/orders");
         table.AddRow("Account, gRPC", account.GrpcAddress.Authority);
         table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
+        if (system.Operations is { } operations)
+        {
+            table.AddRow("Operations, gRPC", $"{operations.GrpcAddress.Authority}  commands: Saga.Cli ops --help");
+            table.AddRow("Operations, JSON", $"{operations.HttpAddress}v1/stuck");
+        }
+
         if (dashboard != null)
             table.AddRow("Dashboard", $"{dashboard.Address}");
         table.AddRow("RabbitMQ management", $"{rabbit.Management}  user {rabbit.User}, password {rabbit.Password}");
