@@ -13,7 +13,8 @@ public sealed class When_an_order_id_tells_its_time
 
     [Test]
     public void Should_bound_the_ids_of_a_time() =>
-        Assert.That((OrderId.TimeOf(OrderId.First(Time)), OrderId.TimeOf(OrderId.Last(Time))), Is.EqualTo((Time, Time)));
+        Assert.That((OrderId.TimeOf(OrderId.First(Time)), OrderId.TimeOf(OrderId.Last(Time))),
+            Is.EqualTo((Time, Time)));
 
     [Test]
     public void Should_accept_ids_of_other_versions() =>
