@@ -116,6 +116,22 @@ sealed class OperationsGrpcService(
     public override Task<Report> GetReport(GetReportRequest request, ServerCallContext context) =>
         report.ReadAsync(request.Day, context.CancellationToken);
 
+    public override async Task ExportOrders(ExportRequest request, IServerStreamWriter<OrderRecord> responseStream,
+        ServerCallContext context)
+    {
+        using var call = services.Orders.ExportOrders(request, cancellationToken: context.CancellationToken);
+        await foreach (var order in call.ResponseStream.ReadAllAsync(context.CancellationToken))
+            await responseStream.WriteAsync(order, context.CancellationToken);
+    }
+
+    public override async Task ExportEntries(ExportRequest request, IServerStreamWriter<EntryRecord> responseStream,
+        ServerCallContext context)
+    {
+        using var call = services.Accounts.ExportEntries(request, cancellationToken: context.CancellationToken);
+        await foreach (var entry in call.ResponseStream.ReadAllAsync(context.CancellationToken))
+            await responseStream.WriteAsync(entry, context.CancellationToken);
+    }
+
     public override Task<ListAuditResponse> ListAudit(ListAuditRequest request, ServerCallContext context) =>
         auditList.ReadAsync(request, context.CancellationToken);
 }

@@ -97,6 +97,66 @@ public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
         await AuditAsync();
     }
 
+    [Test]
+    public async Task Should_send_or_discard_parked_messages()
+    {
+        var account = await OpenAccountAsync(100);
+        Assert.That((await RunAsync("pause", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
+        await WaitForConsumersAsync(0);
+        var (sent, discarded) = (await PlaceOrderAsync(account, 1), await PlaceOrderAsync(account, 1));
+
+        var group = await ParkTimeoutAsync(sent);
+        Assert.That((group.Kind, group.Queue, group.MessageType, group.ExceptionType, group.Reason), Is.EqualTo((
+            DeadLetterKind.Parked, "order-state", "Orders:ReservationTimedOut", "X", "X: no route")));
+        Assert.That((await ExplainAsync(sent)).Advice, Has.One.Contains($"ops dead-letters replay {group.GroupId}"));
+        var replay = await RunAsync("dead-letters", "replay", group.GroupId, "--reason", Reason, "--yes");
+        Assert.That(replay.Output, Does.Contain("1 of 1 returned"), replay.Error);
+        Assert.That((await WaitForEndAsync(sent)).Reason, Is.EqualTo(global::Orders.V1.OrderReason.TimedOut));
+
+        group = await ParkTimeoutAsync(discarded);
+        var discard = await RunAsync("dead-letters", "discard", group.GroupId, "--reason", Reason, "--yes");
+        Assert.That(discard.Output, Does.Contain("1 deleted, 0 kept"), discard.Error);
+        Assert.That(await DeadLettersAsync(), Is.Empty);
+        Assert.That((await RunAsync("resume", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
+        await AssertConfirmedAsync(discarded);
+        await AuditAsync();
+    }
+
+    /// <summary>Parks the timeout of an order, as if the broker had refused it for a day.</summary>
+    async Task<DeadLetterGroup> ParkTimeoutAsync(string orderId)
+    {
+        await ExecuteAsync(System.OrderDatabase, $"""
+            update outbox_message set parked = now(), token_id = null, attempts = 1500, last_error = 'X: no route'
+            where body like '%{orderId}%' and message_type like '%ReservationTimedOut%'
+            """);
+        return (await DeadLettersAsync()).Single();
+    }
+
+    [Test]
+    public async Task Should_export_a_time_range_and_continue_after_an_id()
+    {
+        var account = await OpenAccountAsync(100);
+        var from = DateTime.UtcNow;
+        var orders = new List<string>();
+        for (var i = 0; i < 3; i++)
+            orders.Add(await PlaceOrderAsync(account, 1));
+        await AssertConfirmedAsync(orders);
+        await WaitForBalancesAsync(account, available: 97, held: 0, captured: 3);
+        string[] export = ["--from", $"{from:O}", "--to", $"{DateTime.UtcNow.AddMinutes(1):O}"];
+
+        var all = await RunAsync(["export", "orders", "--csv", .. export]);
+        Assert.That(all.Output, Does.StartWith("order_id,account_id,state,reason,total,total_currency,"));
+        Assert.That(all.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)
+            .Select(x => x.Split(',')[0]), Is.EqualTo(orders));
+        var rest = await RunAsync(["export", "orders", "--after", orders[0], .. export]);
+        Assert.That(rest.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(x => JsonDocument.Parse(x)
+            .RootElement.GetProperty("orderId").GetString()), Is.EqualTo(orders.Skip(1)));
+        var entries = await RunAsync(["export", "entries", "--csv", .. export]);
+        Assert.That(entries.Output.Split('\n').Count(x => x.Contains(",Capture,", StringComparison.Ordinal)),
+            Is.EqualTo(3), entries.Error);
+        await AuditAsync();
+    }
+
     /// <summary>Runs a command for operators.</summary>
     async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
     {

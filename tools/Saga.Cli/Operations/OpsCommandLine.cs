@@ -21,6 +21,7 @@ static class OpsCommandLine
             ReportCommands.Reconcile(connection),
             ReportCommands.Report(connection),
             ReportCommands.Audit(connection),
+            ExportCommand.Export(connection),
         };
         connection.AddTo(command);
         return command;
