@@ -13,7 +13,7 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
     /// <summary>The orders, which are the saga instances.</summary>
     public DbSet<OrderState> Orders => Set<OrderState>();
 
-    /// <summary>The steps of the orders; the database writes them itself.</summary>
+    /// <summary>The transitions of the orders; the database writes them itself.</summary>
     public DbSet<OrderTransition> OrderTransitions => Set<OrderTransition>();
 
     /// <summary>The keys of the page tokens.</summary>

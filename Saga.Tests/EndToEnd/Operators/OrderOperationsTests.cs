@@ -65,7 +65,7 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
             UpdateTime = order.UpdateTime,
             RequestId = requestId,
         }));
-        Assert.That(StepsOf(story), Is.EqualTo(new[]
+        Assert.That(TransitionsOf(story), Is.EqualTo(new[]
         {
             "OrderSubmitted:  -> Reserving ", "FundsReserved: Reserving -> Confirmed ",
             "FundsCaptured: Confirmed -> Confirmed ",
@@ -83,7 +83,8 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
         await WaitForEndAsync(id);
         var story = await StoryAsync(id);
         Assert.That((story.Order.State, story.Order.Reason), Is.EqualTo(("Rejected", "InsufficientFunds")));
-        Assert.That(StepsOf(story)[^1], Is.EqualTo("ReservationRejected: Reserving -> Rejected InsufficientFunds"));
+        Assert.That(TransitionsOf(story)[^1],
+            Is.EqualTo("ReservationRejected: Reserving -> Rejected InsufficientFunds"));
     }
 
     [Test]
@@ -117,7 +118,7 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
         }
 
         await WaitForEndAsync(id);
-        Assert.That(StepsOf(await StoryAsync(id)), Is.EqualTo(new[]
+        Assert.That(TransitionsOf(await StoryAsync(id)), Is.EqualTo(new[]
         {
             "OrderSubmitted:  -> Reserving ", "CancellationRequested: Reserving -> Cancelling CancelledByClient",
             "FundsReleased: Cancelling -> Cancelled CancelledByClient",
@@ -143,13 +144,13 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
 
         var request = new RedriveOrdersRequest { Queue = "reserve-funds", DryRun = true };
         Assert.That(await RedriveAsync(request), Is.EqualTo(Progress(total: 3, sent: 0, skipped: 0)));
-        Assert.That(StepsOf(await StoryAsync(ids[0])), Has.Length.EqualTo(1), "a dry run changes nothing");
+        Assert.That(TransitionsOf(await StoryAsync(ids[0])), Has.Length.EqualTo(1), "a dry run changes nothing");
         request.DryRun = false;
         Assert.That(await RedriveAsync(request), Is.EqualTo(Progress(total: 3, sent: 3, skipped: 0)));
 
         await AssertConfirmedAsync(ids);
         await WaitUntilSettledAsync(ids);
-        Assert.That(StepsOf(await StoryAsync(ids[1])), Is.EqualTo(new[]
+        Assert.That(TransitionsOf(await StoryAsync(ids[1])), Is.EqualTo(new[]
         {
             "OrderSubmitted:  -> Reserving ", "AnswerOverdue: Reserving -> Reserving ",
             "FundsReserved: Reserving -> Confirmed ", "FundsCaptured: Confirmed -> Confirmed ",
@@ -328,7 +329,7 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
     Task<OrderStory> StoryAsync(string id, OrderOperations.OrderOperationsClient? client = null) =>
         (client ?? Operator).GetOrderStoryAsync(new() { OrderId = id }).ResponseAsync;
 
-    static string[] StepsOf(OrderStory story) =>
+    static string[] TransitionsOf(OrderStory story) =>
         [.. story.Transitions.Select(x => $"{x.Event}: {x.FromState} -> {x.ToState} {x.Reason}")];
 
     async Task<StuckGroup> StuckAsync(Duration? olderThan) =>
