@@ -50,6 +50,6 @@ public sealed partial class When_alert_rules_are_checked
     [GeneratedRegex(@"(?s)- alert: .*?(?=\n\n|\z)")]
     private static partial Regex AlertText();
 
-    [GeneratedRegex("(?:messaging|order|rpc|account|db)_[a-z_]+(?=[{)\\[ ])")]
+    [GeneratedRegex("(?:messaging|order|rpc|account|db|reconciliation)_[a-z_]+(?=[{)\\[ ])")]
     private static partial Regex MetricText();
 }
