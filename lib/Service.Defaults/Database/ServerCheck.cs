@@ -11,6 +11,9 @@ static class ServerCheck
     /// <summary>The connections outside the pool: to listen, to notify, and the lock of a migration.</summary>
     const int OutsidePool = 3;
 
+    /// <summary>With a single connection, each user of the pool would wait for all others.</summary>
+    const int MinPoolSize = 2;
+
     /// <summary>PgBouncer opens 20 connections per user and database by default.</summary>
     const int MaxPoolSizeOfPooler = 20 - OutsidePool;
 
@@ -26,6 +29,9 @@ static class ServerCheck
     /// <exception cref="NpgsqlException">The server cannot be reached.</exception>
     public static async Task<string?> RunAsync(DatabaseConnections connections, CancellationToken cancellationToken)
     {
+        if (connections.MaxPoolSize < MinPoolSize)
+            throw new StartException($"Maximum Pool Size is {connections.MaxPoolSize} in ConnectionStrings:Database, "
+                + $"and a replica needs at least {MinPoolSize}");
         try
         {
             await using var connection = connections.CreatePlain();
@@ -34,10 +40,10 @@ static class ServerCheck
             if (server.Encoding != Utf8)
                 throw new StartException($"The database {connection.Database} has the encoding {server.Encoding}, "
                     + $"which cannot store every text: create it with the encoding {Utf8}");
-            if (server.Limit <= OutsidePool)
+            if (server.Limit < OutsidePool + MinPoolSize)
                 throw new StartException($"The server allows this service {server.Limit} connections, and a replica "
-                    + $"needs at least {OutsidePool + 1}: raise max_connections, or the connection limit of the role "
-                    + "and the database");
+                    + $"needs at least {OutsidePool + MinPoolSize}: raise max_connections, or the connection limit of "
+                    + "the role and the database");
 
             // A pooler has made up the process id that it sent to the client.
             var isPooled = server.ProcessId != connection.ProcessID;
