@@ -240,6 +240,29 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
             """, name).SingleAsync()), Is.LessThan(25), "commits");
     }
 
+    [TestCase(true, TestName = "Should_store_once_what_an_event_adds_for_SaveChanges")]
+    [TestCase(false, TestName = "Should_store_once_what_an_event_adds_to_changes_for_SaveChanges")]
+    public async Task Should_store_once_what_an_event_adds(bool needsSaveChanges)
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        var name = Unique("once");
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            db.SavingChanges += (_, _) =>
+            {
+                db.Database.ExecuteSqlRaw("""insert into "NumberedEffect" ("Name") values ({0})""", $"{name} SQL");
+                db.Add<object>(needsSaveChanges
+                    ? new NumberedEffect { Name = $"{name} event" } : new Effect { Name = $"{name} event" });
+            };
+            db.Add<object>(needsSaveChanges ? new Effect { Name = name } : new NumberedEffect { Name = name });
+            await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default);
+        });
+        var names = await QueryAsync(db => db.Database.SqlQueryRaw<string>("""
+            select "Name" as "Value" from "Effects" union all select "Name" from "NumberedEffect"
+            """).Where(x => x.StartsWith(name)).ToListAsync());
+        Assert.That(names, Is.EquivalentTo(new[] { name, $"{name} event", $"{name} SQL" }));
+    }
+
     /// <summary>Commits one unit of work per scope concurrently, and returns the failure of each or null.</summary>
     static async Task<Exception?[]> CommitConcurrentlyAsync(IHost replica, int count,
         Func<int, TestDbContext, IServiceProvider, Task> work) =>

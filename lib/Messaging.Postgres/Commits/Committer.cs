@@ -78,13 +78,20 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         var member = unit.StepMember ?? new GroupMember<TDbContext>(unit);
         if (unit.DbContext.ChangeTracker.HasChanges())
         {
-            if (!BulkWriter<TDbContext>.CanWriteFor(unit.DbContext))
+            member.SnapshotChanges();
+            if (!BulkWriter<TDbContext>.CanWriteFor(unit.DbContext)
+                || !bulkWriter.Fits(unit.DbContext, member.Changed))
                 return null;
             await unit.RaiseSaveEvents(cancellationToken).ConfigureAwait(false);
             member.SnapshotChanges();
-            if (unit.DbContext.Database.CurrentTransaction != null
-                || !bulkWriter.Fits(unit.DbContext, member.Changed))
+            var begun = unit.DbContext.Database.CurrentTransaction;
+            if (begun != null || !bulkWriter.Fits(unit.DbContext, member.Changed))
+            {
+                if (begun != null)
+                    await begun.DisposeAsync().ConfigureAwait(false);
+                member.DropChangesOfEvents();
                 return null;
+            }
         }
 
         if (unit.StepMember is { } decided)

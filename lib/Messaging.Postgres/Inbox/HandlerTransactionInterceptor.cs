@@ -20,6 +20,10 @@ sealed class HandlerTransactionInterceptor : IDbCommandInterceptor, IDbTransacti
     public void Enter(DbContext db) =>
         _handlers.AddOrUpdate(db, new Handler { HasBegun = db.Database.CurrentTransaction != null });
 
+    /// <summary>Has SQL open a transaction from here on, without a handler.</summary>
+    /// <returns>False if a handler runs on the context; call <see cref="Leave" /> only if true.</returns>
+    public bool TryEnter(DbContext db) => _handlers.TryAdd(db, new Handler { IsComplete = true });
+
     /// <summary>The handler has ended, and its message is committed from here on.</summary>
     /// <exception cref="InvalidOperationException">It has ended its transaction.</exception>
     public void Complete(DbContext db)

@@ -50,11 +50,12 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
 
     /// <summary>
     /// Raises the events of SaveChanges for changes that a group commit is going to write, and detects them. Nothing is
-    /// saved. The context must have this interceptor and no other.
+    /// saved, and SQL of the events' handlers opens a transaction. The context must have this interceptor and no other.
     /// </summary>
     public async Task RaiseEventsAsync(TDbContext db, CancellationToken cancellationToken)
     {
         _writtenByGroup.AddOrUpdate(db, this);
+        var isEntered = handlerTransactions.TryEnter(db);
         try
         {
             await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
@@ -62,6 +63,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         finally
         {
             _writtenByGroup.Remove(db);
+            if (isEntered)
+                handlerTransactions.Leave(db);
         }
     }
 

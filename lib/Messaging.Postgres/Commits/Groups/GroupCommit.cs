@@ -135,6 +135,7 @@ sealed class GroupCommit<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<T
 
     async Task CommitAlone(GroupMember<TDbContext> member)
     {
+        member.DropChangesOfEvents();
         await CommitAlone(store, observers, member.Unit, CancellationToken.None).ConfigureAwait(false);
         member.Succeed();
     }

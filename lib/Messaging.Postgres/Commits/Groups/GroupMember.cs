@@ -12,6 +12,7 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     Exception? _error;
     volatile bool _hasEnded;
     IReadOnlyList<object>? _keys;
+    HashSet<object>? _own;
     IReadOnlyList<object>? _unknown;
 
     public UnitOfWork<TDbContext> Unit => unit;
@@ -59,7 +60,18 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
         Changed = [.. tracker.Entries()
             .Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted)];
         tracker.AutoDetectChangesEnabled = detects;
+        _own ??= Changed.Select(x => x.Entity).ToHashSet(ReferenceEqualityComparer.Instance);
         _keys = [.. Message, .. Changed.Select(RowOf)];
+    }
+
+    /// <summary>
+    /// Drops what handlers of SaveChanges' events have added since the first snapshot, because SaveChanges is going to
+    /// raise the events again.
+    /// </summary>
+    public void DropChangesOfEvents()
+    {
+        foreach (var entry in Changed.Where(x => x.State == EntityState.Added && _own?.Contains(x.Entity) == false))
+            entry.State = EntityState.Detached;
     }
 
     static object RowOf(EntityEntry entry)
