@@ -27,8 +27,8 @@ static class OperationsApiExtensions
         services.AddSingleton<ServiceClients>().AddSingleton<AuditTrail>().AddScoped<AuditList>();
         services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
         services.AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>().AddSingleton<DeadLetterReplay>()
-            .AddSingleton<DeadLetterDiscard>().AddSingleton<QueueList>().AddSingleton<Explainer>()
-            .AddSingleton<DayReport>();
+            .AddSingleton<DeadLetterDiscard>().AddSingleton<LetterOrders>().AddSingleton<QueueList>()
+            .AddSingleton<Explainer>().AddSingleton<DayReport>();
         services.AddOptions<ReconciliationOptions>().BindConfiguration("Reconciliation")
             .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()

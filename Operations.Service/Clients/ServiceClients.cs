@@ -9,6 +9,9 @@ namespace Operations;
 /// <summary>The operations of Order and Account. Any replica answers for all.</summary>
 sealed class ServiceClients : IDisposable
 {
+    /// <summary>How long a service may take to replay ledgers, or to sum a day; its own limit is shorter.</summary>
+    public static readonly TimeSpan MaxReplayTime = TimeSpan.FromMinutes(6);
+
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
     readonly GrpcChannel _order, _account;

@@ -3,9 +3,9 @@ using Operations.V1;
 namespace Operations;
 
 /// <summary>Deletes dead letters, except those that an order needs to end as it should.</summary>
-sealed class DeadLetterDiscard(DeadLetterList list, DeadLetterQueues queues, ServiceClients services)
+sealed class DeadLetterDiscard(DeadLetterList list, DeadLetterQueues queues, LetterOrders orders,
+    ServiceClients services)
 {
-    const int MaxFacts = 1000;
     const int ParkedBatch = 1000;
 
     /// <summary>The method DiscardDeadLetters.</summary>
@@ -17,15 +17,13 @@ sealed class DeadLetterDiscard(DeadLetterList list, DeadLetterQueues queues, Ser
     {
         var chosen = await list.ChooseAsync(request.GroupId, request.MessageIds, 0, cancellationToken);
         var (response, discardable) = (new DiscardDeadLettersResponse(), new List<DeadLetterMessage>());
-        foreach (var part in chosen.Chunk(MaxFacts))
-        {
-            var reasons = await FindReasonsAsync(part, cancellationToken);
-            foreach (var letter in part)
-                if (letter.OrderIds.Select(reasons.GetValueOrDefault).FirstOrDefault(x => x != null) is { } reason)
-                    response.Kept.Add(new KeptDeadLetter { MessageId = letter.MessageId, Reason = reason });
-                else
-                    discardable.Add(letter);
-        }
+        var facts = await orders.ReadAsync(chosen, cancellationToken);
+        foreach (var letter in chosen)
+            if (letter.OrderIds.Select(x => DiscardRule.WhyNeeded(x, facts[x].Order, facts[x].Reservation))
+                .FirstOrDefault(x => x != null) is { } reason)
+                response.Kept.Add(new KeptDeadLetter { MessageId = letter.MessageId, Reason = reason });
+            else
+                discardable.Add(letter);
 
         if (discardable is [{ Cause.Kind: DeadLetterKind.Parked }, ..])
             await DiscardParkedAsync(discardable, request, Discarded, cancellationToken);
@@ -34,28 +32,6 @@ sealed class DeadLetterDiscard(DeadLetterList list, DeadLetterQueues queues, Ser
         return response;
 
         void Discarded(int count) => discarded(response.Discarded += count);
-    }
-
-    /// <summary>Why the orders of messages need them; without the orders that do not.</summary>
-    async Task<Dictionary<Guid, string>> FindReasonsAsync(DeadLetterMessage[] letters,
-        CancellationToken cancellationToken)
-    {
-        var reasons = new Dictionary<Guid, string>();
-        foreach (var ids in letters.SelectMany(x => x.OrderIds).Distinct().Chunk(MaxFacts))
-        {
-            var texts = ids.Select(x => x.ToString()).ToArray();
-            var orders = (await services.Orders.GetOrderFactsAsync(new GetOrderFactsRequest { OrderIds = { texts } },
-                cancellationToken: cancellationToken)).Orders.ToDictionary(x => Guid.Parse(x.OrderId));
-            var reservations = (await services.Accounts.GetReservationFactsAsync(
-                new GetReservationFactsRequest { OrderIds = { texts } }, cancellationToken: cancellationToken))
-                .Reservations.ToDictionary(x => Guid.Parse(x.OrderId));
-            foreach (var id in ids)
-                if (DiscardRule.WhyNeeded(id, orders.GetValueOrDefault(id), reservations.GetValueOrDefault(id))
-                    is { } reason)
-                    reasons[id] = reason;
-        }
-
-        return reasons;
     }
 
     async Task DiscardParkedAsync(List<DeadLetterMessage> letters, DiscardDeadLettersRequest request,

@@ -9,11 +9,12 @@ namespace Operations;
 /// then removed from the dead letters. If the process ends between the two, the message exists twice; it has kept its
 /// id, so the inbox of its consumer drops the second.
 /// </summary>
-sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, ServiceClients services,
-    TimeProvider time)
+sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, LetterOrders orders,
+    ServiceClients services, TimeProvider time)
 {
     const double DefaultRate = 100;
     const int ParkedBatch = 100;
+    const string ReserveFunds = "Contracts:ReserveFunds";
 
     static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
 
@@ -34,12 +35,14 @@ sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, Serv
     {
         var chosen = await list.ChooseAsync(request.GroupId, request.MessageIds, request.Limit, cancellationToken);
         var pace = new Pace(request.Rate > 0 ? request.Rate : DefaultRate, time);
-        var (progress, reported) = (new ReplayProgress { Total = chosen.Count }, time.GetTimestamp());
+        var harmless = await FindHarmlessAsync(chosen, cancellationToken);
+        var progress = new ReplayProgress { Total = chosen.Count, Kept = chosen.Count - harmless.Count };
+        var reported = time.GetTimestamp();
         await report(progress);
-        if (chosen is [{ Cause: { Kind: DeadLetterKind.Parked } parked }, ..])
-            await SendParkedAsync(parked, chosen, request, pace, Replayed, ReportAsync, cancellationToken);
-        else if (chosen.Count > 0)
-            await MoveAsync(chosen, pace, Replayed, ReportAsync, cancellationToken);
+        if (harmless is [{ Cause: { Kind: DeadLetterKind.Parked } parked }, ..])
+            await SendParkedAsync(parked, harmless, request, pace, Replayed, ReportAsync, cancellationToken);
+        else if (harmless.Count > 0)
+            await MoveAsync(harmless, pace, Replayed, ReportAsync, cancellationToken);
         progress.IsDone = true;
         await report(progress);
 
@@ -52,6 +55,20 @@ sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, Serv
             reported = time.GetTimestamp();
             await report(progress);
         }
+    }
+
+    /// <summary>
+    /// Leaves out commands that would hold funds for ever: their orders have ended, and Account has no reservation that
+    /// refuses them.
+    /// </summary>
+    async Task<IReadOnlyList<DeadLetterMessage>> FindHarmlessAsync(IReadOnlyList<DeadLetterMessage> chosen,
+        CancellationToken cancellationToken)
+    {
+        if (chosen.Count == 0 || chosen[0].Cause.MessageType != ReserveFunds)
+            return chosen;
+        var facts = await orders.ReadAsync(chosen, cancellationToken);
+        return [.. chosen.Where(x => !x.OrderIds.Any(id =>
+            facts[id] is { Order.State: "Rejected" or "Cancelled", Reservation: null }))];
     }
 
     async Task SendParkedAsync(DeadLetterCause cause, IReadOnlyList<DeadLetterMessage> chosen,

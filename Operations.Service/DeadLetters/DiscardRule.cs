@@ -23,7 +23,8 @@ static class DiscardRule
         var isSettled = order.State switch
         {
             "Confirmed" => reservation?.Status == "Captured",
-            "Rejected" or "Cancelled" => !held && reservation?.Status != "Captured",
+            // Without a reservation, a late ReserveFunds would hold funds for ever.
+            "Rejected" or "Cancelled" => reservation?.Status is "Rejected" or "Released",
             _ => false,
         };
         return isSettled ? null : $"order {orderId} is {order.State} and does not ask Account again, and its "

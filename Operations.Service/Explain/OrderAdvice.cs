@@ -61,6 +61,7 @@ static class OrderAdvice
     {
         var kind = (facts.Order?.Order.State, facts.Reservation.Reservation?.Status) switch
         {
+            ("Cancelling", "Captured") => MismatchKind.CapturedWithoutConfirmed, // a release can only fail
             _ when facts.Order is { Wait: not null } => default, // it is asked for again
             (null, "Held") => MismatchKind.HoldWithoutLiveOrder,
             (null, "Captured") => MismatchKind.CapturedWithoutConfirmed,

@@ -25,13 +25,23 @@ sealed class Comparison(ServiceClients services, IOptions<ReconciliationOptions>
         return ToPage(page.Select(x => x.OrderId), page.ToDictionary(x => x.OrderId), reservations);
     }
 
-    /// <summary>Compares a page of reservations with their orders.</summary>
-    public async Task<ComparedPage> ReservationsAsync(string afterId, CancellationToken cancellationToken)
+    /// <summary>Compares a page of all reservations with their orders.</summary>
+    public Task<ComparedPage> ReservationsAsync(string afterId, CancellationToken cancellationToken) =>
+        ReservationsAsync(afterId, createTimeBefore: null, cancellationToken);
+
+    /// <summary>
+    /// Compares a page of the reservations that have been there for a while, so that none comes before it later.
+    /// </summary>
+    public Task<ComparedPage> RecentReservationsAsync(string afterId, CancellationToken cancellationToken) =>
+        ReservationsAsync(afterId, (time.UtcNow() - _options.Grace).ToTimestamp(), cancellationToken);
+
+    async Task<ComparedPage> ReservationsAsync(string afterId, Timestamp? createTimeBefore,
+        CancellationToken cancellationToken)
     {
         var page = (await services.Accounts.ListReservationFactsAsync(new ListReservationFactsRequest
         {
             AfterOrderId = afterId,
-            CreateTimeBefore = (time.UtcNow() - _options.Grace).ToTimestamp(),
+            CreateTimeBefore = createTimeBefore,
             PageSize = _options.PageSize,
         }, cancellationToken: cancellationToken)).Reservations;
         var orders = await FindOrdersAsync(page.Select(x => x.OrderId), cancellationToken);
@@ -45,7 +55,7 @@ sealed class Comparison(ServiceClients services, IOptions<ReconciliationOptions>
         {
             AfterAccountId = afterId,
             PageSize = _options.PageSize,
-        }, cancellationToken: cancellationToken);
+        }, deadline: DateTime.UtcNow + ServiceClients.MaxReplayTime, cancellationToken: cancellationToken);
         return new ComparedPage(page.LastAccountId, page.Checked, [.. page.Differences.Select(x =>
             new FoundMismatch(Guid.Parse(x.AccountId), MismatchKind.LedgerDoesNotReplay, x.Difference))]);
     }
@@ -83,7 +93,7 @@ sealed class Comparison(ServiceClients services, IOptions<ReconciliationOptions>
         {
             AfterAccountId = new Guid(bytes, bigEndian: true).ToString(),
             PageSize = 1,
-        }, cancellationToken: cancellationToken);
+        }, deadline: DateTime.UtcNow + ServiceClients.MaxReplayTime, cancellationToken: cancellationToken);
         return page.Differences.Where(x => x.AccountId == $"{accountId}").Select(x =>
             new FoundMismatch(accountId, MismatchKind.LedgerDoesNotReplay, x.Difference)).FirstOrDefault();
     }

@@ -37,6 +37,9 @@ static class MismatchRule
             (null or "Rejected" or "Cancelled", "Captured") => (MismatchKind.CapturedWithoutConfirmed,
                 $"{Text(reservation!.Amount)} are captured, and the order "
                 + (order == null ? "does not exist in Order" : $"is {order.State}")),
+            // Account refuses to release what it has captured, so the order waits for ever.
+            ("Cancelling", "Captured") => (MismatchKind.CapturedWithoutConfirmed,
+                $"{Text(reservation!.Amount)} are captured, and the order is Cancelling"),
             ("Confirmed", "Held") when !order!.IsWaiting || order.UpdateTime.ToDateTime() < captureBefore =>
                 (MismatchKind.ConfirmedNotCaptured, $"the order is Confirmed since {Text(order.UpdateTime)}, and its "
                     + "funds are not captured yet"),

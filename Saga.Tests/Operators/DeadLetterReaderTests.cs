@@ -69,6 +69,21 @@ public sealed class When_a_dead_letter_is_read
         Assert.That(letter.OrderIds, Is.Empty);
     }
 
+    [TestCase("""{"message":{"a":1},"messageType":["urn:message:A:B"],"sentTime":null}""")]
+    [TestCase("""{"message":{"a":1},"messageType":["urn:message:A:B"],"sentTime":1}""")]
+    public void Should_have_no_send_time_if_its_envelope_has_none(string text)
+    {
+        var letter = DeadLetterReader.Read("order-state_error", new BasicProperties(), Encoding.UTF8.GetBytes(text));
+        Assert.That((letter.Cause.MessageType, letter.ToProto().SendTime), Is.EqualTo(("A:B", (object?)null)));
+    }
+
+    [Test]
+    public void Should_show_the_text_of_what_is_no_valid_text()
+    {
+        byte[] body = [.. """{"messageType":["urn:message:A:B"],"message":"a"""u8, 0xFF, .. "\"}"u8];
+        Assert.That(DeadLetterReader.Read("order-state_error", new BasicProperties(), body).Body, Does.Contain("A:B"));
+    }
+
     [Test]
     public void Should_be_replayed_with_the_headers_that_it_had()
     {

@@ -67,6 +67,7 @@ public sealed class When_an_order_is_compared_with_its_reservation
     [TestCase(null, "Held", MismatchKind.HoldWithoutLiveOrder)]
     [TestCase(null, "Captured", MismatchKind.CapturedWithoutConfirmed)]
     [TestCase("Cancelled", "Captured", MismatchKind.CapturedWithoutConfirmed)]
+    [TestCase("Cancelling", "Captured", MismatchKind.CapturedWithoutConfirmed)]
     [TestCase("Rejected", "Captured", MismatchKind.CapturedWithoutConfirmed)]
     public void Should_find_states_that_contradict_each_other(string? state, string? status, object kind) =>
         Assert.That(Find(state == null ? null : Order(state), status == null ? null : Reservation(status)),

@@ -66,6 +66,10 @@ public sealed class When_orders_change_in_the_database
             ":  -> Reserving ", ": Reserving -> Confirmed ", "FundsCaptured: Confirmed -> Confirmed ",
         }));
         Assert.That((await TransitionsAsync(begun))[^1], Is.EqualTo(": Reserving -> Confirmed "));
+        var asked = await InsertAsync("OrderSubmitted");
+        await UpdateAsync(asked, "resend_time = resend_time + interval '1 second', last_event = 'AnswerOverdue'");
+        await UpdateAsync(asked, "current_state = 'Confirmed'"); // and the event of the command that was sent again
+        Assert.That((await TransitionsAsync(asked))[^1], Is.EqualTo(": Reserving -> Confirmed "));
     }
 
     [Test]

@@ -24,11 +24,12 @@ sealed record MessageEnvelope(string MessageType, IReadOnlyList<Guid> OrderIds, 
                 && envelope.TryGetProperty("messageType", out var types)
                 && types is { ValueKind: JsonValueKind.Array } && types.GetArrayLength() > 0)
                 return new MessageEnvelope(TypeOf(types[0].ToString()), OrderIdsOf(message),
-                    envelope.TryGetProperty("sentTime", out var time) && time.TryGetDateTime(out var sent)
+                    envelope.TryGetProperty("sentTime", out var time) && time.ValueKind == JsonValueKind.String
+                    && time.TryGetDateTime(out var sent)
                         ? sent.ToUniversalTime() : null,
                     message.GetRawText());
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // JSON, or text in it, is invalid
         {
             // Shown as text.
         }

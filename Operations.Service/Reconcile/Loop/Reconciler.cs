@@ -18,7 +18,7 @@ sealed partial class Reconciler(Comparison comparison, ReconciliationStore store
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync("RecentOrders", comparison.OrdersAsync, stoppingToken),
-        RepeatAsync("RecentReservations", comparison.ReservationsAsync, stoppingToken),
+        RepeatAsync("RecentReservations", comparison.RecentReservationsAsync, stoppingToken),
         RepeatAsync("Orders", comparison.OrdersAsync, stoppingToken),
         RepeatAsync("Reservations", comparison.ReservationsAsync, stoppingToken),
         RepeatAsync("Accounts", comparison.AccountsAsync, stoppingToken),

@@ -1,6 +1,7 @@
 -- Records each change of an order in the transaction of the change, whatever statement makes it. Builds that do not
 -- know orders.last_event leave the event of an earlier change there. Of all events only AnswerOverdue happens twice in
--- succession; any other that has not changed is such a leftover, and the event is unknown.
+-- succession: it sends a command again, or cancels an order whose time is over. Any other that has not changed is such
+-- a leftover, and the event is unknown.
 -- A statement can change hundreds of orders: they are joined by hash, although sessions switch that off.
 -- To change an existing database, add a migration that drops the function and its triggers and runs this file again.
 create function record_order_transitions() returns trigger language plpgsql
@@ -13,6 +14,7 @@ begin
         insert into order_transitions (order_id, time, from_state, to_state, event, reason)
         select n.order_id, clock_timestamp(), o.current_state, n.current_state,
             case when n.last_event is distinct from o.last_event or n.last_event = 'AnswerOverdue'
+                and (n.current_state = o.current_state or n.reason = 'TimedOut' and n.current_state = 'Cancelling')
                 then n.last_event end,
             n.reason
         from new_orders n join old_orders o on o.order_id = n.order_id

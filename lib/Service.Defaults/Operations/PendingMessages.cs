@@ -56,11 +56,13 @@ public static class PendingMessages
         try
         {
             using var json = JsonDocument.Parse(body);
-            var message = json.RootElement.TryGetProperty("message", out var inner) ? inner : json.RootElement;
+            var message = json.RootElement is { ValueKind: JsonValueKind.Object } envelope
+                && envelope.TryGetProperty("message", out var inner) ? inner : json.RootElement;
             return (message.GetRawText(), message.ValueKind == JsonValueKind.Object
-                && message.TryGetProperty("orderId", out var id) ? id.GetString() ?? "" : "");
+                && message.TryGetProperty("orderId", out var id) && id.ValueKind == JsonValueKind.String
+                ? id.GetString()! : "");
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return (body, "");
         }

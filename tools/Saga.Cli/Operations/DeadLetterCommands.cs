@@ -76,8 +76,8 @@ static class DeadLetterCommands
             }, cancellationToken: run.CancellationToken);
             var last = new ReplayProgress();
             await foreach (var progress in call.ResponseStream.ReadAllAsync(run.CancellationToken))
-                run.Write(last = progress,
-                    () => run.Console.WriteLine($"{progress.Replayed} of {progress.Total} returned"));
+                run.Write(last = progress, () => run.Console.WriteLine(
+                    $"{progress.Replayed} of {progress.Total} returned, {progress.Kept} kept"));
             return last.Replayed == last.Total ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;

@@ -17,6 +17,7 @@ sealed partial class PauseWatcher<TDbContext>(IServiceScopeFactory scopes, Queue
     static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     readonly LogLimit _failures = new();
+    readonly SemaphoreSlim _reading = new(1); // an older reading must not apply after a newer one
 
     /// <summary>Reads the pauses before the bus starts, so that it does not begin with what is paused.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -51,6 +52,19 @@ sealed partial class PauseWatcher<TDbContext>(IServiceScopeFactory scopes, Queue
 
     /// <summary>Reads the pauses, and completes when they apply in this process.</summary>
     public async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        await _reading.WaitAsync(cancellationToken);
+        try
+        {
+            await ApplyAsync(cancellationToken);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    async Task ApplyAsync(CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var rows = await scope.ServiceProvider.GetRequiredService<TDbContext>().Set<PausedQueue>().AsNoTracking()
