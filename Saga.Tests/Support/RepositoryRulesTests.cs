@@ -63,6 +63,10 @@ public sealed partial class When_the_repository_is_checked
         Assert.That(library.Packages, Has.None.Contains("RabbitMQ").IgnoreCase);
     }
 
+    [TestCaseSource(nameof(Services))]
+    public void Should_send_each_service_to_the_build_of_its_image(string folder) =>
+        Assert.That(File.ReadLines(Absolute(".dockerignore")), Has.Member($"!{folder}"));
+
     /// <summary>Names of earlier versions. docs/glossary.md defines the current terms.</summary>
     [GeneratedRegex(@"Rehears|HandOver|StandingQueue|\bOpenOrders\b|SetWrites|ISetStep|WarmContexts|NewInstances"
         + @"|LocalConsumeContext|FundsDesk|AskAsync|Refusal|[Rr]elay|\bLanes?\b|Suspect|\bScenes?\b")]

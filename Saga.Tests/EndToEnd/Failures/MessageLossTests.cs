@@ -115,8 +115,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WithHeldFundsAsync(account, async id =>
         {
             await AssertConfirmedAsync(id);
-            await Wait.UntilAsync(async () => await CountMessagesAsync("capture-funds") > 0, MaxWait,
-                () => "the event in its queue");
+            await WaitForMessageAsync("capture-funds"); // it leaves after the commit
             await System.Orders[0].KillAsync();
             await StartAsync(System.Accounts[0]);
             await LoseAsync("orders-captured");
@@ -134,6 +133,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WithHeldFundsAsync(account, async id =>
         {
             await AssertConfirmedAsync(id);
+            await WaitForMessageAsync("capture-funds"); // it leaves after the commit
             await System.Orders[0].KillAsync();
             await LoseAsync("capture-funds");
             await StartAsync(System.Accounts[0]);
@@ -173,8 +173,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
     {
         await System.Accounts[0].KillAsync();
         var id = await PlaceOrderAsync(account, 10);
-        await Wait.UntilAsync(async () => await CountMessagesAsync("reserve-funds") > 0, MaxWait,
-            () => "ReserveFunds in its queue");
+        await WaitForMessageAsync("reserve-funds");
         await System.Orders[0].KillAsync();
         await StartAsync(System.Accounts[0]);
         var sql = $"select count(*) from reservations where order_id = '{id}' and status = '{decided}'";
@@ -198,10 +197,13 @@ public sealed class When_the_broker_loses_messages : SystemFixture
     /// <summary>Purges a queue once it holds a message.</summary>
     async Task LoseAsync(string queue)
     {
-        await Wait.UntilAsync(async () => await CountMessagesAsync(queue) > 0, MaxWait, () => $"a message in {queue}");
+        await WaitForMessageAsync(queue);
         await Rabbit.PurgeAsync(System.VirtualHost, queue);
         Assert.That(await CountMessagesAsync(queue), Is.Zero);
     }
+
+    Task WaitForMessageAsync(string queue) => Wait.UntilAsync(
+        async () => await CountMessagesAsync(queue) > 0, MaxWait, () => $"a message in {queue}");
 
     Task WaitUntilEmptyAsync(string queue) => Wait.UntilAsync(
         async () => await CountMessagesAsync(queue) == 0, MaxWait, () => $"queue {queue} to be empty");
