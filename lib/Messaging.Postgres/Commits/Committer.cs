@@ -78,12 +78,11 @@ sealed partial class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         var member = unit.StepMember ?? new GroupMember<TDbContext>(unit);
         if (unit.DbContext.ChangeTracker.HasChanges())
         {
-            member.SnapshotChanges();
-            if (!BulkWriter<TDbContext>.CanWriteFor(unit.DbContext)
-                || !bulkWriter.Fits(unit.DbContext, member.Changed))
+            var own = GroupMember<TDbContext>.FindChanges(unit.DbContext);
+            if (!BulkWriter<TDbContext>.CanWriteFor(unit.DbContext) || !bulkWriter.Fits(unit.DbContext, own))
                 return null;
             await unit.RaiseSaveEvents(cancellationToken).ConfigureAwait(false);
-            member.SnapshotChanges();
+            member.SnapshotChanges(own);
             var begun = unit.DbContext.Database.CurrentTransaction;
             if (begun != null || !bulkWriter.Fits(unit.DbContext, member.Changed))
             {

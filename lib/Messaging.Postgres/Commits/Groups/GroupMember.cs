@@ -12,7 +12,7 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     Exception? _error;
     volatile bool _hasEnded;
     IReadOnlyList<object>? _keys;
-    HashSet<object>? _own;
+    IReadOnlyList<EntityEntry> _own = [];
     IReadOnlyList<object>? _unknown;
 
     public UnitOfWork<TDbContext> Unit => unit;
@@ -48,29 +48,35 @@ class GroupMember<TDbContext>(UnitOfWork<TDbContext> unit) where TDbContext : Db
     /// <summary>Whether the unit is committed.</summary>
     public bool HasSucceeded => _hasEnded && _error == null;
 
-    /// <summary>
-    /// Records the unit's detected changes when its handler has completed. Called on the handler's own flow, because a
-    /// DbContext must not be used by two flows.
-    /// </summary>
-    public void SnapshotChanges()
+    /// <summary>The detected changes of a unit whose handler has completed.</summary>
+    public static IReadOnlyList<EntityEntry> FindChanges(TDbContext db)
     {
-        var tracker = unit.DbContext.ChangeTracker;
+        var tracker = db.ChangeTracker;
         var detects = tracker.AutoDetectChangesEnabled;
         tracker.AutoDetectChangesEnabled = false; // otherwise Entries searches all entities for changes again
-        Changed = [.. tracker.Entries()
+        IReadOnlyList<EntityEntry> changed = [.. tracker.Entries()
             .Where(x => x.State is EntityState.Added or EntityState.Modified or EntityState.Deleted)];
         tracker.AutoDetectChangesEnabled = detects;
-        _own ??= Changed.Select(x => x.Entity).ToHashSet(ReferenceEqualityComparer.Instance);
+        return changed;
+    }
+
+    /// <summary>
+    /// Records the unit's changes. Called on the handler's own flow, because a DbContext must not be used by two flows.
+    /// </summary>
+    /// <param name="own">The changes before the events of SaveChanges were raised.</param>
+    public void SnapshotChanges(IReadOnlyList<EntityEntry> own)
+    {
+        (_own, Changed) = (own, FindChanges(unit.DbContext));
         _keys = [.. Message, .. Changed.Select(RowOf)];
     }
 
     /// <summary>
-    /// Drops what handlers of SaveChanges' events have added since the first snapshot, because SaveChanges is going to
-    /// raise the events again.
+    /// Drops what handlers of SaveChanges' events have added, because SaveChanges is going to raise the events again.
     /// </summary>
     public void DropChangesOfEvents()
     {
-        foreach (var entry in Changed.Where(x => x.State == EntityState.Added && _own?.Contains(x.Entity) == false))
+        foreach (var entry in Changed.ExceptBy(_own.Select(x => x.Entity), x => x.Entity,
+            ReferenceEqualityComparer.Instance).Where(x => x.State == EntityState.Added))
             entry.State = EntityState.Detached;
     }
 
