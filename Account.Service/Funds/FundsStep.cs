@@ -23,11 +23,11 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
     public void Load(NpgsqlBatch batch, IReadOnlyList<FundsCommand> requests)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        batch.BatchCommands.Add(Sql("""
+        batch.BatchCommands.Add(BatchSql.Command("""
             select account_id, currency, available, held, captured, create_time, update_time
             from accounts where account_id = any($1) order by account_id for no key update
             """, requests.Select(x => x.AccountId).Distinct().ToArray()));
-        batch.BatchCommands.Add(Sql("""
+        batch.BatchCommands.Add(BatchSql.Command("""
             select order_id, account_id, amount, currency, status, reason, create_time, update_time
             from reservations where order_id = any($1)
             """, requests.Select(x => x.OrderId).Distinct().ToArray()));
@@ -103,7 +103,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         yield return InsertEntries(entries);
     }
 
-    static NpgsqlBatchCommand InsertReservations(ICollection<Reservation> rows) => Sql("""
+    static NpgsqlBatchCommand InsertReservations(ICollection<Reservation> rows) => BatchSql.Command("""
         insert into reservations (order_id, account_id, amount, currency, status, reason, create_time, update_time)
         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8)
         """,
@@ -116,13 +116,13 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         },
         Column(rows, x => x.CreateTime), Column(rows, x => x.UpdateTime));
 
-    static NpgsqlBatchCommand UpdateReservations(ICollection<Reservation> rows) => Sql("""
+    static NpgsqlBatchCommand UpdateReservations(ICollection<Reservation> rows) => BatchSql.Command("""
         update reservations r set status = u.status, update_time = u.time
         from unnest($1, $2, $3) as u (order_id, status, time) where r.order_id = u.order_id
         """,
         Column(rows, x => x.OrderId), Column(rows, x => x.Status.ToString()), Column(rows, x => x.UpdateTime));
 
-    static NpgsqlBatchCommand UpdateAccounts(ICollection<LedgerEntry> rows) => Sql("""
+    static NpgsqlBatchCommand UpdateAccounts(ICollection<LedgerEntry> rows) => BatchSql.Command("""
         update accounts a set available = u.available, held = u.held, captured = u.captured, update_time = u.time
         from unnest($1, $2, $3, $4, $5) as u (account_id, available, held, captured, time)
         where a.account_id = u.account_id
@@ -131,7 +131,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         Column(rows, x => x.CapturedAfter), Column(rows, x => x.CreateTime));
 
     // The ordinality makes the entries' ids increase in the order of the decisions.
-    static NpgsqlBatchCommand InsertEntries(ICollection<LedgerEntry> rows) => Sql("""
+    static NpgsqlBatchCommand InsertEntries(ICollection<LedgerEntry> rows) => BatchSql.Command("""
         insert into ledger_entries (account_id, order_id, kind, amount,
             available_after, held_after, captured_after, create_time)
         select account_id, order_id, kind, amount, available, held, captured, time
@@ -163,12 +163,4 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
     };
 
     static TValue[] Column<T, TValue>(IEnumerable<T> rows, Func<T, TValue> value) => [.. rows.Select(value)];
-
-    static NpgsqlBatchCommand Sql(string text, params object[] values)
-    {
-        var command = new NpgsqlBatchCommand(text);
-        foreach (var value in values)
-            command.Parameters.Add(value as NpgsqlParameter ?? new NpgsqlParameter { Value = value });
-        return command;
-    }
 }

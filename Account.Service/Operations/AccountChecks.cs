@@ -37,7 +37,7 @@ sealed class AccountChecks(NpgsqlDataSource database)
     {
         var violations = new FieldViolations();
         var after = violations.OptionalId(request.AfterAccountId, "after_account_id") ?? Guid.Empty;
-        var size = violations.Count(request.PageSize, "page_size", DefaultAccounts);
+        var size = violations.Limit(request.PageSize, "page_size", DefaultAccounts);
         violations.ThrowIfAny();
 
         await using var command = database.CreateCommand(Query);

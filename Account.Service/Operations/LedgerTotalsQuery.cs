@@ -58,8 +58,9 @@ sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
             Timeout = TimeoutSeconds,
             BatchCommands =
             {
-                Sql(Balances, last), Sql(Deposits, last), Sql(Movements, from, to, start, end),
-                Sql(Rejections, OrderId.First(start - MaxWait), OrderId.Last(end), start, end),
+                BatchSql.Command(Balances, last), BatchSql.Command(Deposits, last),
+                BatchSql.Command(Movements, from, to, start, end),
+                BatchSql.Command(Rejections, OrderId.First(start - MaxWait), OrderId.Last(end), start, end),
             },
         };
         await using var row = await batch.ExecuteReaderAsync(cancellationToken);
@@ -126,12 +127,4 @@ sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
 
     static Google.Type.Money Amount(NpgsqlDataReader row, int column) =>
         Money.ToProto(row.GetDecimal(column), row.GetString(0));
-
-    static NpgsqlBatchCommand Sql(string text, params object[] values)
-    {
-        var command = new NpgsqlBatchCommand(text);
-        foreach (var value in values)
-            command.Parameters.Add(new NpgsqlParameter { Value = value });
-        return command;
-    }
 }

@@ -36,7 +36,7 @@ sealed class ReservationFactList(NpgsqlDataSource database)
         var violations = new FieldViolations();
         var after = violations.OptionalId(request.AfterOrderId, "after_order_id") ?? Guid.Empty;
         var before = violations.OptionalTime(request.CreateTimeBefore, "create_time_before");
-        var size = violations.Count(request.PageSize, "page_size", MaxReservations, MaxReservations);
+        var size = violations.Limit(request.PageSize, "page_size", MaxReservations);
         violations.ThrowIfAny();
 
         await using var command = database.CreateCommand(List);

@@ -25,7 +25,7 @@ sealed class StuckHolds(NpgsqlDataSource database, IOptions<FundsOptions> option
     {
         var violations = new FieldViolations();
         var age = violations.OptionalAge(request.OlderThan, "older_than") ?? options.Value.MaxHoldAge;
-        var ids = violations.Count(request.MaxIds, "max_ids", DefaultIds);
+        var ids = violations.Limit(request.MaxIds, "max_ids", DefaultIds);
         violations.ThrowIfAny();
 
         await using var command = database.CreateCommand(Query);

@@ -1,7 +1,6 @@
 using Google.Type;
 using Operations.V1;
 using Service.Defaults;
-using Money = Google.Type.Money;
 
 namespace Operations;
 
@@ -27,12 +26,10 @@ sealed class DayReport(ServiceClients services, TimeProvider time)
             Ledger = { ledger.Totals },
             Violations =
             {
-                ledger.Totals.Where(x => Amount(x.DepositsUntil)
-                    != Amount(x.AvailableAfter) + Amount(x.HeldAfter) + Amount(x.CapturedAfter))
+                ledger.Totals.Where(x => x.DepositsUntil.DecimalValue
+                    != x.AvailableAfter.DecimalValue + x.HeldAfter.DecimalValue + x.CapturedAfter.DecimalValue)
                     .Select(x => x.CurrencyCode),
             },
         };
     }
-
-    static decimal Amount(Money? money) => money == null ? 0 : money.Units + money.Nanos / 1_000_000_000m;
 }

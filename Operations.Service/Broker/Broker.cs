@@ -10,7 +10,7 @@ using Service.Defaults;
 namespace Operations;
 
 /// <summary>
-/// The broker, as operators need it. Each use opens a connection of its own: uses are rare, and credentials can change.
+/// The broker, as operators need it. Each use opens a new connection: uses are rare, and credentials can change.
 /// </summary>
 sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOptions<ManagementOptions> management)
 {

@@ -1,3 +1,4 @@
+using Messaging.RabbitMq;
 using Operations.V1;
 using RabbitMQ.Client;
 using Service.Defaults;
@@ -10,12 +11,10 @@ sealed class QueueList(Broker broker, ServiceClients services)
     /// <summary>Reads all queues.</summary>
     public async Task<ListBrokerQueuesResponse> ReadAsync(CancellationToken cancellationToken)
     {
-        var lists = await Task.WhenAll(services.Messaging.Select(x =>
-            x.Client.ListQueuesAsync(new ListQueuesRequest(), cancellationToken: cancellationToken).ResponseAsync));
-        var queues = lists.SelectMany(x => x.Queues).ToList();
+        var queues = await services.ListQueuesAsync(cancellationToken);
         // Asking for a queue that does not exist would be an error in the broker's log.
         var existing = await broker.ListQueuesAsync(cancellationToken);
-        var names = queues.SelectMany(x => Suffixes.Select(suffix => x.Name + suffix)).Intersect(existing);
+        var names = queues.SelectMany(x => NamesOf(x.Name)).Intersect(existing);
         var states = await broker.CountAsync(names, cancellationToken);
         return new ListBrokerQueuesResponse { Queues = { queues.Select(x => ToProto(x, states)) } };
     }
@@ -36,20 +35,24 @@ sealed class QueueList(Broker broker, ServiceClients services)
             $"neither Order nor Account consumes a queue {queue}");
     }
 
-    static readonly string[] Suffixes = ["", "_batch", DeadLetterQueues.FailedSuffix, DeadLetterQueues.SkippedSuffix];
+    /// <summary>A queue, and those that belong to it.</summary>
+    static string[] NamesOf(string queue) =>
+        [queue, MessageBatch.QueueOf(queue), queue + DeadLetterQueues.FailedSuffix,
+            queue + DeadLetterQueues.SkippedSuffix];
 
     static BrokerQueue ToProto(Queue queue, IReadOnlyDictionary<string, QueueDeclareOk> states)
     {
-        var (single, batches) = (states.GetValueOrDefault(queue.Name), states.GetValueOrDefault($"{queue.Name}_batch"));
         return new BrokerQueue
         {
             Name = queue.Name,
-            Messages = single?.MessageCount ?? 0,
-            Batches = batches?.MessageCount ?? 0,
-            Consumers = (int)(single?.ConsumerCount ?? 0),
-            Failed = states.GetValueOrDefault(queue.Name + DeadLetterQueues.FailedSuffix)?.MessageCount ?? 0,
-            Skipped = states.GetValueOrDefault(queue.Name + DeadLetterQueues.SkippedSuffix)?.MessageCount ?? 0,
+            Messages = Count(queue.Name),
+            Batches = Count(MessageBatch.QueueOf(queue.Name)),
+            Consumers = (int)(states.GetValueOrDefault(queue.Name)?.ConsumerCount ?? 0),
+            Failed = Count(queue.Name + DeadLetterQueues.FailedSuffix),
+            Skipped = Count(queue.Name + DeadLetterQueues.SkippedSuffix),
             Pause = queue.IsPaused ? queue : null,
         };
+
+        uint Count(string name) => states.GetValueOrDefault(name)?.MessageCount ?? 0;
     }
 }

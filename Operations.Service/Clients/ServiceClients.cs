@@ -9,7 +9,7 @@ namespace Operations;
 /// <summary>The operations of Order and Account. Any replica answers for all.</summary>
 sealed class ServiceClients : IDisposable
 {
-    /// <summary>How long a service may take to replay ledgers, or to sum a day; its own limit is shorter.</summary>
+    /// <summary>How long Account may take to replay ledgers; its own limit is shorter.</summary>
     public static readonly TimeSpan MaxReplayTime = TimeSpan.FromMinutes(6);
 
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
@@ -32,6 +32,12 @@ sealed class ServiceClients : IDisposable
 
     /// <summary>The messages of each service.</summary>
     public IReadOnlyList<(string Service, MessagingOperations.MessagingOperationsClient Client)> Messaging { get; }
+
+    /// <summary>The queues that the services consume, with their pauses.</summary>
+    public async Task<IReadOnlyList<Queue>> ListQueuesAsync(CancellationToken cancellationToken) =>
+        [.. (await Task.WhenAll(Messaging.Select(x =>
+            x.Client.ListQueuesAsync(new ListQueuesRequest(), cancellationToken: cancellationToken).ResponseAsync)))
+            .SelectMany(x => x.Queues)];
 
     static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {

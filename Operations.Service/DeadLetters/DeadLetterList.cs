@@ -28,10 +28,8 @@ sealed class DeadLetterList(DeadLetterQueues queues, ServiceClients services)
     public async Task<IReadOnlyList<DeadLetterMessage>> FindAsync(CancellationToken cancellationToken)
     {
         var found = new List<DeadLetterMessage>();
-        var consumed = new HashSet<string>(); // dead letters of other programs are none of ours
-        foreach (var (_, client) in services.Messaging)
-            consumed.UnionWith((await client.ListQueuesAsync(new ListQueuesRequest(),
-                cancellationToken: cancellationToken)).Queues.Select(x => x.Name));
+        // Dead letters of other programs are none of ours.
+        var consumed = (await services.ListQueuesAsync(cancellationToken)).Select(x => x.Name).ToHashSet();
         foreach (var queue in (await queues.FindAsync(cancellationToken))
             .Where(x => consumed.Contains(DeadLetterQueues.OriginOf(x).Queue)))
             await queues.VisitAsync(queue, (letter, _) =>

@@ -26,7 +26,7 @@ static class OrderAdvice
         from letter in letters
         group letter by letter.Cause into same
         let cause = same.Key
-        let type = cause.MessageType.Split(':')[^1]
+        let type = MessageEnvelope.NameOf(cause.MessageType)
         select cause.Kind switch
         {
             DeadLetterKind.Skipped => $"{type} was sent to {cause.Queue}, where no consumer handles its type. If a "
@@ -59,19 +59,9 @@ static class OrderAdvice
 
     static IEnumerable<string> OfMismatch(OrderStoryFacts facts)
     {
-        var kind = (facts.Order?.Order.State, facts.Reservation.Reservation?.Status) switch
-        {
-            ("Cancelling", "Captured") => MismatchKind.CapturedWithoutConfirmed, // a release can only fail
-            _ when facts.Order is { Wait: not null } => default, // it is asked for again
-            (null, "Held") => MismatchKind.HoldWithoutLiveOrder,
-            (null, "Captured") => MismatchKind.CapturedWithoutConfirmed,
-            ("Confirmed", null) => MismatchKind.OrderWithoutReservation,
-            ("Confirmed", "Held") => MismatchKind.ConfirmedNotCaptured,
-            ("Confirmed", "Released" or "Rejected") => MismatchKind.ConfirmedWithoutFunds,
-            ("Rejected" or "Cancelled", "Held") => MismatchKind.HoldWithoutLiveOrder,
-            ("Rejected" or "Cancelled", "Captured") => MismatchKind.CapturedWithoutConfirmed,
-            _ => default(MismatchKind),
-        };
+        if (facts.Order is { Wait: not null, Order.State: "Confirmed" })
+            yield break; // it is asked for again
+        var kind = MismatchRule.KindOf(facts.Order?.Order.State, facts.Reservation.Reservation?.Status);
         if (kind != default)
             yield return Mends.Of(kind);
     }

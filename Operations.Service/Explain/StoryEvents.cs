@@ -53,7 +53,7 @@ static class StoryEvents
 
     static IEnumerable<StoryEvent> OfLetter(DeadLetterMessage letter)
     {
-        var (cause, type) = (letter.Cause, letter.Cause.MessageType.Split(':')[^1]);
+        var (cause, type) = (letter.Cause, MessageEnvelope.NameOf(letter.Cause.MessageType));
         if (cause.Kind == DeadLetterKind.Parked || letter.Time is not { } time)
             yield break; // it is among the pending messages
         var place = cause.Place == "" ? "" : $" in {cause.Place}";
@@ -64,7 +64,7 @@ static class StoryEvents
 
     static StoryEvent Of(PendingMessage message, string service)
     {
-        var type = MessageEnvelope.TypeOf(message.MessageType.Split(';')[0]).Split(':')[^1];
+        var type = MessageEnvelope.NameOf(message.MessageType);
         return Event(message.CreateTime, service, message.State switch
         {
             PendingMessage.Types.State.Scheduled => $"{type} was scheduled for {Text(message.SendTime)}.",
@@ -82,7 +82,7 @@ static class StoryEvents
     /// <summary>An amount with its currency, such as 12.5 EUR.</summary>
     public static string Text(Money? money) => money == null ? "?"
         : string.Create(CultureInfo.InvariantCulture,
-            $"{money.Units + money.Nanos / 1_000_000_000m:0.####} {money.CurrencyCode}");
+            $"{money.DecimalValue:0.####} {money.CurrencyCode}");
 
     /// <summary>A time to the second, in UTC.</summary>
     public static string Text(Timestamp? time) =>

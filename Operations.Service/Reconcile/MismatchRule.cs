@@ -23,32 +23,43 @@ static class MismatchRule
     {
         if (order?.UpdateTime.ToDateTime() >= expectedBefore || reservation?.UpdateTime.ToDateTime() >= expectedBefore)
             return null;
-        if (FindInStates(order, reservation, captureBefore) is var (kind, text) && kind != default)
-            return new FoundMismatch(id, kind, text);
+        var kind = KindOf(order?.State, reservation?.Status);
+        if (kind == MismatchKind.ConfirmedNotCaptured && order!.IsWaiting
+            && order.UpdateTime.ToDateTime() >= captureBefore)
+            kind = default; // it is asked for again
+        if (kind != default)
+            return new FoundMismatch(id, kind, Describe(kind, order, reservation));
         return reservation == null ? null : FindInAmounts(id, order, reservation);
     }
 
-    static (MismatchKind Kind, string Text) FindInStates(OrderFacts? order, ReservationFacts? reservation,
-        DateTime captureBefore) => (order?.State, reservation?.Status) switch
+    /// <summary>How an order and its reservation contradict each other; the default value if they do not.</summary>
+    /// <param name="state">The state of the order; null if Order does not know it.</param>
+    /// <param name="status">The status of the reservation; null if there is none.</param>
+    public static MismatchKind KindOf(string? state, string? status) => (state, status) switch
+    {
+        (null or "Rejected" or "Cancelled", "Held") => MismatchKind.HoldWithoutLiveOrder,
+        // Account refuses to release what it has captured, so an order that is Cancelling waits for ever.
+        (null or "Rejected" or "Cancelling" or "Cancelled", "Captured") => MismatchKind.CapturedWithoutConfirmed,
+        ("Confirmed", "Held") => MismatchKind.ConfirmedNotCaptured,
+        ("Confirmed", "Released" or "Rejected") => MismatchKind.ConfirmedWithoutFunds,
+        ("Confirmed" or "Rejected" or "Cancelled", null) => MismatchKind.OrderWithoutReservation,
+        _ => default,
+    };
+
+    static string Describe(MismatchKind kind, OrderFacts? order, ReservationFacts? reservation)
+    {
+        var state = order == null ? "the order does not exist in Order" : $"the order is {order.State}";
+        return kind switch
         {
-            (null, "Held") or ("Rejected" or "Cancelled", "Held") => (MismatchKind.HoldWithoutLiveOrder,
-                $"{Text(reservation!.Amount)} are held since {Text(reservation.CreateTime)}, and the order "
-                + (order == null ? "does not exist in Order" : $"is {order.State}")),
-            (null or "Rejected" or "Cancelled", "Captured") => (MismatchKind.CapturedWithoutConfirmed,
-                $"{Text(reservation!.Amount)} are captured, and the order "
-                + (order == null ? "does not exist in Order" : $"is {order.State}")),
-            // Account refuses to release what it has captured, so the order waits for ever.
-            ("Cancelling", "Captured") => (MismatchKind.CapturedWithoutConfirmed,
-                $"{Text(reservation!.Amount)} are captured, and the order is Cancelling"),
-            ("Confirmed", "Held") when !order!.IsWaiting || order.UpdateTime.ToDateTime() < captureBefore =>
-                (MismatchKind.ConfirmedNotCaptured, $"the order is Confirmed since {Text(order.UpdateTime)}, and its "
-                    + "funds are not captured yet"),
-            ("Confirmed", "Released" or "Rejected") => (MismatchKind.ConfirmedWithoutFunds,
-                $"the order is Confirmed, and its reservation is {reservation!.Status}"),
-            ("Confirmed" or "Rejected" or "Cancelled", null) => (MismatchKind.OrderWithoutReservation,
-                $"the order is {order!.State}, and Account has no reservation for it"),
-            _ => default,
+            MismatchKind.HoldWithoutLiveOrder =>
+                $"{Text(reservation!.Amount)} are held since {Text(reservation.CreateTime)}, and {state}",
+            MismatchKind.CapturedWithoutConfirmed => $"{Text(reservation!.Amount)} are captured, and {state}",
+            MismatchKind.ConfirmedNotCaptured =>
+                $"{state} since {Text(order!.UpdateTime)}, and its funds are not captured yet",
+            MismatchKind.ConfirmedWithoutFunds => $"{state}, and its reservation is {reservation!.Status}",
+            _ => $"{state}, and Account has no reservation for it",
         };
+    }
 
     static FoundMismatch? FindInAmounts(Guid id, OrderFacts? order, ReservationFacts reservation)
     {
@@ -74,5 +85,5 @@ static class MismatchRule
             + $"of {held} held, {released} released, {captured} captured");
     }
 
-    static decimal Amount(Money? money) => money == null ? 0 : money.Units + money.Nanos / 1_000_000_000m;
+    static decimal Amount(Money? money) => money?.DecimalValue ?? 0;
 }

@@ -23,7 +23,7 @@ sealed class OrderFactList(OrderDbContext db)
         var violations = new FieldViolations();
         var after = violations.OptionalId(request.AfterOrderId, "after_order_id") ?? Guid.Empty;
         var end = violations.OptionalTime(request.CreateTimeBefore, "create_time_before");
-        var size = violations.Count(request.PageSize, "page_size", MaxOrders, MaxOrders);
+        var size = violations.Limit(request.PageSize, "page_size", MaxOrders);
         violations.ThrowIfAny();
 
         var query = db.Orders.AsNoTracking().Where(x => x.CorrelationId > after);

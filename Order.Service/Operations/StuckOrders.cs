@@ -25,7 +25,7 @@ sealed class StuckOrders(NpgsqlDataSource database, IOptions<SagaOptions> option
     {
         var violations = new FieldViolations();
         var age = violations.OptionalAge(request.OlderThan, "older_than") ?? options.Value.ResendDelay;
-        var ids = violations.Count(request.MaxIds, "max_ids", DefaultIds);
+        var ids = violations.Limit(request.MaxIds, "max_ids", DefaultIds);
         violations.ThrowIfAny();
 
         await using var command = database.CreateCommand(Query);

@@ -42,9 +42,8 @@ static class DeadLetterReader
         var error = message.Error.Split(':', 2);
         return new DeadLetterMessage
         {
-            Cause = new DeadLetterCause(DeadLetterKind.Parked, QueueOf(message.Destination),
-                MessageEnvelope.TypeOf(message.MessageType.Split(';')[0]), error.Length > 1 ? error[0] : "", "",
-                service),
+            Cause = new DeadLetterCause(DeadLetterKind.Parked, message.Destination, message.MessageType,
+                error.Length > 1 ? error[0] : "", "", service),
             MessageId = message.MessageId,
             OrderIds = Guid.TryParse(message.OrderId, out var order) ? [order] : [],
             Reason = message.Error,
@@ -77,10 +76,6 @@ static class DeadLetterReader
         StackTrace = letter.StackTrace,
         Body = letter.Body,
     };
-
-    /// <summary>The exchange or queue at the end of an address.</summary>
-    static string QueueOf(string destination) => Uri.TryCreate(destination, UriKind.Absolute, out var address)
-        ? address.AbsolutePath.Split('/')[^1] : destination;
 
     static string Header(IReadOnlyBasicProperties properties, string name) =>
         properties.Headers?.TryGetValue(name, out var value) != true ? ""

@@ -38,8 +38,10 @@ sealed record MessageEnvelope(string MessageType, IReadOnlyList<Guid> OrderIds, 
         return new MessageEnvelope("", [], null, text);
     }
 
-    /// <summary>The short name of a message type.</summary>
-    public static string TypeOf(string urn) =>
+    /// <summary>The name of a message type without its namespace.</summary>
+    public static string NameOf(string type) => type.Split(':')[^1];
+
+    static string TypeOf(string urn) =>
         urn.StartsWith(TypePrefix, StringComparison.Ordinal) ? urn[TypePrefix.Length..] : urn;
 
     /// <summary>The property orderId or orderIds, which every message about orders has.</summary>

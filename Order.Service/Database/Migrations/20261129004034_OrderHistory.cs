@@ -40,7 +40,8 @@ namespace Orders.Database.Migrations
 
             // Like the ledger: rows are only added.
             migrationBuilder.Sql("""
-                alter table order_transitions set (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)
+                alter table order_transitions set (
+                    autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)
                 """);
             migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
             migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("record_order_transitions.sql"));

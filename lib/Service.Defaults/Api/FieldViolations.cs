@@ -55,11 +55,17 @@ public sealed class FieldViolations
     public Guid? OptionalId(string? text, string field) => string.IsNullOrEmpty(text) ? null : Id(text, field);
 
     /// <summary>Reads a page size (AIP-158): 0 is the default of 50, and more than 1,000 is 1,000.</summary>
-    public int PageSize(int size)
+    public int PageSize(int size) => Limit(size, "page_size", DefaultPageSize);
+
+    /// <summary>Reads how many of something a client wants at most; more than the maximum is the maximum.</summary>
+    /// <param name="value">The number; 0 is the default, and a negative one adds a violation.</param>
+    /// <param name="field">The field's name.</param>
+    /// <param name="defaultValue">The default.</param>
+    public int Limit(int value, string field, int defaultValue)
     {
-        if (size < 0)
-            Add("page_size", "must not be negative");
-        return size == 0 ? DefaultPageSize : Math.Min(size, MaxPageSize);
+        if (value < 0)
+            Add(field, "must not be negative");
+        return value == 0 ? defaultValue : Math.Min(value, MaxPageSize);
     }
 
     /// <summary>Reads an optional time; null if it is missing or adds a violation.</summary>

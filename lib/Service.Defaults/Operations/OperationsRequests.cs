@@ -7,21 +7,6 @@ namespace Service.Defaults;
 /// <summary>Reads the fields that requests of operators have in common.</summary>
 public static class OperationsRequests
 {
-    /// <summary>Reads the maximum number of something; more than the limit is the limit.</summary>
-    /// <param name="violations">Receives a violation if the number is negative.</param>
-    /// <param name="value">The number; 0 is the default.</param>
-    /// <param name="field">The field's name.</param>
-    /// <param name="defaultValue">The default.</param>
-    /// <param name="limit">The limit.</param>
-    public static int Count(this FieldViolations violations, int value, string field, int defaultValue,
-        int limit = 1000)
-    {
-        ArgumentNullException.ThrowIfNull(violations);
-        if (value < 0)
-            violations.Add(field, "must not be negative");
-        return value == 0 ? defaultValue : Math.Min(value, limit);
-    }
-
     /// <summary>Reads ids; none twice.</summary>
     public static Guid[] Ids(this FieldViolations violations, IReadOnlyList<string> texts, string field, int limit)
     {

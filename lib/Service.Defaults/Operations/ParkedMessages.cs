@@ -19,7 +19,7 @@ sealed partial class ParkedMessages<TDbContext>(TDbContext db, DatabaseClock<TDb
         CancellationToken cancellationToken)
     {
         var violations = new FieldViolations();
-        var size = violations.Count(request.PageSize, "page_size", DefaultPageSize);
+        var size = violations.Limit(request.PageSize, "page_size", DefaultPageSize);
         var after = tokens.Read<Guid>(request.PageToken, Filter, violations);
         violations.ThrowIfAny();
 

@@ -25,8 +25,7 @@ static class CsvRecords
 
     static string[] Values(FieldDescriptor field, object? value) => value switch
     {
-        Money money => [(money.Units + money.Nanos / 1_000_000_000m).ToString("0.####", CultureInfo.InvariantCulture),
-            money.CurrencyCode],
+        Money money => [money.DecimalValue.ToString("0.####", CultureInfo.InvariantCulture), money.CurrencyCode],
         Timestamp time => [JsonSerializer.Serialize(time.ToDateTime()).Trim('"')],
         null when IsMoney(field) => ["", ""],
         _ => [Convert.ToString(value, CultureInfo.InvariantCulture) ?? ""],

@@ -58,7 +58,7 @@ sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, Cancell
     /// <summary>An amount with its currency.</summary>
     public static string Text(Google.Type.Money? money) => money == null ? ""
         : string.Create(System.Globalization.CultureInfo.InvariantCulture,
-            $"{money.Units + money.Nanos / 1_000_000_000m:0.####} {money.CurrencyCode}");
+            $"{money.DecimalValue:0.####} {money.CurrencyCode}");
 
     /// <summary>The option by which an operator says why something is changed.</summary>
     public static Option<string> ReasonOption() => new("--reason")
