@@ -141,8 +141,8 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
     public override async Task<V1.Reservation> GetReservation(GetReservationRequest request, ServerCallContext context)
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
-        var reservation = await db.Reservations.AsNoTracking()
-            .SingleOrDefaultAsync(x => x.OrderId == orderId, context.CancellationToken);
+        var reservation = await db.AllReservations.SingleOrDefaultAsync(
+            x => x.OrderId == orderId, context.CancellationToken);
         return reservation?.ToProto() ?? throw RpcErrors.NotFound("reservation", orderId);
     }
 

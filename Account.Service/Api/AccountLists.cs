@@ -47,7 +47,7 @@ sealed class AccountLists(AccountDbContext db, PageTokens tokens)
         var after = tokens.Read<Guid>(request.PageToken, filter, violations);
         violations.ThrowIfAny();
 
-        var query = db.Reservations.AsNoTracking();
+        var query = db.AllReservations;
         if (accountId != null)
             query = query.Where(x => x.AccountId == accountId);
         if (after is { } last)
@@ -86,9 +86,9 @@ sealed class AccountLists(AccountDbContext db, PageTokens tokens)
     Task<string[]> FindStatusesAsync(Guid accountId, CancellationToken cancellationToken) =>
         db.Database.SqlQuery<string>($"""
             with recursive statuses (status) as (
-                select min(status) from reservations where account_id = {accountId}
+                select min(status) from all_reservations where account_id = {accountId}
                 union all
-                select (select min(r.status) from reservations r
+                select (select min(r.status) from all_reservations r
                     where r.account_id = {accountId} and r.status > s.status)
                 from statuses s where s.status is not null
             )
@@ -111,7 +111,7 @@ sealed class AccountLists(AccountDbContext db, PageTokens tokens)
         var account = await db.Accounts.AsNoTracking()
             .SingleOrDefaultAsync(x => x.AccountId == accountId, cancellationToken)
             ?? throw RpcErrors.NotFound("account", accountId);
-        var query = db.LedgerEntries.AsNoTracking().Where(x => x.AccountId == accountId);
+        var query = db.AllLedgerEntries.Where(x => x.AccountId == accountId);
         if (after is { } last)
             query = query.Where(x => x.EntryId < last);
         var page = await query.OrderByDescending(x => x.EntryId).Take(size + 1).ToListAsync(cancellationToken);

@@ -25,8 +25,16 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
     /// <summary>The reservations, one per order.</summary>
     public DbSet<Reservation> Reservations => Set<Reservation>();
 
-    /// <summary>The ledger: every change of every balance.</summary>
+    /// <summary>The reservations with the archived ones, to be read only.</summary>
+    public IQueryable<Reservation> AllReservations =>
+        Reservations.FromSql($"select * from all_reservations").AsNoTracking();
+
+    /// <summary>The ledger: every change of every balance, without those for archived reservations.</summary>
     public DbSet<LedgerEntry> LedgerEntries => Set<LedgerEntry>();
+
+    /// <summary>The whole ledger, to be read only.</summary>
+    public IQueryable<LedgerEntry> AllLedgerEntries =>
+        LedgerEntries.FromSql($"select * from all_ledger_entries").AsNoTracking();
 
     /// <summary>The keys of the page tokens.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();

@@ -12,6 +12,20 @@ namespace Accounts;
 /// </summary>
 public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, FundsDecision>
 {
+    const string ReadReservations = """
+        select order_id, account_id, amount, currency, status, reason, create_time, update_time
+        from reservations where order_id = any($1)
+        """;
+
+    /// <summary>
+    /// Reads the reservations of old orders, too, which can be archived: a command that comes after months, such as a
+    /// replayed one, must find them. One statement for both tables sees each of them exactly once.
+    /// </summary>
+    const string ReadAllReservations = """
+        select order_id, account_id, amount, currency, status, reason, create_time, update_time
+        from all_reservations where order_id = any($1)
+        """;
+
     /// <summary>
     /// Locks the accounts until the transaction ends, then reads the orders' reservations. Accounts are locked in the
     /// order of their ids, so that two replicas cannot deadlock.
@@ -27,10 +41,10 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
             select account_id, currency, available, held, captured, create_time, update_time
             from accounts where account_id = any($1) order by account_id for no key update
             """, requests.Select(x => x.AccountId).Distinct().ToArray()));
-        batch.BatchCommands.Add(BatchSql.Command("""
-            select order_id, account_id, amount, currency, status, reason, create_time, update_time
-            from reservations where order_id = any($1)
-            """, requests.Select(x => x.OrderId).Distinct().ToArray()));
+        var orders = requests.Select(x => x.OrderId).Distinct().ToArray();
+        var firstYoung = OrderId.First(time.UtcNow() - ArchiveOptions.MinAge / 2);
+        batch.BatchCommands.Add(BatchSql.Command(
+            orders.All(x => x >= firstYoung) ? ReadReservations : ReadAllReservations, orders));
     }
 
     /// <inheritdoc />

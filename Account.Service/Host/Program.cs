@@ -8,6 +8,7 @@ builder.AddOperations();
 builder.AddAccountApi();
 builder.AddAccountOperations();
 builder.AddDatabase<AccountDbContext>();
+builder.AddArchive();
 builder.AddFunds();
 
 var app = builder.Build();

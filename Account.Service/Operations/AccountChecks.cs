@@ -25,7 +25,7 @@ sealed class AccountChecks(NpgsqlDataSource database)
                     case when kind = 'Hold' then amount when kind in ('Release', 'Capture') then -amount else 0 end
                         as held,
                     case when kind = 'Capture' then amount else 0 end as captured
-                from ledger_entries where ledger_entries.account_id = a.account_id window w as (order by entry_id)
+                from all_ledger_entries entry where entry.account_id = a.account_id window w as (order by entry_id)
             ) as x) as e
         order by account_id
         """;

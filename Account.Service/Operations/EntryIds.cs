@@ -8,10 +8,10 @@ namespace Accounts;
 /// </summary>
 sealed class EntryIds(NpgsqlDataSource database)
 {
-    const string Last = "select entry_id from ledger_entries order by entry_id desc limit 1";
+    const string Last = "select entry_id from all_ledger_entries order by entry_id desc limit 1";
 
     const string At = """
-        select entry_id, create_time from ledger_entries where entry_id <= $1 order by entry_id desc limit 1
+        select entry_id, create_time from all_ledger_entries where entry_id <= $1 order by entry_id desc limit 1
         """;
 
     /// <summary>

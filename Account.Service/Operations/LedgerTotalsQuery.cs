@@ -14,7 +14,7 @@ sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
         select currency, coalesce(sum(available_after), 0), coalesce(sum(held_after), 0),
             coalesce(sum(captured_after), 0)
         from accounts a left join lateral (
-            select available_after, held_after, captured_after from ledger_entries e
+            select available_after, held_after, captured_after from all_ledger_entries e
             where e.account_id = a.account_id and e.entry_id <= $1 order by e.entry_id desc limit 1) as last on true
         group by currency order by currency
         """;
@@ -26,12 +26,12 @@ sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
         """;
 
     const string Movements = """
-        select currency, kind, sum(amount) from ledger_entries e join accounts using (account_id)
+        select currency, kind, sum(amount) from all_ledger_entries e join accounts using (account_id)
         where entry_id > $1 and entry_id <= $2 and e.create_time >= $3 and e.create_time < $4 group by currency, kind
         """;
 
     const string Rejections = """
-        select currency, count(*) from reservations
+        select currency, count(*) from all_reservations
         where status = 'Rejected' and order_id >= $1 and order_id <= $2 and create_time >= $3 and create_time < $4
         group by currency
         """;

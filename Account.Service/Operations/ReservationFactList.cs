@@ -10,17 +10,18 @@ sealed class ReservationFactList(NpgsqlDataSource database)
 {
     const int MaxReservations = 1000;
 
-    static readonly string List = Query("order_id > $1 and order_id < $2 order by order_id limit $3");
+    static readonly string List = Query("reservations", "ledger_entries",
+        "order_id > $1 and order_id < $2 order by order_id limit $3");
 
-    static readonly string Get = Query("order_id = any ($1)");
+    static readonly string Get = Query("all_reservations", "all_ledger_entries", "order_id = any ($1)");
 
-    static string Query(string condition) => $"""
+    static string Query(string reservations, string entries, string condition) => $"""
         select order_id, account_id, status, amount, currency, create_time, update_time, held, released, captured
-        from (select * from reservations where {condition}) as r cross join lateral (
+        from (select * from {reservations} where {condition}) as r cross join lateral (
             select coalesce(sum(e.amount) filter (where e.kind = 'Hold'), 0) as held,
                 coalesce(sum(e.amount) filter (where e.kind = 'Release'), 0) as released,
                 coalesce(sum(e.amount) filter (where e.kind = 'Capture'), 0) as captured
-            from ledger_entries e where e.order_id = r.order_id) as entries
+            from {entries} e where e.order_id = r.order_id) as entries
         order by order_id
         """;
 

@@ -15,10 +15,9 @@ sealed class ReservationStories(AccountDbContext db)
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
         OrderSpanTag.Set(orderId);
-        var reservation = await db.Reservations.AsNoTracking()
-            .SingleOrDefaultAsync(x => x.OrderId == orderId, cancellationToken);
-        var entries = await db.LedgerEntries.AsNoTracking().Where(x => x.OrderId == orderId).ToListAsync(
-            cancellationToken);
+        var reservation = await db.AllReservations.SingleOrDefaultAsync(
+            x => x.OrderId == orderId, cancellationToken);
+        var entries = await db.AllLedgerEntries.Where(x => x.OrderId == orderId).ToListAsync(cancellationToken);
         return new ReservationStory
         {
             Reservation = reservation == null ? null : ToRecord(reservation),

@@ -58,8 +58,12 @@ sealed class KnownRequests(NpgsqlDataSource database)
 
     async Task<Dictionary<Guid, Guid>> FindAsync(Guid[] requestIds)
     {
-        await using var command = database.CreateCommand(
-            "select request_id, order_id from unnest($1) as repeated (request_id) join orders using (request_id)");
+        await using var command = database.CreateCommand("""
+            select request_id, order_id from unnest($1) as repeated (request_id) join orders using (request_id)
+            union
+            select request_id, order_id
+            from unnest($1) as repeated (request_id) join archived_requests using (request_id)
+            """);
         command.Parameters.Add(new() { Value = requestIds });
         await using var rows = await command.ExecuteReaderAsync();
         var found = new Dictionary<Guid, Guid>();

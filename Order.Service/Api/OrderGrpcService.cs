@@ -52,9 +52,9 @@ sealed class OrderGrpcService(
             && PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
         {
             db.ChangeTracker.Clear();
-            var first = await db.Orders.AsNoTracking()
-                .SingleAsync(x => x.RequestId == requestId, context.CancellationToken);
-            return AnswerRepeated(newOrder, first);
+            var orderId = await knownRequests.FindOrderAsync(requestId, context.CancellationToken)
+                ?? throw new InvalidOperationException($"request {requestId} is known, but its order is not");
+            return AnswerRepeated(newOrder, await FindAsync(orderId, context.CancellationToken));
         }
     }
 
@@ -100,7 +100,7 @@ sealed class OrderGrpcService(
         db.ChangeTracker.Clear(); // of a first attempt
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {orderId} for update")
-            .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+            .SingleOrDefaultAsync(cancellationToken) ?? await FindAsync(orderId, cancellationToken);
         if (order.CurrentState == nameof(OrderStateMachine.Cancelled))
             return order.ToProto(); // a repeated call
         var status = OrderMapping.ToStatus(order.CurrentState);
@@ -126,6 +126,5 @@ sealed class OrderGrpcService(
     }
 
     async Task<OrderState> FindAsync(Guid orderId, CancellationToken cancellationToken) =>
-        await db.Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
-        ?? throw RpcErrors.NotFound("order", orderId);
+        await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
 }

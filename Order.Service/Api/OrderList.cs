@@ -29,7 +29,7 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
         var after = tokens.Read<Guid>(request.PageToken, filter, violations);
         violations.ThrowIfAny();
 
-        var query = db.Orders.AsNoTracking();
+        var query = db.AllOrders;
         if (accountId != null)
             query = query.Where(x => x.AccountId == accountId);
         if (start is { } from)
@@ -71,9 +71,10 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
     Task<string[]> FindStatesAsync(Guid accountId, CancellationToken cancellationToken) =>
         db.Database.SqlQuery<string>($"""
             with recursive states (state) as (
-                select min(current_state) from orders where account_id = {accountId}
+                select min(current_state) from all_orders where account_id = {accountId}
                 union all
-                select (select min(current_state) from orders where account_id = {accountId} and current_state > state)
+                select (select min(current_state) from all_orders
+                    where account_id = {accountId} and current_state > state)
                 from states where state is not null
             )
             select state as "Value" from states where state is not null

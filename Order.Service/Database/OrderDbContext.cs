@@ -13,8 +13,20 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
     /// <summary>The orders, which are the saga instances.</summary>
     public DbSet<OrderState> Orders => Set<OrderState>();
 
+    /// <summary>The orders with the archived ones, to be read only.</summary>
+    public IQueryable<OrderState> AllOrders => Orders.FromSql($"select * from all_orders").AsNoTracking();
+
     /// <summary>The transitions of the orders; the database writes them itself.</summary>
     public DbSet<OrderTransition> OrderTransitions => Set<OrderTransition>();
+
+    /// <summary>The transitions with those of archived orders, to be read only.</summary>
+    public IQueryable<OrderTransition> AllOrderTransitions =>
+        OrderTransitions.FromSql($"select * from all_order_transitions").AsNoTracking();
+
+    /// <summary>Reads an order that may be archived; null if it does not exist.</summary>
+    public async Task<OrderState?> FindOrderAsync(Guid orderId, CancellationToken cancellationToken) =>
+        await Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
+        ?? await AllOrders.SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken);
 
     /// <summary>The keys of the page tokens.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();

@@ -9,6 +9,7 @@ builder.AddOrderApi();
 builder.AddOrderOperations();
 builder.AddWarmUpCalls(OrderWarmUp.Calls);
 builder.AddDatabase<OrderDbContext>();
+builder.AddArchive();
 builder.AddOrderSaga();
 builder.AddAdmission();
 builder.AddOrderWatcher();

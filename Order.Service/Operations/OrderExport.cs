@@ -12,7 +12,7 @@ sealed class OrderExport(
 {
     const string Query = """
         select order_id, account_id, current_state, reason, total, currency, create_time, update_time, request_id
-        from orders
+        from all_orders
         where order_id > $1 and order_id >= $2 and order_id <= $3 and create_time >= $4 and create_time < $5
         order by order_id
         """;

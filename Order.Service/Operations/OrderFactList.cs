@@ -51,7 +51,7 @@ sealed class OrderFactList(OrderDbContext db)
         {
             Orders =
             {
-                await ReadAsync(db.Orders.AsNoTracking().Where(x => ids.Contains(x.CorrelationId))
+                await ReadAsync(db.AllOrders.Where(x => ids.Contains(x.CorrelationId))
                     .OrderBy(x => x.CorrelationId), cancellationToken),
             },
         };

@@ -16,10 +16,8 @@ sealed class OrderStories(OrderDbContext db, IOptions<SagaOptions> options, Data
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
         OrderSpanTag.Set(orderId);
-        var order = await db.Orders.AsNoTracking()
-            .SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
-            ?? throw RpcErrors.NotFound("order", orderId);
-        var transitions = await db.OrderTransitions.AsNoTracking().Where(x => x.OrderId == orderId)
+        var order = await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+        var transitions = await db.AllOrderTransitions.Where(x => x.OrderId == orderId)
             .OrderBy(x => x.Sequence).ToListAsync(cancellationToken);
         return new OrderStory
         {

@@ -8,7 +8,7 @@ namespace Orders;
 sealed class OrderTotalsQuery(NpgsqlDataSource database)
 {
     const string Query = """
-        select currency, current_state, coalesce(reason, ''), count(*), sum(total) from orders
+        select currency, current_state, coalesce(reason, ''), count(*), sum(total) from all_orders
         where order_id >= $1 and order_id <= $2 and create_time >= $3 and create_time < $4
         group by 1, 2, 3 order by 1, 2, 3
         """;

@@ -44,6 +44,5 @@ sealed class OrderStream(OrderDbContext db, OrderWatcher watcher, ServiceDrain d
     }
 
     async Task<Order> ReadAsync(Guid orderId, CancellationToken cancellationToken) =>
-        (await db.Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
-            ?? throw RpcErrors.NotFound("order", orderId)).ToProto();
+        (await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId)).ToProto();
 }

@@ -9,6 +9,7 @@ using Npgsql;
 using Saga.Servers;
 using Saga.Services;
 using Saga.Tests.Support;
+using Service.Defaults;
 using V1 = Accounts.V1;
 
 namespace Saga.Tests.Accounts;
@@ -111,6 +112,38 @@ public sealed class When_funds_commands_are_concurrent
         Assert.That(decisions, Has.None.Property(nameof(FundsDecision.IsPostponed)).True);
         Assert.That(await CountReservationsAsync(account, ReservationStatus.Captured), Is.EqualTo(3));
     }
+
+    [Test]
+    public async Task Should_find_a_reservation_that_is_archived()
+    {
+        var account = await OpenAccountAsync(10);
+        var order = OrderId.New(DateTime.UtcNow.AddDays(-400));
+        FundsCommand[] commands =
+        [
+            FundsCommand.Of(new ReserveFunds(order, account, 4, "EUR")),
+            FundsCommand.Of(new OrderConfirmed(order, account)),
+        ];
+        await DecideAsync(commands);
+        await QueryAsync(db => db.Database.ExecuteSqlAsync($"""
+            update reservations set update_time = update_time - interval '400 days' where order_id = {order};
+            select archive_finished(now() - interval '1 day', '00000000-0000-0000-0000-000000000000', 10)
+            """));
+        Assert.That(await CountReservationsAsync(account), Is.Zero);
+
+        var decisions = await DecideAsync(commands);
+        Assert.That(decisions.Select(x => x.Answer),
+            Is.EqualTo(new object[] { new FundsReserved(order), new FundsCaptured(order) }));
+        Assert.That(await CountReservationsAsync(account), Is.Zero);
+        Assert.That(await ReadBalancesAsync(account), Is.EqualTo((6m, 0m)));
+        Assert.That(await QueryAsync(db => db.AllLedgerEntries.CountAsync(x => x.OrderId == order)), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Should_not_archive_what_is_younger_than_a_day() => Assert.That(() => QueryAsync(db =>
+            db.Database.ExecuteSqlAsync($"""
+                select archive_finished(now() - interval '23 hours', '00000000-0000-0000-0000-000000000000', 10)
+                """)),
+        Throws.TypeOf<PostgresException>().With.Message.Contains("within a day"));
 
     /// <summary>Runs the step for one group, and stores its decisions.</summary>
     async Task<IReadOnlyList<FundsDecision>> DecideAsync(IReadOnlyList<FundsCommand> commands)

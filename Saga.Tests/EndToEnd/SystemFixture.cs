@@ -186,6 +186,14 @@ public abstract class SystemFixture
         }, MaxWait, () => $"{available} available, {held} held, {captured} captured: {account}");
     }
 
+    protected Task WaitUntilSettledAsync(params string[] ids) => Wait.UntilAsync(async () => await CountAsync(
+        System.OrderDatabase, "select count(*) from orders where resend_time is null and order_id in "
+        + $"('{string.Join("', '", ids)}')") == ids.Length, MaxWait, () => "the funds to be captured");
+
+    /// <summary>Expects a call to fail with a status.</summary>
+    protected static NUnit.Framework.Constraints.IResolveConstraint ThrowsStatus(StatusCode status) =>
+        Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(status);
+
     /// <summary>Repeats a call until it is rejected because the service is overloaded.</summary>
     protected static async Task<RpcException> UntilRejectedAsync(Func<Task> call)
     {

@@ -7,15 +7,16 @@ namespace Saga.Audit;
 /// </summary>
 sealed class OrderChecks(NpgsqlDataSource orders, NpgsqlDataSource accounts, AuditFindings findings)
 {
-    const string Orders = "select order_id, current_state, total, currency, account_id from orders order by order_id";
+    const string Orders =
+        "select order_id, current_state, total, currency, account_id from all_orders order by order_id";
 
     const string Reservations = """
         select r.order_id, r.status, r.amount, r.currency, r.account_id,
             coalesce(sum(e.amount) filter (where e.kind = 'Hold'), 0),
             coalesce(sum(e.amount) filter (where e.kind = 'Release'), 0),
             coalesce(sum(e.amount) filter (where e.kind = 'Capture'), 0)
-        from reservations r left join ledger_entries e on e.order_id = r.order_id
-        group by r.order_id order by r.order_id
+        from all_reservations r left join all_ledger_entries e on e.order_id = r.order_id
+        group by r.order_id, r.status, r.amount, r.currency, r.account_id order by r.order_id
         """;
 
     /// <summary>Merges the sorted orders and reservations of both databases.</summary>

@@ -323,9 +323,6 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
             .ResponseAsync, ThrowsStatus(StatusCode.InvalidArgument));
     }
 
-    static NUnit.Framework.Constraints.IResolveConstraint ThrowsStatus(StatusCode status) =>
-        Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(status);
-
     Task<OrderStory> StoryAsync(string id, OrderOperations.OrderOperationsClient? client = null) =>
         (client ?? Operator).GetOrderStoryAsync(new() { OrderId = id }).ResponseAsync;
 
@@ -373,8 +370,4 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
         select id::uuid, '{{state}}', '{{account}}', '[{"Sku": "book", "Quantity": 1, "UnitPrice": 10}]', 10, 'EUR',
             now(), now(), now() + interval '1 hour' from unnest(array['{{string.Join("', '", ids)}}']) as id
         """);
-
-    Task WaitUntilSettledAsync(params string[] ids) => Wait.UntilAsync(async () => await CountAsync(
-        System.OrderDatabase, "select count(*) from orders where resend_time is null and order_id in "
-        + $"('{string.Join("', '", ids)}')") == ids.Length, MaxWait, () => "the funds to be captured");
 }

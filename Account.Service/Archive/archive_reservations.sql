@@ -1,0 +1,108 @@
+-- The archive of reservations: settled reservations and the ledger entries of their orders. Deposits stay where they
+-- are: their request ids keep a repeated deposit from a second effect.
+-- To change an existing database, add a migration that replaces what changes.
+create table reservations_archive (
+    order_id uuid not null,
+    account_id uuid not null,
+    amount numeric(19, 4) not null,
+    currency char(3) not null,
+    status varchar(10) not null,
+    reason varchar(20),
+    create_time timestamptz not null,
+    update_time timestamptz not null,
+    primary key (order_id)
+) partition by range (order_id);
+create index on reservations_archive (status, order_id);
+create index on reservations_archive (account_id, status, order_id);
+
+create table ledger_entries_archive (
+    entry_id bigint not null,
+    account_id uuid not null,
+    order_id uuid not null,
+    kind varchar(10) not null,
+    amount numeric(19, 4) not null,
+    available_after numeric(19, 4) not null,
+    held_after numeric(19, 4) not null,
+    captured_after numeric(19, 4) not null,
+    create_time timestamptz not null,
+    primary key (order_id, kind)
+) partition by range (order_id);
+create index on ledger_entries_archive (entry_id);
+create index on ledger_entries_archive (account_id, entry_id);
+
+create view all_reservations as
+    select order_id, account_id, amount, currency, status, reason, create_time, update_time from reservations
+    union all
+    select order_id, account_id, amount, currency, status, reason, create_time, update_time from reservations_archive;
+
+create view all_ledger_entries as
+    select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after, request_id,
+        create_time
+    from ledger_entries
+    union all
+    select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after, null,
+        create_time
+    from ledger_entries_archive;
+
+-- Moves the next settled reservations to the archive: those behind an order id, whose last change is older than a time.
+-- Returns their number and the last of their ids, which is null if there are none. Of several replicas, one archives at
+-- a time.
+create function archive_finished(before timestamptz, after_id uuid, max_rows integer,
+    out moved integer, out last_id uuid) language plpgsql security definer set search_path from current as $$
+declare
+    ids uuid[];
+begin
+    if before > now() - interval '1 day' then
+        raise exception 'a reservation is not archived within a day: its messages can come again';
+    end if;
+    moved := 0;
+    if not pg_try_advisory_xact_lock(hashtext('archive_finished')) then
+        return;
+    end if;
+    ids := array(select order_id from reservations
+        where order_id > after_id and order_id < first_order_id(before) and update_time < before
+            and status in ('Captured', 'Released', 'Rejected')
+        order by order_id limit max_rows for update skip locked);
+    moved := cardinality(ids);
+    if moved = 0 then
+        return;
+    end if;
+    last_id := ids[moved];
+    perform add_archive_partition(archive, month)
+    from unnest(array['reservations_archive', 'ledger_entries_archive']) as archive,
+        (select distinct month_of_order(id) as month from unnest(ids) as id) as months;
+    insert into reservations_archive (order_id, account_id, amount, currency, status, reason, create_time, update_time)
+    select order_id, account_id, amount, currency, status, reason, create_time, update_time
+    from reservations where order_id = any (ids);
+    insert into ledger_entries_archive (entry_id, account_id, order_id, kind, amount, available_after, held_after,
+        captured_after, create_time)
+    select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after, create_time
+    from ledger_entries where order_id = any (ids);
+    delete from ledger_entries where order_id = any (ids);
+    delete from reservations where order_id = any (ids);
+end $$;
+
+-- An entry can leave the ledger's table only if the archive has the same row.
+create or replace function refuse_ledger_change() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' then
+        if not exists (
+            select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after,
+                request_id, create_time from deleted
+            except
+            select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after,
+                null, create_time from ledger_entries_archive
+            where order_id = any (array(select order_id from deleted))) then
+            return null;
+        end if;
+    end if;
+    raise exception 'ledger entries are never changed or deleted';
+end $$;
+drop trigger ledger_is_append_only on ledger_entries;
+create trigger ledger_is_append_only before update or truncate on ledger_entries
+    for each statement execute function refuse_ledger_change();
+create trigger ledger_entries_are_not_lost after delete on ledger_entries referencing old table as deleted
+    for each statement execute function refuse_ledger_change();
+
+select guard_archive('reservations_archive');
+select guard_archive('ledger_entries_archive');
