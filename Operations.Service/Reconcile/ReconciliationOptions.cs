@@ -17,11 +17,11 @@ sealed class ReconciliationOptions
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan RecheckDelay { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How many orders, reservations or accounts are compared at once. Default: 500.</summary>
+    /// <summary>How many orders, reservations or accounts are compared at once. Default: 1,000.</summary>
     [Range(1, 1000)]
-    public int PageSize { get; set; } = 500;
+    public int PageSize { get; set; } = 1000;
 
-    /// <summary>The pause between two pages, which limits the load on both services. Default: 0.5 s.</summary>
+    /// <summary>The pause between two pages, which limits the load on both services. Default: one second.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
-    public TimeSpan Pause { get; set; } = TimeSpan.FromMilliseconds(500);
+    public TimeSpan Pause { get; set; } = TimeSpan.FromSeconds(1);
 }

@@ -8,6 +8,7 @@ var root = new RootCommand("Runs the order saga, measures it, injects faults, an
     LoadCommandLine.Sweep(),
     LoadCommandLine.Overload(),
     LoadCommandLine.Snapshot(),
+    LoadCommandLine.Reconciliation(),
     LoadCommandLine.Recovery(),
     LoadCommandLine.Compare(),
     AttackCommandLine.Attack(),

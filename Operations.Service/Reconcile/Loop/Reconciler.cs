@@ -15,6 +15,7 @@ sealed partial class Reconciler(Comparison comparison, ReconciliationStore store
     static readonly TimeSpan LongPause = TimeSpan.FromSeconds(2);
 
     readonly LogLimit _failures = new(time);
+    Guid _lastRechecked;
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.WhenAll(
         RepeatAsync("RecentOrders", comparison.OrdersAsync, stoppingToken),
@@ -69,7 +70,7 @@ sealed partial class Reconciler(Comparison comparison, ReconciliationStore store
 
     async Task<bool> RecheckReportedAsync(CancellationToken cancellationToken)
     {
-        var reported = await store.ListAsync(ReconciliationStore.MaxReported, cancellationToken);
+        var reported = await store.NextAsync(_lastRechecked, cancellationToken);
         var existing = (await ExistingAsync(reported.Select(x => (x.SubjectId, x.Kind)), cancellationToken))
             .Select(x => (x.SubjectId, x.Kind)).ToHashSet();
         foreach (var row in reported.Where(x => !existing.Contains((x.SubjectId, x.Kind))))
@@ -77,6 +78,8 @@ sealed partial class Reconciler(Comparison comparison, ReconciliationStore store
             await store.RemoveAsync(row, cancellationToken);
             LogMended(row.Kind.ToString(), row.SubjectId);
         }
+
+        _lastRechecked = reported.Count == 0 ? Guid.Empty : reported[^1].SubjectId;
 
         return false;
     }

@@ -8,8 +8,11 @@ namespace Operations;
 /// <summary>Keeps how far reconciliation has come, and what it has found.</summary>
 sealed class ReconciliationStore(IServiceScopeFactory scopes, TimeProvider time)
 {
-    /// <summary>How many mismatches are compared again and again; the oldest first.</summary>
-    public const int MaxReported = 1000;
+    /// <summary>How many mismatches a caller gets at most; the oldest first.</summary>
+    const int MaxReported = 1000;
+
+    /// <summary>How many mismatches are compared again at once.</summary>
+    const int MaxPage = 1000;
 
     const int DefaultMismatches = 100;
 
@@ -80,8 +83,22 @@ sealed class ReconciliationStore(IServiceScopeFactory scopes, TimeProvider time)
         db.Mismatches.Where(x => x.SubjectId == row.SubjectId && x.Kind == row.Kind)
             .ExecuteDeleteAsync(cancellationToken));
 
+    /// <summary>The next mismatches by subject, with all of each subject; the first ones after the last.</summary>
+    /// <param name="after">The last subject of the page before.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public async Task<List<MismatchRow>> NextAsync(Guid after, CancellationToken cancellationToken)
+    {
+        var page = await WithContextAsync(db => db.Mismatches.AsNoTracking().Where(x => x.SubjectId > after)
+            .OrderBy(x => x.SubjectId).Take(MaxPage).ToListAsync(cancellationToken));
+        if (page.Count == 0 && after != Guid.Empty)
+            return await NextAsync(Guid.Empty, cancellationToken);
+        if (page.Count == MaxPage)
+            page.RemoveAll(x => x.SubjectId == page[^1].SubjectId);
+        return page;
+    }
+
     /// <summary>The mismatches, the oldest first.</summary>
-    public Task<List<MismatchRow>> ListAsync(int max, CancellationToken cancellationToken) => WithContextAsync(db =>
+    Task<List<MismatchRow>> ListAsync(int max, CancellationToken cancellationToken) => WithContextAsync(db =>
         db.Mismatches.AsNoTracking().OrderBy(x => x.FindTime).Take(max).ToListAsync(cancellationToken));
 
     /// <summary>The number of mismatches of each kind.</summary>

@@ -102,21 +102,51 @@ public sealed partial class When_an_operator_looks_after_orders
                 """);
         }
 
-        async Task<List<AccountDifference>> CheckAsync()
-        {
-            var (found, after, total) = (new List<AccountDifference>(), "", 0);
-            while (true)
-            {
-                var page = await AccountOperator.CheckAccountsAsync(new() { AfterAccountId = after, PageSize = 2 });
-                if (page.Checked == 0)
-                    break;
-                (after, total) = (page.LastAccountId, total + page.Checked);
-                found.AddRange(page.Differences);
-            }
+    }
 
-            Assert.That(total, Is.EqualTo(await CountAsync(System.AccountDatabase, "select count(*) from accounts")));
-            return found;
+    [Test]
+    public async Task Should_continue_a_replay_behind_the_entries_that_were_replayed()
+    {
+        var account = await OpenAccountAsync(100);
+        await AssertConfirmedAsync(await PlaceOrdersAsync(50, account));
+        await WaitForBalancesAsync(account, available: 50, held: 0, captured: 50);
+        Assert.That(await CheckAsync(), Is.Empty);
+        var id = $"account_id = '{account}'";
+        Assert.That(await CountAsync(System.AccountDatabase, $"select count(*) from ledger_checks where {id}"),
+            Is.EqualTo(1));
+
+        await AssertConfirmedAsync(await PlaceOrderAsync(account, 1));
+        await WaitForBalancesAsync(account, available: 49, held: 0, captured: 51);
+        Assert.That(await CheckAsync(), Is.Empty);
+        await ChangeAsync($"update accounts set captured = 52 where {id}");
+        Assert.That((await CheckAsync()).Single().Difference, Does.Contain("captured is 52").And.Contains("to 51"));
+        await ChangeAsync($"update accounts set captured = 51 where {id}");
+        await ChangeAsync($"update ledger_entries set amount = 2 where {id} and kind = 'Deposit'");
+        Assert.That(await CheckAsync(), Is.Empty, "an entry that was replayed a moment ago");
+        await ChangeAsync($"update ledger_checks set full_time = full_time - interval '1 day' where {id}");
+        Assert.That((await CheckAsync()).Single().AccountId, Is.EqualTo(account));
+        await ChangeAsync($"update ledger_entries set amount = 100 where {id} and kind = 'Deposit'");
+        Assert.That(await CheckAsync(), Is.Empty);
+
+        Task ChangeAsync(string sql) =>
+            ExecuteAsync(System.AccountDatabase, $"set session_replication_role = replica; {sql}");
+    }
+
+    /// <summary>Replays the ledgers of all accounts.</summary>
+    async Task<List<AccountDifference>> CheckAsync()
+    {
+        var (found, after, total) = (new List<AccountDifference>(), "", 0);
+        while (true)
+        {
+            var page = await AccountOperator.CheckAccountsAsync(new() { AfterAccountId = after, PageSize = 2 });
+            if (page.Checked == 0)
+                break;
+            (after, total) = (page.LastAccountId, total + page.Checked);
+            found.AddRange(page.Differences);
         }
+
+        Assert.That(total, Is.EqualTo(await CountAsync(System.AccountDatabase, "select count(*) from accounts")));
+        return found;
     }
 
     [Test]

@@ -78,6 +78,22 @@ static class LoadCommandLine
         return command;
     }
 
+    public static Command Reconciliation()
+    {
+        var command = new Command("reconciliation", "Offers orders with and without Operations.Service in turn, then "
+            + "plants mismatches, and waits until they are found; --grow makes the orders among which they are.");
+        var seconds = CliOptions.Positive("--seconds", "The time of each turn.", 60);
+        var rate = CliOptions.Positive("--rate", "Orders per second.", 500);
+        command.Add(seconds);
+        command.Add(rate);
+        var target = new TargetOptions(defaultOrders: 1000);
+        target.AddTo(command, target.Repeat);
+        command.SetAction(async (parsed, cancellationToken) =>
+            await new ReconciliationCommand(await target.ReadAsync(parsed, cancellationToken), parsed.GetValue(rate),
+                TimeSpan.FromSeconds(parsed.GetValue(seconds))).RunAsync(cancellationToken));
+        return command;
+    }
+
     public static Command Recovery()
     {
         var command = new Command("recovery",

@@ -21,4 +21,7 @@ sealed record LoadOptions(
 {
     /// <summary>Whether PostgreSQL measures its statements.</summary>
     public bool MeasureStatements { get; init; }
+
+    /// <summary>Whether the service for operators runs, too.</summary>
+    public bool WithOperations { get; init; }
 }

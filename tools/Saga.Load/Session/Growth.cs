@@ -6,7 +6,8 @@ namespace Saga.Load;
 /// <summary>Fills both databases with confirmed orders, as if they had been placed one after the other.</summary>
 static class Growth
 {
-    const int Accounts = 1000;
+    /// <summary>The number of accounts that paid the orders.</summary>
+    public const int Accounts = 1000;
 
     /// <summary>
     /// Inserts orders of one euro on a thousand accounts in turn; the accounts have no funds left afterwards.
@@ -55,6 +56,12 @@ static class Growth
             await ExecuteAsync(database, "vacuum analyze", cancellationToken);
         Console.WriteLine($"inserted {each * Accounts} finished orders in {start.Elapsed.TotalSeconds:F0} s");
     }
+
+    /// <summary>The id of the nth order.</summary>
+    public static Guid OrderId(int n) => Guid.Parse($"00000000-0000-7000-8000-{n:x12}");
+
+    /// <summary>The id of the nth account.</summary>
+    public static Guid AccountId(int n) => Guid.Parse($"00000000-0000-a000-8000-{n:x12}");
 
     /// <summary>The SQL of a UUID from a number: ordered by the number, and before every new id.</summary>
     static string Id(char version, string number) =>

@@ -1,5 +1,6 @@
 using Grpc.Net.Client;
 using Saga.Audit;
+using Saga.Services;
 using Spectre.Console;
 
 namespace Saga.Load;
@@ -22,6 +23,9 @@ sealed class LoadSession : IAsyncDisposable
     /// <summary>The connection strings of Order's and Account's databases, if they are known.</summary>
     public IReadOnlyList<string> Databases =>
         [.. new[] { _target.OrderDatabase, _target.AccountDatabase }.OfType<string>()];
+
+    /// <summary>The service for operators, if it runs.</summary>
+    public ServiceReplica? Operations => _target.Operations;
 
     /// <summary>
     /// Starts the system unless it runs already, fills the databases, opens the accounts, and warms up.

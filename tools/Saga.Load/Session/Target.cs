@@ -19,6 +19,9 @@ sealed class Target : IAsyncDisposable
     /// <summary>The services' process ids, if they were started here.</summary>
     public IReadOnlyDictionary<string, int> Services { get; init; } = new Dictionary<string, int>();
 
+    /// <summary>The service for operators, if it was started here.</summary>
+    public ServiceReplica? Operations { get; init; }
+
     /// <summary>Starts a system, unless the options have the services' addresses.</summary>
     public static async Task<Target> StartAsync(LoadOptions options, CancellationToken cancellationToken)
     {
@@ -48,12 +51,13 @@ sealed class Target : IAsyncDisposable
             var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
             {
                 Suffix = $"_load{Environment.ProcessId}",
+                WithOperations = options.WithOperations,
                 Settings = Environment.GetEnvironmentVariables().Cast<System.Collections.DictionaryEntry>()
                     .Where(x => ((string)x.Key).StartsWith("Messaging__", StringComparison.Ordinal))
                     .ToDictionary(x => (string)x.Key, x => (string)x.Value!),
             }, cancellationToken);
             return Of(servers, system, (system.Orders[0], system.OrderDatabase),
-                (system.Accounts[0], system.AccountDatabase), BrokerQueues.Of(system));
+                (system.Accounts[0], system.AccountDatabase), BrokerQueues.Of(system), system.Operations);
         }
         catch
         {
@@ -63,7 +67,7 @@ sealed class Target : IAsyncDisposable
     }
 
     static Target Of(IServers servers, IAsyncDisposable system, (ServiceReplica Process, string Database) order,
-        (ServiceReplica Process, string Database) account, BrokerQueues? broker) =>
+        (ServiceReplica Process, string Database) account, BrokerQueues? broker, ServiceReplica? operations = null) =>
         new()
         {
             Order = order.Process.GrpcAddress,
@@ -71,6 +75,7 @@ sealed class Target : IAsyncDisposable
             OrderDatabase = servers.Postgres.Admin(order.Database),
             AccountDatabase = servers.Postgres.Admin(account.Database),
             Broker = broker,
+            Operations = operations,
             Services = new Dictionary<string, int>
             {
                 ["order"] = order.Process.ProcessId,
