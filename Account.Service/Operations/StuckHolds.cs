@@ -44,6 +44,7 @@ sealed class StuckHolds(NpgsqlDataSource database, IOptions<FundsOptions> option
                 OrderIds = { row.GetFieldValue<Guid[]>(2).Select(x => $"{x}") },
                 Advice = "Check that Order runs and knows the orders. If it waits for their captures or releases, "
                     + "redrive them there; if it does not know them, reconcile.",
+                OlderThan = age.ToDuration(),
             });
         return response;
     }

@@ -33,6 +33,7 @@ static class OperationsApiExtensions
             .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()
             .AddHostedService<Reconciler>().AddHostedService<MismatchGauges>();
+        services.AddSingleton<StuckList>().AddSingleton<OverviewReader>().AddSingleton<OperatorActions>();
     }
 
     /// <summary>Maps <see cref="OperationsGrpcService" />, which also serves HTTP/JSON.</summary>

@@ -42,7 +42,8 @@ sealed partial class AuditTrail(IServiceScopeFactory scopes, TimeProvider time, 
         }
     }
 
-    static string TextOf(Exception error) =>
+    /// <summary>Says to operators why something has failed.</summary>
+    public static string TextOf(Exception error) =>
         error is RpcException rpc ? $"{rpc.StatusCode}: {rpc.Status.Detail}" : Reason.Of(error);
 
     async Task WriteAsync(OperatorAction action, Guid id, AuditOutcome outcome, long changed, string? detail,

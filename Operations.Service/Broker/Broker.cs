@@ -1,8 +1,11 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Messaging.RabbitMq;
 using Microsoft.Extensions.Options;
+using Operations.V1;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 using Service.Defaults;
@@ -15,6 +18,12 @@ namespace Operations;
 sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOptions<ManagementOptions> management)
 {
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
+    static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        NumberHandling = JsonNumberHandling.AllowReadingFromString,
+    };
 
     /// <summary>Opens a connection.</summary>
     /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the broker cannot be reached.</exception>
@@ -34,20 +43,39 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
 
     /// <summary>The names of all queues of the virtual host, sorted.</summary>
     /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
-    public async Task<IReadOnlyList<string>> ListQueuesAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<string>> ListQueuesAsync(CancellationToken cancellationToken) =>
+        [.. (await GetAsync<NamedQueue>("queues/{vhost}?columns=name", cancellationToken)).Select(x => x.Name)
+            .Order(StringComparer.Ordinal)];
+
+    /// <summary>The alarms of all nodes, such as <c>memory alarm on rabbit@host</c>.</summary>
+    /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
+    public async Task<IReadOnlyList<string>> ListAlarmsAsync(CancellationToken cancellationToken) =>
+        [.. from node in await GetAsync<Node>("nodes?columns=name,mem_alarm,disk_free_alarm", cancellationToken)
+            from alarm in new[] { node.MemAlarm ? "memory" : "", node.DiskFreeAlarm ? "disk" : "" }
+            where alarm != ""
+            select $"{alarm} alarm on {node.Name}"];
+
+    /// <summary>The processes of Order and Account that are connected, by service and host.</summary>
+    /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
+    public async Task<IReadOnlyList<Replica>> ListReplicasAsync(CancellationToken cancellationToken) =>
+        [.. (await GetAsync<Connection>("vhosts/{vhost}/connections?columns=client_properties,connected_at",
+                cancellationToken))
+            .Select(x => x.ToReplica()).OfType<Replica>().DistinctBy(x => (x.Service, x.Host, x.ProcessId))
+            .OrderBy(x => x.Service).ThenBy(x => x.Host).ThenBy(x => x.ProcessId)];
+
+    async Task<T[]> GetAsync<T>(string path, CancellationToken cancellationToken)
     {
         var factory = NewFactory();
         BrokerEndpoints.Read(options.CurrentValue, factory); // sets the credentials
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(management.Value.Management!,
-            $"api/queues/{Uri.EscapeDataString(factory.VirtualHost)}?columns=name"));
+            $"api/{path.Replace("{vhost}", Uri.EscapeDataString(factory.VirtualHost), StringComparison.Ordinal)}"));
         request.Headers.Authorization = new AuthenticationHeaderValue("Basic",
             Convert.ToBase64String(Encoding.UTF8.GetBytes($"{factory.UserName}:{factory.Password}")));
         try
         {
             using var response = await http.SendAsync(request, cancellationToken);
             response.EnsureSuccessStatusCode();
-            var queues = await response.Content.ReadFromJsonAsync<NamedQueue[]>(cancellationToken);
-            return [.. (queues ?? []).Select(x => x.Name).Order(StringComparer.Ordinal)];
+            return await response.Content.ReadFromJsonAsync<T[]>(Json, cancellationToken) ?? [];
         }
         catch (HttpRequestException e)
         {
@@ -99,4 +127,6 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
         $"the broker cannot be reached: {error.GetBaseException().Message}", RetryDelay);
 
     sealed record NamedQueue(string Name);
+
+    sealed record Node(string Name, bool MemAlarm, bool DiskFreeAlarm);
 }

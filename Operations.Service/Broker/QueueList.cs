@@ -9,14 +9,18 @@ namespace Operations;
 sealed class QueueList(Broker broker, ServiceClients services)
 {
     /// <summary>Reads all queues.</summary>
-    public async Task<ListBrokerQueuesResponse> ReadAsync(CancellationToken cancellationToken)
+    public async Task<ListBrokerQueuesResponse> ReadAsync(CancellationToken cancellationToken) =>
+        new() { Queues = { await CountAsync(await services.ListQueuesAsync(cancellationToken), cancellationToken) } };
+
+    /// <summary>Counts what waits in queues.</summary>
+    public async Task<IEnumerable<BrokerQueue>> CountAsync(IReadOnlyList<Queue> queues,
+        CancellationToken cancellationToken)
     {
-        var queues = await services.ListQueuesAsync(cancellationToken);
         // Asking for a queue that does not exist would be an error in the broker's log.
         var existing = await broker.ListQueuesAsync(cancellationToken);
         var names = queues.SelectMany(x => NamesOf(x.Name)).Intersect(existing);
         var states = await broker.CountAsync(names, cancellationToken);
-        return new ListBrokerQueuesResponse { Queues = { queues.Select(x => ToProto(x, states)) } };
+        return queues.Select(x => ToProto(x, states));
     }
 
     /// <summary>Pauses or resumes a queue at the service that consumes it.</summary>

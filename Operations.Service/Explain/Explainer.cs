@@ -29,6 +29,7 @@ sealed class Explainer(ServiceClients services, DeadLetterList letters, QueueLis
             Events = { StoryEvents.Of(facts) },
             Situation = OrderSituation.Of(facts),
             Advice = { OrderAdvice.Of(facts) },
+            Wait = facts.Order?.Wait,
         };
     }
 

@@ -19,10 +19,7 @@ static class OrderSituation
                 + $"{funds}.";
         var waited = facts.Now - wait.Since.ToDateTime();
         return $"The order is {story.Order.State} and has waited for {wait.Message} since {Text(wait.Since)} "
-            + $"({Duration(waited)}{(wait.IsStuck ? ", longer than expected" : "")}); {funds}. Its command goes to "
+            + $"({Text(waited)}{(wait.IsStuck ? ", longer than expected" : "")}); {funds}. Its command goes to "
             + $"{wait.Queue}, and is sent again by itself at {Text(wait.ResendTime)}.";
     }
-
-    static string Duration(TimeSpan time) => time < TimeSpan.FromMinutes(2) ? $"{time.TotalSeconds:F0} s"
-        : time < TimeSpan.FromHours(2) ? $"{time.TotalMinutes:F0} min" : $"{time.TotalHours:F0} h";
 }

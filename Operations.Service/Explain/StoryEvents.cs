@@ -87,4 +87,9 @@ static class StoryEvents
     /// <summary>A time to the second, in UTC.</summary>
     public static string Text(Timestamp? time) =>
         time?.ToDateTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "?";
+
+    /// <summary>A duration in its largest sensible unit, such as 90 s or 5 min.</summary>
+    public static string Text(TimeSpan time) => time < TimeSpan.FromMinutes(2) ? $"{time.TotalSeconds:F0} s"
+        : time < TimeSpan.FromHours(2) ? $"{time.TotalMinutes:F0} min"
+        : time < TimeSpan.FromDays(2) ? $"{time.TotalHours:F0} h" : $"{time.TotalDays:F0} days";
 }

@@ -6,8 +6,8 @@ namespace Orders;
 /// <summary>
 /// The methods for operators of <c>proto/operations/v1/order_operations.proto</c>, which documents them.
 /// </summary>
-sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, Redrive redrive, OrderFactList facts,
-    OrderExport export, OrderTotalsQuery totals) : OrderOperations.OrderOperationsBase
+sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, OrderRateQuery rate, Redrive redrive,
+    OrderFactList facts, OrderExport export, OrderTotalsQuery totals) : OrderOperations.OrderOperationsBase
 {
     public override Task<OrderStory> GetOrderStory(GetOrderStoryRequest request, ServerCallContext context) =>
         stories.ReadAsync(request, context.CancellationToken);
@@ -15,6 +15,9 @@ sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, Red
     public override Task<ListStuckOrdersResponse> ListStuckOrders(
         ListStuckOrdersRequest request, ServerCallContext context) =>
         stuck.ListAsync(request, context.CancellationToken);
+
+    public override Task<OrderRate> GetOrderRate(GetOrderRateRequest request, ServerCallContext context) =>
+        rate.ReadAsync(context.CancellationToken);
 
     public override Task RedriveOrders(RedriveOrdersRequest request,
         IServerStreamWriter<RedriveProgress> responseStream, ServerCallContext context) =>

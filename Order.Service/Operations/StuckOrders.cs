@@ -40,6 +40,7 @@ sealed class StuckOrders(NpgsqlDataSource database, IOptions<SagaOptions> option
             group.Count = row.GetInt64(1);
             group.OldestSince = row.GetDateTime(2).ToTimestamp();
             group.OrderIds.Add(row.GetFieldValue<Guid[]>(3).Select(x => $"{x}"));
+            group.OlderThan = age.ToDuration();
             groups.Add(group);
         }
 

@@ -72,6 +72,12 @@ public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
         await WaitForConsumersAsync(0);
         var order = await PlaceOrderAsync(account, 1);
         await Wait.UntilAsync(async () => await CountMessagesAsync(Queue) == 1, MaxWait, () => "the command to wait");
+        var overview = await RunAsync("overview");
+        Assert.That(overview.Code, Is.EqualTo(1), overview.Error);
+        Assert.That(overview.Output, Does.Match(@"orders per second +[0-9.]*[1-9]")
+            .And.Match(@"orders that wait for FundsReserved +1 ")
+            .And.Match(@"outbox of Order +0 unsent, 0 parked").And.Contain($"The queue {Queue} is paused")
+            .And.Contain($"process {System.Accounts[1].ProcessId}"));
         await System.Servers.Rabbit.PurgeAsync(System.VirtualHost, Queue);
         Assert.That((await RunAsync("resume", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
 
@@ -93,6 +99,7 @@ public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
         Assert.That(table.Output, Does.Contain("Hold of 1 EUR").And.Contain("the order became Confirmed"));
         Assert.That((await RunAsync("audit", "--lines", "2")).Output, Does.Contain("Redrive").And.Contain("Succeeded"));
         Assert.That((await RunAsync("report")).Code, Is.Zero);
+        Assert.That((await RunAsync("overview")).Output, Does.Contain("Nothing needs help."));
         Assert.That((await RunAsync("explain", $"{Guid.NewGuid()}")).Code, Is.EqualTo(2));
         await AuditAsync();
     }

@@ -1,4 +1,6 @@
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Messaging.Postgres.Outbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Operations.V1;
@@ -15,6 +17,19 @@ public sealed class MessagingOperationsService<TDbContext>(IServiceProvider serv
         ActivatorUtilities.CreateInstance<ParkedMessages<TDbContext>>(services);
 
     PausedQueues<TDbContext> Queues { get; } = ActivatorUtilities.CreateInstance<PausedQueues<TDbContext>>(services);
+
+    /// <inheritdoc />
+    public override async Task<Outbox> GetOutbox(GetOutboxRequest request, ServerCallContext context)
+    {
+        var backlog = await services.GetRequiredService<OutboxStore<TDbContext>>()
+            .ReadBacklog(Given(context).CancellationToken);
+        return new Outbox
+        {
+            Unsent = backlog.Pending,
+            OldestAge = backlog.OldestAge.ToDuration(),
+            Parked = backlog.Parked,
+        };
+    }
 
     /// <inheritdoc />
     public override Task<ListParkedMessagesResponse> ListParkedMessages(ListParkedMessagesRequest request,

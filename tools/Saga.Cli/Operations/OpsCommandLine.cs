@@ -11,6 +11,7 @@ static class OpsCommandLine
         var command = new Command("ops", "Finds, explains and repairs what is stuck. Exit code 1: something does not "
             + "match or was not done; 2: the call has failed.")
         {
+            OverviewCommand.Overview(connection),
             OrderCommands.Explain(connection),
             OrderCommands.Stuck(connection),
             OrderCommands.Redrive(connection),

@@ -55,6 +55,10 @@ sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, Cancell
     public static string Text(Timestamp? time) => time?.ToDateTime().ToString("yyyy-MM-dd HH:mm:ss'Z'",
         System.Globalization.CultureInfo.InvariantCulture) ?? "";
 
+    /// <summary>A number with at most one decimal.</summary>
+    public static string Text(double number) =>
+        number.ToString("0.#", System.Globalization.CultureInfo.InvariantCulture);
+
     /// <summary>An amount with its currency.</summary>
     public static string Text(Google.Type.Money? money) => money == null ? ""
         : string.Create(System.Globalization.CultureInfo.InvariantCulture,
