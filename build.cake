@@ -172,7 +172,7 @@ Task("Test").Description("All tests, except Test-Long.")
 Task("Lint").Description("Checks the line width, the format and the analyzers; changes nothing.").Does(() =>
 {
     const int maxColumns = 120;
-    var wide = GetFiles("./**/*.{cs,cake,csproj,props,proto,sh,sql}").Select(x => x.FullPath)
+    var wide = GetFiles("./**/*.{cs,razor,cake,csproj,props,proto,sh,sql}").Select(x => x.FullPath)
         .Where(x => !x.Contains("/artifacts/") && !x.Contains("/Migrations/"))
         .SelectMany(x => System.IO.File.ReadLines(x).Select((line, i) => (Place: $"{x}:{i + 1}", line.Length)))
         .Where(x => x.Length > maxColumns).ToList();

@@ -1,4 +1,5 @@
 using Operations;
+using Operations.Web;
 using Service.Defaults;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -6,10 +7,12 @@ builder.AddObservability("operations-service");
 builder.AddApi<OperationsDbContext>();
 builder.AddDatabase<OperationsDbContext>();
 builder.AddOperationsApi();
+builder.AddOperationsPage();
 
 var app = builder.Build();
 if (!await app.MigrateAsync<OperationsDbContext>(args))
     return;
 app.MapApi();
 app.MapOperationsApi();
+app.MapOperationsPage();
 await app.RunAsync();

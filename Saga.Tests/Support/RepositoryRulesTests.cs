@@ -79,7 +79,8 @@ public sealed partial class When_the_repository_is_checked
         where condition(reference)
         select $"{reference.From.Path} references {reference.To.Path}";
 
-    static IEnumerable<string> SourceFiles() => FindFiles("*.cs").Where(x => !x.Contains("/Migrations/"));
+    static IEnumerable<string> SourceFiles() =>
+        FindFiles("*.cs").Where(x => !x.Contains("/Migrations/")).Concat(FindFiles("*.razor"));
 
     /// <summary>Returns the paths of the files in the projects' folders, relative to the repository.</summary>
     static IEnumerable<string> FindFiles(string pattern) =>

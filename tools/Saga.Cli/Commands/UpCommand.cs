@@ -89,6 +89,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
         if (system.Operations is { } operations)
         {
+            table.AddRow("Operations, page", $"{operations.HttpAddress}");
             table.AddRow("Operations, gRPC", $"{operations.GrpcAddress.Authority}  commands: Saga.Cli ops --help");
             table.AddRow("Operations, JSON", $"{operations.HttpAddress}v1/stuck");
         }

@@ -1,0 +1,29 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using MudBlazor.Services;
+
+namespace Operations.Web;
+
+/// <summary>Registers and maps the page for operators.</summary>
+static class PageExtensions
+{
+    /// <summary>Adds the page, whose components run in this process.</summary>
+    public static void AddOperationsPage(this WebApplicationBuilder builder)
+    {
+        builder.WebHost.UseStaticWebAssets(); // for a build that is not published
+        builder.Services.AddRazorComponents().AddInteractiveServerComponents();
+        builder.Services.AddMudServices();
+        builder.Services.AddScoped<OperatorName>();
+    }
+
+    /// <summary>Maps the page to <c>/</c>.</summary>
+    public static void MapOperationsPage(this WebApplication app)
+    {
+        app.UseMiddleware<PageProtection>();
+        app.UseAntiforgery();
+        app.MapStaticAssets();
+        // PageProtection sends the whole policy.
+        app.MapRazorComponents<App>()
+            .AddInteractiveServerRenderMode(o => o.ContentSecurityFrameAncestorsPolicy = null);
+    }
+}

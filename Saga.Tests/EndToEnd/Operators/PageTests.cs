@@ -1,0 +1,207 @@
+using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using Operations.V1;
+using Saga.Servers;
+using static Microsoft.Playwright.Assertions;
+using Wait = Saga.Servers.Wait;
+
+namespace Saga.Tests.EndToEnd.Operators;
+
+[TestFixture, Category("E2E")]
+public sealed class When_an_operator_uses_the_page : PageFixture
+{
+    const string Queue = "reserve-funds", FailingQueue = "capture-funds";
+
+    [Test]
+    public async Task Should_pause_and_resume_a_queue_and_redrive_orders_whose_messages_were_lost()
+    {
+        var account = await OpenAccountAsync(100);
+        await OpenAsync("queues", "Queues");
+        await ActAsync(ButtonOf(RowOf(Queue), "Pause"), $"1 queue, {Queue}", $"{Queue} is paused.");
+        await Expect(RowOf(Queue)).ToContainTextAsync($"by {Operator}: {Reason}", Patience);
+        var (order, second, third) = (await PlaceOrderAsync(account, 1), await PlaceOrderAsync(account, 1),
+            await PlaceOrderAsync(account, 1));
+        await Wait.UntilAsync(async () => await CountMessagesAsync(Queue) == 3, MaxWait, () => "the commands to wait");
+        await PictureAsync("queues");
+
+        await OpenAsync("", "Overview");
+        await Expect(Main).ToContainTextAsync($"The queue {Queue} is paused", Patience);
+        await Expect(RowOf("FundsReserved")).ToContainTextAsync(order, Patience);
+        await PictureAsync("overview");
+        await Page.GetByLabel("Order id").FillAsync(order);
+        await ButtonOf(Main, "Explain").ClickAsync();
+        await Expect(Main).ToContainTextAsync($"ops resume {Queue}", Patience);
+        await PictureAsync("story");
+
+        await System.Servers.Rabbit.PurgeAsync(System.VirtualHost, Queue);
+        await OpenAsync("queues", "Queues");
+        await ActAsync(ButtonOf(RowOf(Queue), "Resume"), $"1 queue, {Queue}", $"{Queue} is consumed.");
+
+        await OpenAsync($"orders/{order}", $"Order {order}");
+        await ActAsync(ButtonOf(Main, "Redrive"), $"1 order waits for, {order}", "1 of 1 sent");
+        await AssertConfirmedAsync(order);
+        await OpenAsync("stuck", "Stuck");
+        await Expect(Main).ToContainTextAsync("No order has waited for so long.", Patience);
+        await ButtonLinkOf("any time").ClickAsync();
+        var group = PartOf("2 orders waiting for FundsReserved");
+        await Expect(group).ToContainTextAsync(second, Patience);
+        await PictureAsync("stuck");
+        await ActAsync(group.GetByLabel($"Redrive {second}"), $"1 order waits for, {second}", "1 of 1 sent");
+        await ActAsync(ButtonOf(PartOf("1 order waiting for FundsReserved"), "Redrive 1 order"),
+            $"1 order waiting for FundsReserved? The oldest: {third}", "1 of 1 sent", ("Per second", "10"));
+        await AssertConfirmedAsync(second, third);
+        await OpenAsync($"orders/{order}", $"Order {order}");
+        await Expect(Main).ToContainTextAsync("the order became Confirmed", Patience);
+        await Expect(ButtonOf(Main, "Redrive")).ToHaveCountAsync(0);
+
+        await OpenAsync("audit", "Audit trail");
+        foreach (var action in new[] { "PauseQueue", "ResumeQueue", "Redrive" })
+            await Expect(RowOf(action).Filter(new() { HasText = "Succeeded, 1 changed" }).First)
+                .ToContainTextAsync(Reason, Patience);
+        await PictureAsync("audit");
+        await AuditAsync();
+    }
+
+    ILocator ButtonLinkOf(string name) => Main.GetByRole(AriaRole.Link, new() { Name = name, Exact = true });
+
+    [Test]
+    public async Task Should_replay_and_discard_dead_letters()
+    {
+        await OpenAsync("dead-letters", "Dead letters");
+        await Expect(Main).ToContainTextAsync("There are no dead letters.", Patience);
+        await PictureAsync("no-dead-letters");
+        var account = await OpenAccountAsync(100);
+        const string constraint = "nothing_captured";
+        await ExecuteAsync(System.AccountDatabase,
+            $"alter table reservations add constraint {constraint} check (status <> 'Captured') not valid");
+        try
+        {
+            await AssertConfirmedAsync(await PlaceOrdersAsync(5, account, price: 10));
+            await Wait.UntilAsync(async () => await CountMessagesAsync($"{FailingQueue}_error") == 5, MaxWait,
+                () => "all messages to fail");
+        }
+        finally
+        {
+            await ExecuteAsync(System.AccountDatabase, $"alter table reservations drop constraint {constraint}");
+        }
+
+        await OpenAsync("", "Overview");
+        await Expect(Main).ToContainTextAsync("Dead letters: 5 failed, 0 skipped, 0 parked.", Patience);
+        await Page.GetByRole(AriaRole.Link, new() { Name = "More" }).ClickAsync();
+        var group = PartOf($"Contracts:OrderConfirmed, failed in {FailingQueue}");
+        await Expect(group).ToContainTextAsync("5 ×", Patience);
+        await Page.Locator("summary").First.ClickAsync();
+        await Expect(group.Locator("pre").First).ToContainTextAsync("\"orderId\": \"", Patience);
+        await PictureAsync("dead-letters");
+
+        await ActAsync(ButtonOf(group, "Replay"), "Return 1 message to", "1 of 1 messages returned, 0 kept.",
+            ("At most", "1"));
+        await BeginAsync(ButtonOf(group, "Replay"), "Return 4 messages to", ("Per second", "1"));
+        await Expect(Dialog).ToContainTextAsync(" of 4 messages returned", Patience);
+        await ButtonOf(Dialog, "Stop").ClickAsync();
+        await EndAsync("Stopped.");
+        var replayed = await WaitForCancelledReplayAsync();
+        Assert.That(replayed, Is.InRange(1, 3));
+        await Expect(group).ToContainTextAsync($"{4 - replayed} ×", Patience);
+
+        await ActAsync(ButtonOf(group, "Discard"), $"Delete {4 - replayed} message",
+            $"{4 - replayed} deleted, 0 kept.");
+        await Expect(Main).ToContainTextAsync("There are no dead letters.", Patience);
+        await OpenAsync("stuck?minutes=0", "Stuck");
+        await ActAsync(ButtonOf(PartOf("waiting for OrdersCaptured"), Redrive(4 - replayed)),
+            "waiting for OrdersCaptured", $"{4 - replayed} of {4 - replayed} sent, 0 ");
+        await WaitForBalancesAsync(account, available: 50, held: 0, captured: 50);
+        await AuditAsync();
+    }
+
+    static string Redrive(long count) => $"Redrive {count} order{(count == 1 ? "" : "s")}";
+
+    /// <summary>Waits until the newest replay is cancelled; returns how many messages it has returned.</summary>
+    async Task<long> WaitForCancelledReplayAsync()
+    {
+        AuditRecord last = new();
+        await Wait.UntilAsync(async () => (last = (await AuditTrailAsync("ReplayDeadLetters"))[^1])
+            is { Outcome: "Cancelled" }, MaxWait, () => $"the replay to be cancelled: {last}");
+        return last.Count;
+    }
+
+    [Test]
+    public async Task Should_see_what_does_not_match_until_it_is_mended()
+    {
+        var account = await OpenAccountAsync(10);
+        var order = await PlaceOrderAsync(account, 1);
+        await AssertConfirmedAsync(order);
+        await WaitForBalancesAsync(account, available: 9, held: 0, captured: 1);
+        await SetAmountAsync(order, 2);
+        await OpenAsync("reconciliation", "Reconciliation");
+        var mismatch = PartOf("AmountDiffers");
+        await Expect(mismatch).ToContainTextAsync("compare it with the ledger", Patience);
+        await PictureAsync("reconciliation");
+        await mismatch.GetByRole(AriaRole.Link, new() { Name = order }).ClickAsync();
+        await Expect(Main).ToContainTextAsync("its reservation over 2 EUR is Captured", Patience);
+        await PictureAsync("long-story");
+
+        await SetAmountAsync(order, 1);
+        await OpenAsync("reconciliation", "Reconciliation");
+        await Expect(Main).ToContainTextAsync("Everything that was compared matches.", Patience);
+        await AuditAsync();
+    }
+
+    Task SetAmountAsync(string order, int amount) => ExecuteAsync(System.AccountDatabase,
+        $"update reservations set amount = {amount} where order_id = '{order}'");
+
+    [Test]
+    public async Task Should_see_what_does_not_answer_and_everything_else()
+    {
+        await OpenAsync("", "Overview");
+        await Expect(RowOf("Account.Service")).ToContainTextAsync($"{System.Accounts[0].ProcessId}", Patience);
+        System.Accounts[0].Send(Signal.Stop);
+        try
+        {
+            await Expect(Main).ToContainTextAsync("Account is missing: no answer within 5 s", Patience);
+            await Expect(RowOf("Order.Service")).ToContainTextAsync($"{System.Orders[0].ProcessId}", Patience);
+            await Expect(PartOf("Outbox of Order")).ToContainTextAsync(new Regex(@"0\s*messages not sent"));
+            await Expect(PartOf("Outbox of Account")).ToContainTextAsync(new Regex(@"\?\s*messages not sent"));
+            await PictureAsync("missing");
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+        }
+
+        await Expect(Main).ToContainTextAsync("Nothing needs help.", Patience);
+    }
+
+    [Test]
+    public async Task Should_not_open_the_page_to_other_sites()
+    {
+        using var http = new HttpClient { BaseAddress = Address };
+        using var page = await http.GetAsync("/");
+        Assert.That(page.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        Assert.That(page.Headers.GetValues("Content-Security-Policy").Single(),
+            Does.Contain("script-src 'self';").And.Contain("frame-ancestors 'none'"));
+        foreach (var (origin, status) in new[]
+        {
+            ("http://elsewhere.example", HttpStatusCode.Forbidden), ("null", HttpStatusCode.Forbidden),
+            (Address.GetLeftPart(UriPartial.Authority), HttpStatusCode.OK),
+        })
+        {
+            Assert.That(await PostAsync("/_blazor/negotiate?negotiateVersion=1", ""), Is.EqualTo(status), origin);
+            Assert.That(await PostAsync($"/v1/queues/{Queue}:resume",
+                $$"""{"operator":"{{Operator}}","reason":"{{Reason}}"}"""), Is.EqualTo(status), origin);
+
+            async Task<HttpStatusCode> PostAsync(string path, string body)
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, path)
+                {
+                    Content = new StringContent(body, Encoding.UTF8, "application/json"),
+                };
+                request.Headers.Add("Origin", origin);
+                using var response = await http.SendAsync(request);
+                return response.StatusCode;
+            }
+        }
+    }
+}
