@@ -32,9 +32,10 @@ static class OrderAdvice
             DeadLetterKind.Skipped => $"{type} was sent to {cause.Queue}, where no consumer handles its type. If a "
                 + $"newer build does, upgrade and run: ops dead-letters replay {cause.GroupId}.",
             DeadLetterKind.Parked => $"The broker has refused {type} for {cause.Queue} too often "
-                + $"({same.First().Reason}). Remove the cause, then run: ops dead-letters replay {cause.GroupId}.",
-            _ => $"{type} failed in {cause.Queue} ({cause.ExceptionType}: {same.First().Reason}). Remove the cause, "
-                + $"then run: ops dead-letters replay {cause.GroupId}.",
+                + $"({Short(same.First().Reason)}). Remove the cause, then run: ops dead-letters replay "
+                + $"{cause.GroupId}.",
+            _ => $"{type} failed in {cause.Queue} ({cause.ExceptionType}: {Short(same.First().Reason)}). Remove "
+                + $"the cause, then run: ops dead-letters replay {cause.GroupId}.",
         };
 
     static IEnumerable<string> OfQueues(OrderStoryFacts facts)

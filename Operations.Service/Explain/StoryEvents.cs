@@ -10,6 +10,7 @@ static class StoryEvents
 {
     const string Order = "Order";
     const string Account = "Account";
+    const int MaxReason = 300; // characters
 
     /// <summary>The events of an order, in time.</summary>
     public static IEnumerable<StoryEvent> Of(OrderStoryFacts facts) =>
@@ -59,7 +60,7 @@ static class StoryEvents
         var place = cause.Place == "" ? "" : $" in {cause.Place}";
         yield return Event(time.ToTimestamp(), cause.Queue, cause.Kind == DeadLetterKind.Skipped
             ? $"{type} was skipped: {letter.Reason}."
-            : $"{type} failed{place}: {cause.ExceptionType}: {letter.Reason}");
+            : $"{type} failed{place}: {cause.ExceptionType}: {Short(letter.Reason)}");
     }
 
     static StoryEvent Of(PendingMessage message, string service)
@@ -68,9 +69,9 @@ static class StoryEvents
         return Event(message.CreateTime, service, message.State switch
         {
             PendingMessage.Types.State.Scheduled => $"{type} was scheduled for {Text(message.SendTime)}.",
-            PendingMessage.Types.State.Parked => $"{type} was committed, and is parked: {message.Error}",
+            PendingMessage.Types.State.Parked => $"{type} was committed, and is parked: {Short(message.Error)}",
             _ => $"{type} was committed, and the broker has not confirmed it yet"
-                + (message.Error == "" ? "." : $": {message.Error}"),
+                + (message.Error == "" ? "." : $": {Short(message.Error)}"),
         });
     }
 
@@ -78,6 +79,9 @@ static class StoryEvents
         new() { Time = time, Source = source, Text = text };
 
     static string Because(string reason) => reason == "" ? "" : $" ({reason})";
+
+    /// <summary>The beginning of a reason, so that the sentence around it stays readable.</summary>
+    public static string Short(string reason) => reason.Length <= MaxReason ? reason : $"{reason[..MaxReason]}…";
 
     /// <summary>An amount with its currency, such as 12.5 EUR.</summary>
     public static string Text(Money? money) => money == null ? "?"

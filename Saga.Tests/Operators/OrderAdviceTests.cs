@@ -49,6 +49,31 @@ public sealed class When_an_order_is_explained
     public void Should_advise_to_ask_again_without_a_visible_cause() =>
         Assert.That(OrderAdvice.Of(Waiting()), Has.One.Contains($"ops redrive {Id}"));
 
+    [TestCase(DeadLetterKind.Failed)]
+    [TestCase(DeadLetterKind.Parked)]
+    public void Should_shorten_long_reasons(DeadLetterKind kind)
+    {
+        var cause = new DeadLetterCause(kind, "reserve-funds", "Contracts:ReserveFunds", "X", "Y");
+        var facts = Waiting() with
+        {
+            Letters =
+            [
+                new DeadLetterMessage
+                {
+                    Cause = cause,
+                    MessageId = "1",
+                    OrderIds = [Id],
+                    Reason = new string('m', 2000),
+                    Body = "",
+                    FailTime = Now,
+                },
+            ],
+        };
+        Assert.That(OrderAdvice.Of(facts).Single(), Has.Length.LessThan(500)
+            .And.EndsWith($"ops dead-letters replay {cause.GroupId}."));
+        Assert.That(StoryEvents.Of(facts).Select(x => x.Text), Has.All.Length.LessThan(500));
+    }
+
     [Test]
     public void Should_name_a_failed_message_and_how_to_replay_it()
     {
