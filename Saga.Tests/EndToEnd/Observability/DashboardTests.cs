@@ -82,7 +82,21 @@ public sealed partial class When_the_first_run_is_watched
         Assert.That(address.Host, Is.EqualTo("127.0.0.1"));
     }
 
+    /// <summary>A build that is not published finds the page's files elsewhere.</summary>
     [Test, DependsOnTest(nameof(Should_show_the_dashboard_only_to_those_who_have_the_token), AllowFailure = true)]
+    public async Task Should_serve_the_page_for_operators()
+    {
+        var page = new Uri(PageText().Match(Output).Groups[1].Value);
+        using var http = new HttpClient();
+        foreach (var (path, content) in new[]
+        {
+            ("", "blazor-error-ui"), ("_content/Operations/page.css", "#blazor-error-ui"),
+            ("_content/MudBlazor/MudBlazor.min.css", ".mud-"), ("_framework/blazor.web.js", "function"),
+        })
+            Assert.That(await http.GetStringAsync(new Uri(page, path)), Does.Contain(content), path);
+    }
+
+    [Test, DependsOnTest(nameof(Should_serve_the_page_for_operators), AllowFailure = true)]
     public async Task Should_stop_and_remove_everything_at_ctrl_c()
     {
         var folder = FolderText().Match(Output).Groups[1].Value;
@@ -93,6 +107,9 @@ public sealed partial class When_the_first_run_is_watched
 
     [GeneratedRegex(@"Dashboard +(http\S+)")]
     private static partial Regex AddressText();
+
+    [GeneratedRegex(@"Operations, page +(http\S+)")]
+    private static partial Regex PageText();
 
     [GeneratedRegex(@"Logs +(/\S+)")]
     private static partial Regex FolderText();

@@ -58,7 +58,7 @@ public abstract class PageFixture : OperatorFixture
     public async Task CheckBrowserAsync()
     {
         if (TestContext.CurrentContext.Result.FailCount > 0)
-            await PictureAsync("failure");
+            await PictureAsync($"failed-{TestContext.CurrentContext.Test.MethodName}");
         Assert.That(_errors, Is.Empty, "errors in the browser");
     }
 
