@@ -37,8 +37,11 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
     protected abstract Task<T> ReadAsync(CancellationToken cancellationToken);
 
     /// <summary>A time, with its age when the content was read.</summary>
-    protected string Since(Timestamp? time) =>
-        time == null ? "never" : $"{StoryEvents.Text(time)} ({PageText.Age(time, ReadTime ?? Time.UtcNow())} ago)";
+    protected string Since(Timestamp? time) => time == null ? "never" : $"{StoryEvents.Text(time)} ({Ago(time)})";
+
+    /// <summary>The age of a time when the content was read.</summary>
+    protected string Ago(Timestamp? time) =>
+        time == null ? "never" : $"{PageText.Age(time, ReadTime ?? Time.UtcNow())} ago";
 
     /// <summary>Begins to read the content again and again.</summary>
     protected override void OnInitialized()
