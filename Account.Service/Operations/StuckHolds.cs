@@ -43,7 +43,8 @@ sealed class StuckHolds(NpgsqlDataSource database, IOptions<FundsOptions> option
                 OldestSince = row.GetDateTime(1).ToTimestamp(),
                 OrderIds = { row.GetFieldValue<Guid[]>(2).Select(x => $"{x}") },
                 Advice = "Check that Order runs and knows the orders. If it waits for their captures or releases, "
-                    + "redrive them there; if it does not know them, reconcile.",
+                    + "redrive them there. If it does not know them, or they have ended without their funds: "
+                    + "ops release-hold.",
                 OlderThan = age.ToDuration(),
             });
         return response;

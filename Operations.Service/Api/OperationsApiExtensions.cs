@@ -28,7 +28,7 @@ static class OperationsApiExtensions
         services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
         services.AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>().AddSingleton<DeadLetterReplay>()
             .AddSingleton<DeadLetterDiscard>().AddSingleton<LetterOrders>().AddSingleton<QueueList>()
-            .AddSingleton<Explainer>().AddSingleton<DayReport>();
+            .AddSingleton<Explainer>().AddSingleton<HoldReleases>().AddSingleton<DayReport>();
         services.AddOptions<ReconciliationOptions>().BindConfiguration("Reconciliation")
             .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()

@@ -29,6 +29,9 @@ sealed class OperationsGrpcService(
         ServerCallContext context) => actions.RedriveAsync(request,
             x => responseStream.WriteAsync(x, context.CancellationToken), context.CancellationToken);
 
+    public override Task<ReleaseHoldsResponse> ReleaseHolds(ReleaseHoldsRequest request, ServerCallContext context) =>
+        actions.ReleaseAsync(request, context.CancellationToken);
+
     public override Task<ListDeadLettersResponse> ListDeadLetters(ListDeadLettersRequest request,
         ServerCallContext context) => deadLetters.ReadAsync(request, context.CancellationToken);
 

@@ -9,6 +9,7 @@ namespace Operations;
 /// </summary>
 sealed class OperatorActions(
     ServiceClients services,
+    HoldReleases holds,
     DeadLetterReplay replay,
     DeadLetterDiscard discard,
     QueueList queues,
@@ -45,6 +46,18 @@ sealed class OperatorActions(
                 await report(progress);
             }
         }, cancellationToken);
+    }
+
+    /// <summary>Releases holds without a live order.</summary>
+    public async Task<ReleaseHoldsResponse> ReleaseAsync(ReleaseHoldsRequest request,
+        CancellationToken cancellationToken)
+    {
+        var action = OperatorAction.Read("ReleaseHolds", string.Join(", ", request.OrderIds), request.Operator,
+            request.Reason);
+        ReleaseHoldsResponse? response = null;
+        await audit.RunAsync(action, async changed =>
+            response = await holds.RunAsync(request, changed, cancellationToken), cancellationToken);
+        return response!;
     }
 
     /// <summary>Returns dead letters to their queue.</summary>

@@ -13,8 +13,8 @@ static class Mends
             "The customer has been told that the order is paid, and it is not: decide with the business, and reserve "
             + "the amount by a new order or refund it.",
         MismatchKind.HoldWithoutLiveOrder =>
-            "Nobody will capture or release these funds. If Order was restored from a backup, restore the order; "
-            + "otherwise send ReleaseFunds to Account for it.",
+            "Nobody will capture or release these funds. If Order was restored from a backup and its customer has been "
+            + "told that the order is paid, restore the order; otherwise run: ops release-hold with the order's id.",
         MismatchKind.CapturedWithoutConfirmed =>
             "The customer has paid for an order that is not confirmed: if Order was restored from a backup, restore "
             + "the order; otherwise refund the amount.",

@@ -54,6 +54,7 @@ static class OrderMapping
         OrderReason.CurrencyMismatch => V1.OrderReason.CurrencyMismatch,
         OrderReason.TimedOut => V1.OrderReason.TimedOut,
         OrderReason.CancelledByClient => V1.OrderReason.CancelledByClient,
+        OrderReason.CancelledByOperator => V1.OrderReason.CancelledByOperator,
         _ => V1.OrderReason.Unspecified,
     };
 

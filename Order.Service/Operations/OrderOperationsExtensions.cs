@@ -8,5 +8,6 @@ static class OrderOperationsExtensions
     /// <summary>Adds the parts of <see cref="OrderOperationsService" />.</summary>
     public static void AddOrderOperations(this WebApplicationBuilder builder) => builder.Services
         .AddScoped<OrderStories>().AddScoped<StuckOrders>().AddScoped<OrderRateQuery>()
-        .AddScoped<OrderFactList>().AddScoped<OrderTotalsQuery>().AddSingleton<Redrive>().AddSingleton<OrderExport>();
+        .AddScoped<OrderFactList>().AddScoped<OrderTotalsQuery>().AddScoped<HoldRelease>()
+        .AddSingleton<Redrive>().AddSingleton<OrderExport>();
 }

@@ -7,7 +7,8 @@ namespace Orders;
 /// The methods for operators of <c>proto/operations/v1/order_operations.proto</c>, which documents them.
 /// </summary>
 sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, OrderRateQuery rate, Redrive redrive,
-    OrderFactList facts, OrderExport export, OrderTotalsQuery totals) : OrderOperations.OrderOperationsBase
+    HoldRelease release, OrderFactList facts, OrderExport export, OrderTotalsQuery totals)
+    : OrderOperations.OrderOperationsBase
 {
     public override Task<OrderStory> GetOrderStory(GetOrderStoryRequest request, ServerCallContext context) =>
         stories.ReadAsync(request, context.CancellationToken);
@@ -22,6 +23,9 @@ sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, Ord
     public override Task RedriveOrders(RedriveOrdersRequest request,
         IServerStreamWriter<RedriveProgress> responseStream, ServerCallContext context) =>
         redrive.RunAsync(request, responseStream, context.CancellationToken);
+
+    public override Task<ReleaseHoldResponse> ReleaseHold(ReleaseHoldRequest request, ServerCallContext context) =>
+        release.RunAsync(request, context.CancellationToken);
 
     public override Task<ListOrderFactsResponse> ListOrderFacts(
         ListOrderFactsRequest request, ServerCallContext context) =>

@@ -17,4 +17,9 @@ public enum OrderReason
 
     /// <summary>The client cancelled the order.</summary>
     CancelledByClient = 5,
+
+    /// <summary>
+    /// Order had lost the order, and an operator had the funds released that Account still held for it.
+    /// </summary>
+    CancelledByOperator = 6,
 }

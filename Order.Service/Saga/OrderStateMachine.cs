@@ -64,6 +64,8 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .Schedule(ReservationTimeout, x => ReservationTimedOutFor(x.Saga), send => send.RequireQueue())
                 .TransitionTo(Reserving),
             Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
+                .TransitionTo(Cancelling),
+            Compensate(When(ReleaseRequested), OrderReason.CancelledByOperator)
                 .TransitionTo(Cancelling));
 
         During(Reserving,
@@ -108,8 +110,11 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .Send(CaptureFundsQueue, x => OrderConfirmedFor(x.Saga), ExpectCapture)
                 .Then(x => PostponeResend(x.Saga)));
 
-        During(Rejected, Ignore(AnswerOverdue));
-        During(Cancelled, Ignore(AnswerOverdue));
+        foreach (var unpaid in new[] { Rejected, Cancelled })
+            During(unpaid,
+                When(ReleaseRequested)
+                    .Send(ReleaseFundsQueue, x => ReleaseFundsFor(x.Saga), ExpectAnswer),
+                Ignore(AnswerOverdue));
 
         foreach (var terminal in new[] { Confirmed, Rejected, Cancelled })
             During(terminal,
@@ -167,6 +172,12 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     /// <summary>The client cancels the order.</summary>
     public Event<CancellationRequested> CancellationRequested { get; private set; } = null!;
 
+    /// <summary>
+    /// An operator has the funds released that Account holds for an order which has ended without them, or which was
+    /// lost: <see cref="HoldRelease" /> then raises this as the first event.
+    /// </summary>
+    public Event<ReleaseRequested> ReleaseRequested { get; private set; } = null!;
+
     /// <summary>Account holds the order's total.</summary>
     public Event<FundsReserved> FundsReserved { get; private set; } = null!;
 
@@ -194,6 +205,8 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
         Event(() => OrderSubmitted, e =>
             e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw MissingOrder(x.Message.OrderId)));
         Event(() => CancellationRequested, e =>
+            e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw MissingOrder(x.Message.OrderId)));
+        Event(() => ReleaseRequested, e =>
             e.CorrelateById(x => x.Message.OrderId).SetSagaFactory(x => throw MissingOrder(x.Message.OrderId)));
         Event(() => FundsReserved, e => e.CorrelateById(x => x.Message.OrderId).OnMissingInstance(m => m.Fault()));
         Event(() => ReservationRejected, e =>

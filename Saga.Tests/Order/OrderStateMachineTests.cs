@@ -49,6 +49,11 @@ public sealed class When_the_saga_handles_an_event
                 ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", typeof(ReleaseFunds)), ("Cancelling", null),
                 .. terminal,
             ],
+            [typeof(ReleaseRequested)] =
+            [
+                ("Cancelling", typeof(ReleaseFunds)), (Fault, null), (Fault, null), (Fault, null),
+                ("Rejected", typeof(ReleaseFunds)), ("Cancelled", typeof(ReleaseFunds)),
+            ],
             [typeof(FundsReserved)] =
                 [(Fault, null), ("Confirmed", typeof(OrderConfirmed)), ("Cancelling", null), .. terminal],
             [typeof(ReservationRejected)] =
@@ -182,8 +187,8 @@ public sealed class When_the_saga_handles_an_event
 
     [Test]
     public async Task Should_fault_when_the_order_does_not_exist(
-        [Values(typeof(OrderSubmitted), typeof(CancellationRequested), typeof(FundsReserved),
-            typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),
+        [Values(typeof(OrderSubmitted), typeof(CancellationRequested), typeof(ReleaseRequested),
+            typeof(FundsReserved), typeof(ReservationRejected), typeof(FundsReleased), typeof(FundsCaptured),
             typeof(AnswerOverdue), typeof(ReservationTimedOut))]
         Type @event)
     {
@@ -214,6 +219,7 @@ public sealed class When_the_saga_handles_an_event
     {
         nameof(OrderSubmitted) => new OrderSubmitted(orderId),
         nameof(CancellationRequested) => new CancellationRequested(orderId),
+        nameof(ReleaseRequested) => new ReleaseRequested(orderId),
         nameof(FundsReserved) => new FundsReserved(orderId),
         nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),
         nameof(FundsReleased) => new FundsReleased(orderId, 5),

@@ -137,6 +137,13 @@ public sealed class When_messages_have_failed : OperatorFixture
         Assert.That(response.Kept.Single().Reason, Does.Contain($"{held}"));
         Assert.That((await DeadLettersAsync()).Single().Messages.Single().OrderIds, Is.EqualTo(new[] { $"{held}" }));
         Assert.That((await AuditTrailAsync(nameof(Operations.DiscardDeadLetters)))[^1].Count, Is.EqualTo(3));
+        var release = await Operations.ReleaseHoldsAsync(new ReleaseHoldsRequest
+        {
+            OrderIds = { $"{held}" },
+            Operator = Operator,
+            Reason = Reason,
+        });
+        Assert.That(release.Kept.Single().Reason, Does.Contain($"ops dead-letters replay {group.GroupId}"));
         await SetReservationAsync(held, "Captured");
     }
 

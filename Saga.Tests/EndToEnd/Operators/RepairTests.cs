@@ -11,7 +11,7 @@ using Wait = Saga.Servers.Wait;
 namespace Saga.Tests.EndToEnd.Operators;
 
 [TestFixture, Category("E2E")]
-public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
+public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixture
 {
     const string Queue = "reserve-funds";
 
@@ -185,11 +185,12 @@ public sealed class When_an_operator_mends_what_is_stuck : OperatorFixture
         }).ResponseAsync, Throws.TypeOf<RpcException>()
             .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.NotFound));
 
-    async Task<BrokerQueue> FindQueueAsync() =>
-        (await Operations.ListQueuesAsync(new ListBrokerQueuesRequest())).Queues.Single(x => x.Name == Queue);
+    async Task<BrokerQueue> FindQueueAsync(string queue = Queue) =>
+        (await Operations.ListQueuesAsync(new ListBrokerQueuesRequest())).Queues.Single(x => x.Name == queue);
 
-    Task WaitForConsumersAsync(int count) => Wait.UntilAsync(async () => (await FindQueueAsync()).Consumers == count,
-        TimeSpan.FromSeconds(10), () => $"{count} consumers of {Queue}");
+    Task WaitForConsumersAsync(int count, string queue = Queue) => Wait.UntilAsync(
+        async () => (await FindQueueAsync(queue)).Consumers == count, TimeSpan.FromSeconds(10),
+        () => $"{count} consumers of {queue}");
 
     static async Task<string> HealthAsync(ServiceReplica replica)
     {

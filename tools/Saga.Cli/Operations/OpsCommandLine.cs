@@ -15,6 +15,7 @@ static class OpsCommandLine
             OrderCommands.Explain(connection),
             OrderCommands.Stuck(connection),
             OrderCommands.Redrive(connection),
+            HoldCommands.Release(connection),
             DeadLetterCommands.DeadLetters(connection),
             QueueCommands.Queues(connection),
             QueueCommands.Pause(connection),

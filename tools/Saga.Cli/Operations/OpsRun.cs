@@ -12,6 +12,8 @@ namespace Saga.Cli;
 /// <param name="CancellationToken">Cancelled by Ctrl-C.</param>
 sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, CancellationToken CancellationToken)
 {
+    const int ShownIds = 5;
+
     /// <summary>Prints a response: as JSON, or by a function.</summary>
     public void Write(IMessage response, Action print)
     {
@@ -50,6 +52,10 @@ sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, Cancell
 
         return Console.Confirm($"{Markup.Escape(what)}?", defaultValue: false);
     }
+
+    /// <summary>The first of some ids, for a question.</summary>
+    public static string Some(IReadOnlyCollection<string> ids) => string.Join(", ", ids.Take(ShownIds))
+        + (ids.Count > ShownIds ? ", …" : "");
 
     /// <summary>A time to the second, in UTC.</summary>
     public static string Text(Timestamp? time) => time?.ToDateTime().ToString("yyyy-MM-dd HH:mm:ss'Z'",

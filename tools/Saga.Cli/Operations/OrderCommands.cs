@@ -97,7 +97,7 @@ static class OrderCommands
             var chosen = await StreamAsync(client, request, run, isSilent: !parsed.GetValue(dryRun));
             if (parsed.GetValue(dryRun))
                 return OpsConnection.Done;
-            var which = request.OrderIds.Count > 0 ? string.Join(", ", request.OrderIds.Take(ShownIds))
+            var which = request.OrderIds.Count > 0 ? OpsRun.Some(request.OrderIds)
                 : $"queue {(request.Queue == "" ? "any" : request.Queue)}, waiting for at least "
                     + $"{request.OlderThan?.ToTimeSpan() ?? TimeSpan.Zero}";
             if (!run.Confirm($"Send the command of {chosen.Total} orders again ({which})", parsed.GetValue(yes)))

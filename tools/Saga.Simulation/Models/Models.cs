@@ -8,7 +8,7 @@ namespace Saga.Simulation;
 /// </summary>
 public static class Models
 {
-    static readonly Gen<ModelStep[]> Sequences = Gen.Select(Gen.Int[0, 7], Gen.Int[0, 5], Gen.Int[0, 4],
+    static readonly Gen<ModelStep[]> Sequences = Gen.Select(Gen.Int[0, 8], Gen.Int[0, 5], Gen.Int[0, 4],
         (kind, order, message) => new ModelStep(kind, order, message)).Array[0, 40];
 
     /// <summary>Compares the funds' rules with their model.</summary>

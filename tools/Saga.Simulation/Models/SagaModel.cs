@@ -42,6 +42,7 @@ sealed class SagaModel(Mutant mutant)
             4 => new ReservationTimedOut(id),
             5 => new FundsReleased(id, 0),
             6 => new FundsCaptured(id),
+            8 => new ReleaseRequested(id),
             _ => new AnswerOverdue(id),
         };
         var transaction = new SimTransaction();
@@ -78,7 +79,9 @@ sealed class SagaModel(Mutant mutant)
         var result = (state, step.Kind) switch
         {
             ("Initial", 0) => "Reserving ReserveFunds",
-            ("Initial", 1) => "Cancelling ReleaseFunds",
+            ("Initial", 1 or 8) => "Cancelling ReleaseFunds",
+            ("Rejected" or "Cancelled", 8) => $"{state} ReleaseFunds",
+            (_, 8) => "fault", // such an order captures or releases its funds itself
             ("Initial", _) => "fault", // no reply can precede the command
             (_, 4) when !isCurrent => state,
             ("Reserving", 0) => "Reserving",

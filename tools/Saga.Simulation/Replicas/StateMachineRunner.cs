@@ -52,6 +52,7 @@ static class StateMachineRunner
         {
             OrderSubmitted x => Machine.Raise(order, Machine.OrderSubmitted, x, received, scheduler),
             CancellationRequested x => Machine.Raise(order, Machine.CancellationRequested, x, received, scheduler),
+            ReleaseRequested x => Machine.Raise(order, Machine.ReleaseRequested, x, received, scheduler),
             FundsReserved x => Machine.Raise(order, Machine.FundsReserved, x, received, scheduler),
             ReservationRejected x => Machine.Raise(order, Machine.ReservationRejected, x, received, scheduler),
             FundsReleased x => Machine.Raise(order, Machine.FundsReleased, x, received, scheduler),
