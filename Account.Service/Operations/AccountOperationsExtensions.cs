@@ -10,5 +10,5 @@ static class AccountOperationsExtensions
     public static void AddAccountOperations(this WebApplicationBuilder builder) => builder.Services
         .AddScoped<ReservationStories>().AddSingleton<StuckHolds>().AddSingleton<ReservationFactList>()
         .AddSingleton<AccountChecks>().AddSingleton<EntryIds>().AddSingleton<EntryExport>()
-        .AddSingleton<LedgerTotalsQuery>();
+        .AddSingleton<LedgerTotalsQuery>().AddSingleton<AccountLocks>();
 }

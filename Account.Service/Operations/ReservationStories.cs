@@ -6,14 +6,17 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The method GetReservationStory.</summary>
-sealed class ReservationStories(AccountDbContext db)
+sealed class ReservationStories(AccountDbContext db, AccountLocks locks)
 {
     /// <summary>Reads what is recorded about an order.</summary>
-    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: the id is missing or no UUID.</exception>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT, with all violations.</exception>
     public async Task<ReservationStory> ReadAsync(
         GetReservationStoryRequest request, CancellationToken cancellationToken)
     {
-        var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
+        var violations = new FieldViolations();
+        var orderId = violations.Id(request.OrderId, "order_id");
+        var accountId = violations.OptionalId(request.AccountId, "account_id");
+        violations.ThrowIfAny();
         OrderSpanTag.Set(orderId);
         var reservation = await db.AllReservations.SingleOrDefaultAsync(
             x => x.OrderId == orderId, cancellationToken);
@@ -23,6 +26,8 @@ sealed class ReservationStories(AccountDbContext db)
             Reservation = reservation == null ? null : ToRecord(reservation),
             Entries = { entries.OrderBy(x => x.EntryId).Select(x => ToRecord(x, reservation?.Currency ?? "")) },
             PendingMessages = { await PendingMessages.FindAsync(db, orderId, cancellationToken) },
+            AccountLock = (reservation?.AccountId ?? accountId) is { } account
+                ? await locks.FindAsync(account, cancellationToken) : "",
         };
     }
 

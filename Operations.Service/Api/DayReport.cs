@@ -17,8 +17,12 @@ sealed class DayReport(ServiceClients services, TimeProvider time)
         }
 
         var request = new GetTotalsRequest { Day = day };
-        var orders = await services.Orders.GetOrderTotalsAsync(request, cancellationToken: cancellationToken);
-        var ledger = await services.Accounts.GetLedgerTotalsAsync(request, cancellationToken: cancellationToken);
+        // A day of millions of orders takes minutes; the services have their own, shorter limits.
+        var deadline = System.DateTime.UtcNow + ServiceClients.MaxReplayTime;
+        var orders = await services.Orders.GetOrderTotalsAsync(request, deadline: deadline,
+            cancellationToken: cancellationToken);
+        var ledger = await services.Accounts.GetLedgerTotalsAsync(request, deadline: deadline,
+            cancellationToken: cancellationToken);
         return new Report
         {
             Day = day,

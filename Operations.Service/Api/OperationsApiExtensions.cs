@@ -26,7 +26,8 @@ static class OperationsApiExtensions
                 broker.Address = configuration.GetConnectionString(RabbitMq));
         services.AddSingleton<ServiceClients>().AddSingleton<AuditTrail>().AddScoped<AuditList>();
         services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
-        services.AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>().AddSingleton<DeadLetterReplay>()
+        services.AddSingleton<VisitedMessages>().AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>()
+            .AddSingleton<DeadLetterReplay>()
             .AddSingleton<DeadLetterDiscard>().AddSingleton<LetterOrders>().AddSingleton<QueueList>()
             .AddSingleton<Explainer>().AddSingleton<HoldReleases>().AddSingleton<DayReport>();
         services.AddOptions<ReconciliationOptions>().BindConfiguration("Reconciliation")

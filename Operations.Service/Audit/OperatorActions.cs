@@ -10,6 +10,7 @@ namespace Operations;
 sealed class OperatorActions(
     ServiceClients services,
     HoldReleases holds,
+    DeadLetterList letters,
     DeadLetterReplay replay,
     DeadLetterDiscard discard,
     QueueList queues,
@@ -64,12 +65,13 @@ sealed class OperatorActions(
     /// <param name="request">Chooses the messages.</param>
     /// <param name="report">Receives the progress each second.</param>
     /// <param name="cancellationToken">Ends the action early.</param>
-    public Task ReplayAsync(ReplayDeadLettersRequest request, Func<ReplayProgress, Task> report,
+    public async Task ReplayAsync(ReplayDeadLettersRequest request, Func<ReplayProgress, Task> report,
         CancellationToken cancellationToken)
     {
-        var action = OperatorAction.Read("ReplayDeadLetters", TargetOf(request.GroupId, request.MessageIds),
-            request.Operator, request.Reason);
-        return audit.RunAsync(action, changed => replay.RunAsync(request, report, changed, cancellationToken),
+        var action = OperatorAction.Read("ReplayDeadLetters",
+            await TargetAsync(request.GroupId, request.MessageIds, cancellationToken), request.Operator,
+            request.Reason);
+        await audit.RunAsync(action, changed => replay.RunAsync(request, report, changed, cancellationToken),
             cancellationToken);
     }
 
@@ -77,16 +79,21 @@ sealed class OperatorActions(
     public async Task<DiscardDeadLettersResponse> DiscardAsync(DiscardDeadLettersRequest request,
         CancellationToken cancellationToken)
     {
-        var action = OperatorAction.Read("DiscardDeadLetters", TargetOf(request.GroupId, request.MessageIds),
-            request.Operator, request.Reason);
+        var action = OperatorAction.Read("DiscardDeadLetters",
+            await TargetAsync(request.GroupId, request.MessageIds, cancellationToken), request.Operator,
+            request.Reason);
         DiscardDeadLettersResponse? response = null;
         await audit.RunAsync(action, async changed =>
             response = await discard.RunAsync(request, changed, cancellationToken), cancellationToken);
         return response!;
     }
 
-    static string TargetOf(string groupId, ICollection<string> messageIds) => messageIds.Count == 0
-        ? $"group {groupId}" : $"group {groupId}: {string.Join(", ", messageIds)}";
+    async Task<string> TargetAsync(string groupId, ICollection<string> messageIds,
+        CancellationToken cancellationToken)
+    {
+        var group = await letters.DescribeAsync(groupId, cancellationToken);
+        return messageIds.Count == 0 ? group : $"{group}: {string.Join(", ", messageIds)}";
+    }
 
     /// <summary>Stops the consumption of a queue.</summary>
     public Task<Queue> PauseAsync(PauseQueueRequest request, CancellationToken cancellationToken) =>

@@ -41,11 +41,13 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
         }
     }
 
-    /// <summary>The names of all queues of the virtual host, sorted.</summary>
+    /// <summary>
+    /// The messages of each queue of the virtual host that consumers have not settled, as of some seconds ago.
+    /// </summary>
     /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
-    public async Task<IReadOnlyList<string>> ListQueuesAsync(CancellationToken cancellationToken) =>
-        [.. (await GetAsync<NamedQueue>("queues/{vhost}?columns=name", cancellationToken)).Select(x => x.Name)
-            .Order(StringComparer.Ordinal)];
+    public async Task<IReadOnlyDictionary<string, long>> ListQueuesAsync(CancellationToken cancellationToken) =>
+        (await GetAsync<NamedQueue>("queues/{vhost}?columns=name,messages_unacknowledged", cancellationToken))
+            .ToDictionary(x => x.Name, x => x.MessagesUnacknowledged);
 
     /// <summary>The alarms of all nodes, such as <c>memory alarm on rabbit@host</c>.</summary>
     /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the management API cannot be reached.</exception>
@@ -126,7 +128,7 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
     public static Grpc.Core.RpcException Unavailable(Exception error) => RpcErrors.Unavailable("BROKER_UNAVAILABLE",
         $"the broker cannot be reached: {error.GetBaseException().Message}", RetryDelay);
 
-    sealed record NamedQueue(string Name);
+    sealed record NamedQueue(string Name, long MessagesUnacknowledged);
 
     sealed record Node(string Name, bool MemAlarm, bool DiskFreeAlarm);
 }

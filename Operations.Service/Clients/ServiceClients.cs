@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
@@ -9,19 +10,25 @@ namespace Operations;
 /// <summary>The operations of Order and Account. Any replica answers for all.</summary>
 sealed class ServiceClients : IDisposable
 {
-    /// <summary>How long Account may take to replay ledgers; its own limit is shorter.</summary>
+    /// <summary>
+    /// How long the services may take to replay ledgers and to sum days; their own limits are shorter.
+    /// </summary>
     public static readonly TimeSpan MaxReplayTime = TimeSpan.FromMinutes(6);
+
+    /// <summary>How long a story waits for a service that does not answer.</summary>
+    public static readonly TimeSpan MaxAnswerTime = TimeSpan.FromSeconds(10);
 
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
     readonly GrpcChannel _order, _account;
+    readonly ConcurrentDictionary<string, ListQueuesResponse> _queues = new();
 
     public ServiceClients(IOptions<ServiceOptions> options)
     {
         (_order, _account) = (Open(options.Value.Order!), Open(options.Value.Account!));
-        var (order, account) = (Invoker("Order", _order), Invoker("Account", _account));
+        var (order, account) = (Invoker(Answers.Order, _order), Invoker(Answers.Account, _account));
         (Orders, Accounts) = (new(order), new(account));
-        Messaging = [("Order", new(order)), ("Account", new(account))];
+        Messaging = [(Answers.Order, new(order)), (Answers.Account, new(account))];
     }
 
     /// <summary>The orders.</summary>
@@ -33,11 +40,17 @@ sealed class ServiceClients : IDisposable
     /// <summary>The messages of each service.</summary>
     public IReadOnlyList<(string Service, MessagingOperations.MessagingOperationsClient Client)> Messaging { get; }
 
-    /// <summary>The queues that the services consume, with their pauses.</summary>
-    public async Task<IReadOnlyList<Queue>> ListQueuesAsync(CancellationToken cancellationToken) =>
-        [.. (await Task.WhenAll(Messaging.Select(x =>
-            x.Client.ListQueuesAsync(new ListQueuesRequest(), cancellationToken: cancellationToken).ResponseAsync)))
-            .SelectMany(x => x.Queues)];
+    /// <summary>
+    /// The queues that the services consume, with their pauses; of a service that does not answer, those that it has
+    /// named before.
+    /// </summary>
+    public async Task<IReadOnlyList<Queue>> ListQueuesAsync(Answers answers, CancellationToken cancellationToken) =>
+        [.. (await Task.WhenAll(Messaging.Select(async x =>
+        {
+            var list = await answers.OfAsync(x.Service, x.Client.ListQueuesAsync(new ListQueuesRequest(),
+                deadline: DateTime.UtcNow + MaxAnswerTime, cancellationToken: cancellationToken).ResponseAsync);
+            return list != null ? _queues[x.Service] = list : _queues.GetValueOrDefault(x.Service);
+        }))).SelectMany(x => x?.Queues ?? [])];
 
     static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {

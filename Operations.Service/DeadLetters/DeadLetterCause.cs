@@ -16,6 +16,11 @@ sealed record DeadLetterCause(DeadLetterKind Kind, string Queue, string MessageT
 {
     const int IdLength = 8;
 
+    /// <summary>The cause in words, for the audit trail.</summary>
+    public override string ToString() => string.Join(", ",
+        new[] { $"{Kind}".ToLowerInvariant(), $"queue {Queue}", MessageType, ExceptionType, Place }
+            .Where(x => x != ""));
+
     /// <summary>The name of the group: the same as long as the cause is the same.</summary>
     public string GroupId { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
         string.Join('\n', Kind, Queue, MessageType, ExceptionType, Place, Service))))[..IdLength];

@@ -7,19 +7,31 @@ namespace Operations;
 /// <summary>The method Explain.</summary>
 sealed class Explainer(ServiceClients services, DeadLetterList letters, QueueList queues, TimeProvider time)
 {
-    /// <summary>Tells the story of an order.</summary>
+    /// <summary>
+    /// Tells the story of an order, as far as Order, Account and the broker can be reached; the others are named.
+    /// </summary>
     /// <exception cref="RpcException">NOT_FOUND: neither service knows the order.</exception>
     public async Task<Explanation> ExplainAsync(string id, CancellationToken cancellationToken)
     {
         var orderId = FieldViolations.ReadId(id, "order_id");
-        var order = FindAsync(orderId, cancellationToken);
-        var reservation = services.Accounts.GetReservationStoryAsync(
-            new GetReservationStoryRequest { OrderId = $"{orderId}" }, cancellationToken: cancellationToken);
-        var list = queues.ReadAsync(cancellationToken);
-        var dead = (await letters.FindAsync(cancellationToken)).Where(x => x.OrderIds.Contains(orderId)).ToList();
-        var facts = new OrderStoryFacts(orderId, await order, await reservation, dead, (await list).Queues,
-            time.UtcNow());
-        if (facts is { Order: null, Reservation.Reservation: null, Letters.Count: 0 })
+        var answers = new Answers();
+        var broker = ReadBrokerAsync(answers, cancellationToken);
+        var order = await answers.OfAsync(Answers.Order, FindAsync(orderId, cancellationToken));
+        var reservation = await answers.OfAsync(Answers.Account, services.Accounts.GetReservationStoryAsync(
+            new GetReservationStoryRequest { OrderId = $"{orderId}", AccountId = order?.Order?.AccountId ?? "" },
+            deadline: DateTime.UtcNow + ServiceClients.MaxAnswerTime,
+            cancellationToken: cancellationToken).ResponseAsync);
+        var (list, dead) = await broker;
+        var facts = new OrderStoryFacts(orderId, order is { Order: not null } ? order : null,
+            reservation ?? new ReservationStory(), [.. dead.Where(x => x.OrderIds.Contains(orderId))], list.Queues,
+            time.UtcNow())
+        {
+            IsOrderReached = order != null,
+            IsAccountReached = reservation != null,
+            IsBrokerReached = answers.IsComplete(Answers.Broker),
+            Alarms = list.Alarms,
+        };
+        if (facts is { Order: null, Reservation.Reservation: null, Letters.Count: 0 } && answers.Missing.Count == 0)
             throw RpcErrors.NotFound("order", orderId);
         return new Explanation
         {
@@ -30,19 +42,28 @@ sealed class Explainer(ServiceClients services, DeadLetterList letters, QueueLis
             Situation = OrderSituation.Of(facts),
             Advice = { OrderAdvice.Of(facts) },
             Wait = facts.Order?.Wait,
+            Missing = { answers.Missing },
         };
     }
 
-    async Task<OrderStory?> FindAsync(Guid orderId, CancellationToken cancellationToken)
+    async Task<(ListBrokerQueuesResponse Queues, IReadOnlyList<DeadLetterMessage> Letters)> ReadBrokerAsync(
+        Answers answers, CancellationToken cancellationToken)
+    {
+        var list = await queues.ReadAsync(answers, cancellationToken);
+        return (list, await letters.FindAsync(list.Queues, answers, cancellationToken));
+    }
+
+    /// <summary>What Order knows; an empty story if it does not know the order.</summary>
+    async Task<OrderStory> FindAsync(Guid orderId, CancellationToken cancellationToken)
     {
         try
         {
             return await services.Orders.GetOrderStoryAsync(new GetOrderStoryRequest { OrderId = $"{orderId}" },
-                cancellationToken: cancellationToken);
+                deadline: DateTime.UtcNow + ServiceClients.MaxAnswerTime, cancellationToken: cancellationToken);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {
-            return null;
+            return new OrderStory();
         }
     }
 }

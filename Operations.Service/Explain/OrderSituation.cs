@@ -10,10 +10,11 @@ static class OrderSituation
     public static string Of(OrderStoryFacts facts)
     {
         var reservation = facts.Reservation.Reservation;
-        var funds = reservation == null ? "Account has decided nothing about it"
+        var funds = !facts.IsAccountReached ? "Account does not answer"
+            : reservation == null ? "Account has decided nothing about it"
             : $"its reservation over {Text(reservation.Amount)} is {reservation.Status}";
         if (facts.Order is not { } story)
-            return $"Order does not know this order; {funds}.";
+            return $"{(facts.IsOrderReached ? "Order does not know this order" : "Order does not answer")}; {funds}.";
         if (story.Wait is not { } wait)
             return $"The order is {story.Order.State} since {Text(story.Order.UpdateTime)} and waits for nothing; "
                 + $"{funds}.";

@@ -10,4 +10,21 @@ namespace Operations;
 /// <param name="Queues">The queues of both services.</param>
 /// <param name="Now">The time.</param>
 sealed record OrderStoryFacts(Guid OrderId, OrderStory? Order, ReservationStory Reservation,
-    IReadOnlyList<DeadLetterMessage> Letters, IReadOnlyList<BrokerQueue> Queues, DateTime Now);
+    IReadOnlyList<DeadLetterMessage> Letters, IReadOnlyList<BrokerQueue> Queues, DateTime Now)
+{
+    /// <summary>Whether Order has answered; otherwise <see cref="Order" /> is unknown.</summary>
+    public bool IsOrderReached { get; init; } = true;
+
+    /// <summary>Whether Account has answered; otherwise <see cref="Reservation" /> is unknown.</summary>
+    public bool IsAccountReached { get; init; } = true;
+
+    /// <summary>Whether the broker has answered; otherwise its queues and dead letters are unknown.</summary>
+    public bool IsBrokerReached { get; init; } = true;
+
+    /// <summary>The alarms of the broker.</summary>
+    public IReadOnlyList<string> Alarms { get; init; } = [];
+
+    /// <summary>The messages about the order that have not left an outbox.</summary>
+    public IEnumerable<PendingMessage> Unsent => (Order?.PendingMessages ?? []).Concat(Reservation.PendingMessages)
+        .Where(x => x.State == PendingMessage.Types.State.Unsent);
+}

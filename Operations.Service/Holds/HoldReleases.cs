@@ -8,7 +8,7 @@ namespace Operations;
 /// Releases holds without a live order. Account says what is held, and Order, which decides about it, is asked after
 /// that: an order that Order does not know then is lost, and not one that is just being created.
 /// </summary>
-sealed class HoldReleases(ServiceClients services, DeadLetterList letters)
+sealed class HoldReleases(ServiceClients services, DeadLetterList list)
 {
     const int MaxIds = 1000;
     const string OrderConfirmed = "Contracts:OrderConfirmed";
@@ -17,7 +17,9 @@ sealed class HoldReleases(ServiceClients services, DeadLetterList letters)
     /// <param name="request">Chooses the orders.</param>
     /// <param name="released">Receives how many holds are released so far.</param>
     /// <param name="cancellationToken">Ends after the current order.</param>
-    /// <exception cref="RpcException">INVALID_ARGUMENT, with all violations.</exception>
+    /// <exception cref="RpcException">
+    /// INVALID_ARGUMENT, with all violations. UNAVAILABLE: a service or the broker does not answer.
+    /// </exception>
     public async Task<ReleaseHoldsResponse> RunAsync(ReleaseHoldsRequest request, Action<long> released,
         CancellationToken cancellationToken)
     {
@@ -31,7 +33,10 @@ sealed class HoldReleases(ServiceClients services, DeadLetterList letters)
             new GetReservationFactsRequest { OrderIds = { ids.Select(x => $"{x}") } },
             cancellationToken: cancellationToken)).Reservations.ToDictionary(x => Guid.Parse(x.OrderId));
         // The order was confirmed before it was lost: this message captures its funds.
-        var dead = (await letters.FindAsync(cancellationToken)).Where(x => x.Cause.MessageType == OrderConfirmed)
+        var answers = new Answers();
+        var letters = await list.FindAsync(answers, cancellationToken);
+        answers.ThrowIfAnyMissing();
+        var dead = letters.Where(x => x.Cause.MessageType == OrderConfirmed)
             .SelectMany(x => x.OrderIds.Select(id => (Id: id, x.Cause.GroupId))).ToLookup(x => x.Id, x => x.GroupId);
         var response = new ReleaseHoldsResponse();
         foreach (var id in ids)

@@ -42,8 +42,12 @@ public sealed class When_an_order_is_explained
             .And.Contain("Account has decided nothing about it").And.Contain("reserve-funds"));
 
     [Test]
-    public void Should_advise_nothing_about_an_order_that_is_not_late() =>
-        Assert.That(OrderAdvice.Of(Waiting(isStuck: false)), Is.Empty);
+    public void Should_advise_nothing_about_an_order_that_is_not_late()
+    {
+        var facts = Waiting(isStuck: false);
+        facts.Order!.Wait.Since = Now.AddSeconds(-3).ToTimestamp();
+        Assert.That(OrderAdvice.Of(facts), Is.Empty);
+    }
 
     [Test]
     public void Should_advise_to_ask_again_without_a_visible_cause() =>
@@ -114,8 +118,77 @@ public sealed class When_an_order_is_explained
     }
 
     [Test]
-    public void Should_name_a_queue_that_does_not_exist() => Assert.That(
-        OrderAdvice.Of(Waiting() with { Queues = [] }), Has.One.Contains("reserve-funds does not exist"));
+    public void Should_name_a_queue_that_does_not_exist()
+    {
+        var facts = Waiting();
+        (facts.Queues[0].IsMissing, facts.Queues[0].Consumers) = (true, 0);
+        Assert.That(OrderAdvice.Of(facts), Has.One.Contains("reserve-funds does not exist")
+            .And.One.Contains("check that Account runs"));
+    }
+
+    [TestCase("Reserving", null, "ReserveFunds was lost")]
+    [TestCase("Reserving", "Held", "Account's answer was lost: its reservation is Held")]
+    [TestCase("Cancelling", "Held", "ReleaseFunds was lost")]
+    [TestCase("Cancelling", "Released", "Account's answer was lost")]
+    [TestCase("Confirmed", "Held", "OrderConfirmed was lost")]
+    [TestCase("Confirmed", "Captured", "Account's answer was lost")]
+    public void Should_name_the_message_that_was_lost(string state, string? reservation, string expected)
+    {
+        var facts = Waiting(isStuck: false) with { Reservation = Ended(null, reservation).Reservation };
+        facts.Order!.Order.State = state;
+        Assert.That(OrderAdvice.Of(facts), Has.One.StartsWith(expected).And.One.Contains($"ops redrive {Id}"));
+    }
+
+    [Test]
+    public void Should_not_call_a_message_lost_that_is_somewhere()
+    {
+        var handled = Waiting(isStuck: false);
+        handled.Queues[0].Unacknowledged = 1;
+        var queued = Waiting(isStuck: false);
+        queued.Queues[1].Batches = 1;
+        var unsent = Waiting(isStuck: false);
+        unsent.Order!.PendingMessages.Add(new PendingMessage { State = PendingMessage.Types.State.Unsent });
+        var unknown = Waiting(isStuck: false) with { IsBrokerReached = false, Queues = [] };
+        foreach (var facts in new[] { handled, queued, unsent, unknown })
+            Assert.That(OrderAdvice.Of(facts), Has.None.Contains("was lost"));
+    }
+
+    [Test]
+    public void Should_name_the_source_that_does_not_answer_and_not_take_it_for_an_empty_one()
+    {
+        var facts = Ended(null, "Held") with { IsOrderReached = false };
+        Assert.That(OrderAdvice.Of(facts), Has.Exactly(1).Items.And.One.StartsWith("No answer from Order"));
+        Assert.That(OrderSituation.Of(facts), Does.StartWith("Order does not answer"));
+        facts = Ended("Confirmed", null) with { IsAccountReached = false };
+        Assert.That(OrderAdvice.Of(facts), Has.Exactly(1).Items.And.One.StartsWith("No answer from Account"));
+        Assert.That(OrderSituation.Of(facts), Does.EndWith("Account does not answer."));
+    }
+
+    [Test]
+    public void Should_name_what_keeps_a_message_in_the_outbox()
+    {
+        var facts = Waiting() with { Alarms = ["memory alarm on rabbit@a"] };
+        facts.Order!.PendingMessages.Add(new PendingMessage
+        {
+            State = PendingMessage.Types.State.Unsent,
+            MessageType = "Contracts:ReserveFunds",
+            Error = "no route",
+        });
+        Assert.That(OrderAdvice.Of(facts), Has.One.Contains("memory alarm on rabbit@a")
+            .And.One.Contains("ReserveFunds has not left the outbox").And.One.Contains("no route"));
+    }
+
+    [Test]
+    public void Should_name_the_session_that_has_locked_the_account()
+    {
+        var facts = Waiting();
+        facts.Reservation.AccountLock = "session 7 of user postgres (psql)";
+        Assert.That(OrderAdvice.Of(facts), Has.One.Contains("locked by session 7 of user postgres (psql)"));
+    }
+
+    [Test]
+    public void Should_name_a_build_that_is_behind() => Assert.That(
+        OrderAdvice.Of(Ended("Shipping", "Held")), Has.One.Contains("finish the upgrade of Order"));
 
     [TestCase("Confirmed", "Captured", null)]
     [TestCase("Rejected", "Rejected", null)]

@@ -24,7 +24,9 @@ public sealed class When_nothing_answers_an_overview
         var broker = new Broker(http, provider.GetRequiredService<IOptionsMonitor<BrokerOptions>>(),
             Options.Create(new ManagementOptions { Management = Nowhere }));
 
-        var overview = await new OverviewReader(services, new QueueList(broker, services), broker,
+        var visited = new VisitedMessages();
+        var queues = new QueueList(broker, services, visited);
+        var overview = await new OverviewReader(services, queues, broker,
             new ReconciliationStore(provider.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System),
             TimeProvider.System).ReadAsync(default);
 
@@ -33,5 +35,13 @@ public sealed class When_nothing_answers_an_overview
         Assert.That(overview.Missing.Select(x => x.Error), Has.All.Not.Empty);
         Assert.That((overview.Orders, overview.Holds, overview.Broker, overview.HasMismatches),
             Is.EqualTo(((object?)null, (object?)null, (object?)null, false)));
+
+        var letters = new DeadLetterList(new DeadLetterQueues(broker, visited), queues, services);
+        Assert.That((await letters.ReadAsync(new(), default)).Missing, Has.Count.EqualTo(3));
+        Assert.That((await new StuckList(services).ReadAsync(new(), default)).Missing, Has.Count.EqualTo(2));
+        var story = await new Explainer(services, letters, queues, TimeProvider.System)
+            .ExplainAsync($"{Guid.NewGuid()}", default);
+        Assert.That(story.Missing, Has.Count.EqualTo(3));
+        Assert.That(story.Situation, Is.EqualTo("Order does not answer; Account does not answer."));
     }
 }

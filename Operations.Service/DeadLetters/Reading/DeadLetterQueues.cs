@@ -11,8 +11,12 @@ namespace Operations;
 /// Visits the messages of a queue of failed or skipped messages, in their order. A message that is not removed returns
 /// to its place, with its headers: it is consumed without an acknowledgement, and returned at the end of the visit.
 /// </summary>
-/// <remarks>One visit at a time per queue: the messages of a visit are invisible to others.</remarks>
-sealed class DeadLetterQueues(Broker broker)
+/// <remarks>
+/// One visit at a time per queue. A message must be received to be seen, and so must all that are before it: while a
+/// visit lasts, the broker shows them to nobody else and does not count them. <see cref="VisitedMessages" /> keeps them
+/// counted here, and the alert MessagesFailed looks back over the time of a visit.
+/// </remarks>
+sealed class DeadLetterQueues(Broker broker, VisitedMessages visited)
 {
     /// <summary>The end of the name of a queue of failed messages.</summary>
     public const string FailedSuffix = "_error";
@@ -23,14 +27,16 @@ sealed class DeadLetterQueues(Broker broker)
     /// <summary>The most messages of one visit; those behind them are not seen.</summary>
     const int MaxMessages = 50_000;
 
+    /// <summary>So many messages may wait here to be visited, which limits the memory that they take.</summary>
+    const ushort Window = 500;
+
     /// <summary>How long to wait for a message that somebody else may have received.</summary>
     static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(3);
 
-    readonly ConcurrentDictionary<string, SemaphoreSlim> _locks = new();
+    /// <summary>How long returned messages may take to be seen; somebody else may have received them.</summary>
+    static readonly TimeSpan MaxReturn = TimeSpan.FromSeconds(2), ReturnPause = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>The queues of failed and skipped messages that exist.</summary>
-    public async Task<IReadOnlyList<string>> FindAsync(CancellationToken cancellationToken) =>
-        [.. (await broker.ListQueuesAsync(cancellationToken)).Where(x => OriginOf(x).Kind != default)];
+    readonly ConcurrentDictionary<string, SemaphoreSlim> _locks = new();
 
     /// <summary>What has become of the messages of a queue, and the queue to which they were sent.</summary>
     public static (DeadLetterKind Kind, string Queue) OriginOf(string queue) =>
@@ -66,11 +72,12 @@ sealed class DeadLetterQueues(Broker broker)
         }
         finally
         {
+            visited.Clear(queue);
             turn.Release();
         }
     }
 
-    static async Task VisitAsync(IConnection connection, IChannel channel, string queue, ushort count,
+    async Task VisitAsync(IConnection connection, IChannel channel, string queue, ushort count,
         Func<DeadLetterMessage, DeadLetterDelivery, Task<VisitDecision>> visit, CancellationToken cancellationToken)
     {
         var deliveries = Channel.CreateUnbounded<DeadLetterDelivery>();
@@ -82,26 +89,37 @@ sealed class DeadLetterQueues(Broker broker)
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += (_, x) =>
         {
+            visited.Add(queue, 1);
             // Copies: the client reuses the memory when this handler returns.
             deliveries.Writer.TryWrite(new DeadLetterDelivery(connection, x.DeliveryTag,
                 new BasicProperties(x.BasicProperties), x.Body.ToArray()));
             return Task.CompletedTask;
         };
-        await channel.BasicQosAsync(0, count, global: false, cancellationToken);
-        var tag = await channel.BasicConsumeAsync(queue, autoAck: false, consumer, cancellationToken);
+        await channel.BasicQosAsync(0, Window, global: false, cancellationToken);
+        var tag = await SubscribeAsync();
         try
         {
-            for (var seen = 0; seen < count; seen++)
+            for (var (seen, kept) = (0, 0); seen < count; seen++)
             {
+                if (kept == Window)
+                {
+                    // This consumer receives no more; another one receives what follows.
+                    await channel.BasicCancelAsync(tag, noWait: false, cancellationToken);
+                    (tag, kept) = (await SubscribeAsync(), 0);
+                }
+
                 var delivery = await ReceiveAsync(deliveries.Reader, cancellationToken);
                 if (delivery == null)
                     return;
                 var letter = DeadLetterReader.Read(queue, delivery.Properties, delivery.Body);
                 var decision = await visit(letter, delivery);
-                if (decision == VisitDecision.Remove)
-                    await channel.BasicAckAsync(delivery.Tag, multiple: false, CancellationToken.None);
-                else if (decision == VisitDecision.Stop)
+                if (decision == VisitDecision.Stop)
                     return;
+                kept += decision == VisitDecision.Keep ? 1 : 0;
+                if (decision != VisitDecision.Remove)
+                    continue;
+                await channel.BasicAckAsync(delivery.Tag, multiple: false, CancellationToken.None);
+                visited.Add(queue, -1);
             }
         }
         finally
@@ -109,17 +127,25 @@ sealed class DeadLetterQueues(Broker broker)
             if (channel.IsOpen)
                 await ReturnAllAsync(channel, queue, tag);
         }
+
+        Task<string> SubscribeAsync() => channel.BasicConsumeAsync(queue, autoAck: false, consumer, cancellationToken);
     }
 
     /// <summary>
-    /// Returns everything that was received. The broker answers the last question after it has done so, and others see
-    /// the messages again.
+    /// Returns everything that was received, and waits until others see it again: the broker answers questions before
+    /// it has returned all.
     /// </summary>
-    static async Task ReturnAllAsync(IChannel channel, string queue, string tag)
+    async Task ReturnAllAsync(IChannel channel, string queue, string tag)
     {
         await channel.BasicCancelAsync(tag, noWait: false, CancellationToken.None);
         await channel.BasicNackAsync(0, multiple: true, requeue: true, CancellationToken.None);
-        await channel.QueueDeclarePassiveAsync(queue, CancellationToken.None);
+        for (var wait = TimeSpan.Zero; wait < MaxReturn; wait += ReturnPause)
+        {
+            var found = await channel.QueueDeclarePassiveAsync(queue, CancellationToken.None);
+            if (found.MessageCount >= visited.CountOf(queue))
+                return;
+            await Task.Delay(ReturnPause, CancellationToken.None);
+        }
     }
 
     static async Task<DeadLetterDelivery?> ReceiveAsync(ChannelReader<DeadLetterDelivery> deliveries,

@@ -63,6 +63,16 @@ public sealed class When_finished_orders_are_archived : OperatorFixture
         Assert.That(() => Orders.CreateOrderAsync(request).ResponseAsync, ThrowsStatus(StatusCode.AlreadyExists));
         Assert.That(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = confirmed }).ResponseAsync,
             ThrowsStatus(StatusCode.FailedPrecondition));
+        var release = new ReleaseHoldRequest
+        {
+            OrderId = confirmed,
+            AccountId = account,
+            Amount = Money(3),
+            Operator = Operator,
+            Reason = Reason,
+        };
+        Assert.That(() => new OrderOperations.OrderOperationsClient(System.Orders[0].OperationsChannel)
+            .ReleaseHoldAsync(release).ResponseAsync, ThrowsStatus(StatusCode.FailedPrecondition));
         Assert.That(() => ExecuteAsync(System.OrderDatabase, "delete from orders_archive"), Refused);
         Assert.That(() => ExecuteAsync(System.OrderDatabase, "update order_transitions_archive set event = ''"),
             Refused);

@@ -57,6 +57,8 @@ public sealed class When_messages_have_failed : OperatorFixture
         Assert.That((await AuditTrailAsync(nameof(Operations.ReplayDeadLetters))).TakeLast(2)
             .Select(x => (x.Outcome, x.Count, x.Operator, x.Reason)),
             Is.EqualTo(new[] { ("Started", 0L, Operator, Reason), ("Succeeded", 3L, Operator, Reason) }));
+        Assert.That((await AuditTrailAsync(nameof(Operations.ReplayDeadLetters)))[^1].Target, Does.StartWith(
+            $"group {group.GroupId} (failed, queue {Queue}, Contracts:OrderConfirmed, {group.ExceptionType}"));
         await AuditAsync();
     }
 

@@ -237,6 +237,8 @@ public sealed class When_an_operator_uses_the_page : PageFixture
             await Expect(PartOf("Outbox of Order")).ToContainTextAsync(new Regex(@"0\s*messages not sent"));
             await Expect(PartOf("Outbox of Account")).ToContainTextAsync(new Regex(@"\?\s*messages not sent"));
             await PictureAsync("missing");
+            await OpenAsync("stuck", "Stuck");
+            await Expect(Main).ToContainTextAsync("Not complete: the operations of Account do not answer", Patience);
         }
         finally
         {
@@ -244,6 +246,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
             System.Accounts[0].Send(Signal.Continue);
         }
 
+        await OpenAsync("", "Overview");
         await Expect(Main).ToContainTextAsync("Nothing needs help.", Patience);
     }
 

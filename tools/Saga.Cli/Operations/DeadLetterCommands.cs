@@ -30,11 +30,12 @@ static class DeadLetterCommands
                     table.AddRow(x.GroupId, $"{x.Count}", $"{x.Kind}", x.Queue.EscapeMarkup(),
                         x.MessageType.EscapeMarkup(), CauseOf(x).EscapeMarkup(), OpsRun.Text(x.OldestTime));
                 run.Write(table, "There are no dead letters.");
+                run.WriteMissing(list.Missing);
                 if (parsed.GetValue(group) != null)
                     foreach (var message in list.Groups.SelectMany(x => x.Messages))
                         Show(run, message);
             });
-            return list.Groups.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
+            return list.Groups.Count + list.Missing.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;
     }

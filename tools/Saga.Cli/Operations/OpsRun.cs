@@ -36,6 +36,13 @@ sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, Cancell
             Console.Write(table);
     }
 
+    /// <summary>Prints what has not answered, so that the response is not complete.</summary>
+    public void WriteMissing(IEnumerable<string> missing)
+    {
+        foreach (var sentence in missing)
+            Console.MarkupLineInterpolated($"[red]Not complete:[/] {sentence}");
+    }
+
     /// <summary>Asks before something is changed.</summary>
     /// <param name="what">How many of what are changed, and which.</param>
     /// <param name="isConfirmed">Whether the option --yes is given.</param>

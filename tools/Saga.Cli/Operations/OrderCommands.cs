@@ -27,10 +27,11 @@ static class OrderCommands
                     table.AddRow(OpsRun.Text(e.Time), e.Source.EscapeMarkup(), e.Text.EscapeMarkup());
                 run.Write(table, "Nothing has happened.");
                 run.Console.WriteLine(story.Situation);
+                run.WriteMissing(story.Missing);
                 foreach (var advice in story.Advice)
                     run.Console.MarkupLineInterpolated($"[bold]What would help:[/] {advice}");
             });
-            return story.Advice.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
+            return story.Advice.Count + story.Missing.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;
     }
@@ -53,8 +54,10 @@ static class OrderCommands
                     table.AddRow($"{group.Count}", group.Message.EscapeMarkup(), group.Queue.EscapeMarkup(),
                         OpsRun.Text(group.OldestSince), string.Join('\n', group.OrderIds), group.Advice.EscapeMarkup());
                 run.Write(table, "Nothing is stuck.");
+                run.WriteMissing(stuck.Missing);
             });
-            return stuck.Orders.Count + stuck.Holds.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
+            return stuck.Orders.Count + stuck.Holds.Count + stuck.Missing.Count == 0
+                ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;
     }
@@ -103,8 +106,8 @@ static class OrderCommands
             if (!run.Confirm($"Send the command of {chosen.Total} orders again ({which})", parsed.GetValue(yes)))
                 return OpsConnection.Found;
             request.DryRun = false;
-            await StreamAsync(client, request, run, isSilent: false);
-            return OpsConnection.Done;
+            var last = await StreamAsync(client, request, run, isSilent: false);
+            return last.Sent == chosen.Total ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;
     }

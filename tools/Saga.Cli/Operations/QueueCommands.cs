@@ -16,13 +16,18 @@ static class QueueCommands
                 cancellationToken: run.CancellationToken);
             run.Write(list, () =>
             {
-                var table = OpsRun.NewTable("queue", "messages", "batches", "consumers", "failed", "skipped", "paused");
+                var table = OpsRun.NewTable("queue", "messages", "batches", "handled now", "consumers",
+                    "failed", "skipped", "paused");
                 foreach (var x in list.Queues)
-                    table.AddRow(x.Name.EscapeMarkup(), $"{x.Messages}", $"{x.Batches}", $"{x.Consumers}",
-                        $"{x.Failed}", $"{x.Skipped}", TextOf(x.Pause).EscapeMarkup());
+                    table.AddRow(x.Name.EscapeMarkup(), x.IsMissing ? "no such queue" : $"{x.Messages}", $"{x.Batches}",
+                        $"{x.Unacknowledged}", $"{x.Consumers}", $"{x.Failed}", $"{x.Skipped}",
+                        TextOf(x.Pause).EscapeMarkup());
                 run.Write(table, "There are no queues.");
+                foreach (var alarm in list.Alarms)
+                    run.Console.MarkupLineInterpolated($"[red]The broker blocks publishers:[/] {alarm}");
+                run.WriteMissing(list.Missing);
             });
-            return OpsConnection.Done;
+            return list.Alarms.Count + list.Missing.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
         });
         return command;
     }

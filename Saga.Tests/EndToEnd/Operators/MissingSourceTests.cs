@@ -1,0 +1,74 @@
+using Operations.V1;
+
+namespace Saga.Tests.EndToEnd.Operators;
+
+public sealed partial class When_an_operator_mends_what_is_stuck
+{
+    [Test]
+    public async Task Should_tell_what_order_and_the_broker_know_while_account_does_not_answer()
+    {
+        var order = await PlaceOrderAsync(await OpenAccountAsync(10), 10);
+        await AssertConfirmedAsync(order);
+        await Operations.ListQueuesAsync(new ListBrokerQueuesRequest()); // the queues of Account become known
+        await System.Accounts[0].KillAsync();
+        try
+        {
+            var story = await ExplainAsync(order);
+            Assert.That(story.Missing.Single(), Does.StartWith("the operations of Account do not answer"));
+            Assert.That(story.Advice, Has.One.StartsWith("No answer from Account"));
+            Assert.That(story.Order.State, Is.EqualTo("Confirmed"));
+            Assert.That(story.Situation, Does.Contain("Account does not answer"));
+            var letters = await Operations.ListDeadLettersAsync(new ListDeadLettersRequest());
+            Assert.That((letters.Groups.Count, letters.Missing.Count), Is.EqualTo((0, 1)));
+            var queues = await Operations.ListQueuesAsync(new ListBrokerQueuesRequest());
+            Assert.That(queues.Queues.Select(x => x.Name), Has.Member(Queue).And.Member("order-state"));
+            Assert.That(queues.Missing, Has.Count.EqualTo(1));
+            var stuck = await RunAsync("stuck");
+            Assert.That(stuck.Code, Is.EqualTo(1), stuck.Error);
+            Assert.That(stuck.Output, Does.Contain("Not complete: the operations of Account do not answer"));
+        }
+        finally
+        {
+            await RestartAsync(System.Accounts[0]);
+        }
+
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_tell_what_account_and_the_broker_know_while_order_does_not_answer()
+    {
+        var account = await OpenAccountAsync(10);
+        var order = await PlaceOrderAsync(account, 10);
+        await WaitForBalancesAsync(account, available: 0, held: 0, captured: 10);
+        await System.Orders[0].KillAsync();
+        try
+        {
+            var story = await ExplainAsync(order);
+            Assert.That(story.Missing.Single(), Does.StartWith("the operations of Order do not answer"));
+            Assert.That(story.Reservation.Status, Is.EqualTo("Captured"));
+            Assert.That(story.Situation, Does.StartWith("Order does not answer"));
+            Assert.That(story.Advice, Is.EqualTo(new[]
+            {
+                "No answer from Order: check that it runs. Everything else continues by itself then.",
+            }), "an order that cannot be read is not taken for one that is lost");
+        }
+        finally
+        {
+            await RestartAsync(System.Orders[0]);
+        }
+
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_end_with_an_error_when_a_redrive_has_skipped_orders()
+    {
+        var order = await PlaceOrderAsync(await OpenAccountAsync(10), 10);
+        await AssertConfirmedAsync(order);
+        await AuditAsync(); // it waits for nothing any more
+        var redrive = await RunAsync("redrive", order, "--reason", Reason, "--yes");
+        Assert.That(redrive.Code, Is.EqualTo(1), redrive.Error);
+        Assert.That(redrive.Output, Does.Contain("0 of 1 sent, 1 wait for nothing any more"));
+    }
+}
