@@ -72,12 +72,14 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
         await WaitForConsumersAsync(0);
         var order = await PlaceOrderAsync(account, 1);
         await Wait.UntilAsync(async () => await CountMessagesAsync(Queue) == 1, MaxWait, () => "the command to wait");
+        // The broker shows a new connection after some seconds.
         var overview = await RunAsync("overview");
+        await Wait.UntilAsync(async () => (overview = await RunAsync("overview")).Output.Contains(
+            $"process {System.Accounts[1].ProcessId}", StringComparison.Ordinal), MaxWait, () => overview.Output);
         Assert.That(overview.Code, Is.EqualTo(1), overview.Error);
         Assert.That(overview.Output, Does.Match(@"orders per second +[0-9.]*[1-9]")
             .And.Match(@"orders that wait for FundsReserved +1 ")
-            .And.Match(@"outbox of Order +0 unsent, 0 parked").And.Contain($"The queue {Queue} is paused")
-            .And.Contain($"process {System.Accounts[1].ProcessId}"));
+            .And.Match(@"outbox of Order +0 unsent, 0 parked").And.Contain($"The queue {Queue} is paused"));
         await System.Servers.Rabbit.PurgeAsync(System.VirtualHost, Queue);
         Assert.That((await RunAsync("resume", Queue, "--reason", Reason, "--yes")).Code, Is.Zero);
 
