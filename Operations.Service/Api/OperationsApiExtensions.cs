@@ -33,7 +33,7 @@ static class OperationsApiExtensions
         services.AddOptions<ReconciliationOptions>().BindConfiguration("Reconciliation")
             .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()
-            .AddHostedService<Reconciler>().AddHostedService<MismatchGauges>();
+            .AddHostedService<Reconciler>().AddHostedService<MismatchGauges>().AddHostedService<ReconciliationAges>();
         services.AddSingleton<StuckList>().AddSingleton<OverviewReader>().AddSingleton<OperatorActions>();
     }
 

@@ -63,6 +63,11 @@ public sealed class When_both_services_are_compared : OperatorFixture
         Assert.That(found.Mismatches, Has.All.Property(nameof(Mismatch.Mend)).Not.Empty);
         await Wait.UntilAsync(async () => (await Scrape.ReadAsync(System.Operations!)).Sum(
             "reconciliation_mismatches", ("mismatch_kind", "HoldWithoutLiveOrder")) == 1, MaxWait, () => "the metric");
+        var ages = (await Scrape.ReadAsync(System.Operations!)).All
+            .Where(x => x.Name == "reconciliation_check_age_seconds").ToList();
+        Assert.That(ages.Select(x => x.Labels["comparison_subject"]),
+            Is.EquivalentTo(found.Progress.Select(x => x.Subject)));
+        Assert.That(ages.Select(x => x.Value), Has.All.InRange(-1, 30));
 
         await ReservationAsync(orders[0], "status = 'Captured'");
         await ReservationAsync(orders[1], "status = 'Captured'");
