@@ -150,6 +150,10 @@ Task("Attack").Description("Injects faults into real processes and servers under
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("attack", "--no-build",
         "--minutes", Argument("minutes", "2"), "--seed", Argument("seed", "1")));
 
+Task("Drill").Description("Tries what operators do about each of the drill's faults: --fault=NAME for one.")
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("drill", "--no-build",
+        "--fault", Argument("fault", "")));
+
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Test("Integration"));
 

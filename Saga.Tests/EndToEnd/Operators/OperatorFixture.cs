@@ -1,4 +1,5 @@
 using Operations.V1;
+using Saga.Drill;
 using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Operators;
@@ -23,6 +24,10 @@ public abstract class OperatorFixture : SystemFixture
     };
 
     protected OperationsService.OperationsServiceClient Operations => new(System.Operations!.Channel);
+
+    /// <summary>Runs a command for operators.</summary>
+    protected Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) =>
+        new OpsCommand(System.Operations!.GrpcAddress).RunAsync(arguments);
 
     protected async Task<IReadOnlyList<DeadLetterGroup>> DeadLettersAsync() =>
         [.. (await Operations.ListDeadLettersAsync(new ListDeadLettersRequest())).Groups];

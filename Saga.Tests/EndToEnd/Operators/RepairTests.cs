@@ -1,10 +1,7 @@
 using System.Text.Json;
-using CliWrap;
-using CliWrap.Buffered;
 using Grpc.Core;
 using Operations.V1;
 using Saga.Services;
-using Saga.Tests.Support;
 using OrderStatus = Orders.V1.OrderStatus;
 using Wait = Saga.Servers.Wait;
 
@@ -164,17 +161,6 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
         Assert.That(entries.Output.Split('\n').Count(x => x.Contains(",Capture,", StringComparison.Ordinal)),
             Is.EqualTo(3), entries.Error);
         await AuditAsync();
-    }
-
-    /// <summary>Runs a command for operators.</summary>
-    async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
-    {
-        var program = Path.Combine(Repository.Root, "artifacts", "bin", "Saga.Cli", ServicePrograms.Configuration,
-            "Saga.Cli.dll");
-        var result = await Cli.Wrap("dotnet")
-            .WithArguments([program, "ops", .. arguments, "--address", $"{System.Operations!.GrpcAddress}"])
-            .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync();
-        return (result.ExitCode, result.StandardOutput, result.StandardError);
     }
 
     [Test]
