@@ -5,23 +5,22 @@ namespace Operations;
 /// <summary>The method ListStuck.</summary>
 sealed class StuckList(ServiceClients services)
 {
-    /// <summary>Counts old orders and holds in both services.</summary>
+    /// <summary>Counts old orders and holds in both services; orders also wait when Account is down.</summary>
     public async Task<ListStuckResponse> ReadAsync(ListStuckRequest request, CancellationToken cancellationToken)
     {
-        var answers = new Answers();
-        var orders = answers.OfAsync(Answers.Order, services.Orders.ListStuckOrdersAsync(
-            new ListStuckOrdersRequest { OlderThan = request.OlderThan, MaxIds = request.MaxIds },
-            deadline: DateTime.UtcNow + ServiceClients.MaxAnswerTime,
-            cancellationToken: cancellationToken).ResponseAsync);
-        var holds = await answers.OfAsync(Answers.Account, services.Accounts.ListStuckHoldsAsync(
-            new ListStuckHoldsRequest { OlderThan = request.OlderThan, MaxIds = request.MaxIds },
-            deadline: DateTime.UtcNow + ServiceClients.MaxAnswerTime,
-            cancellationToken: cancellationToken).ResponseAsync);
+        var reads = (
+            Orders: Source<ListStuckOrdersResponse>.ReadAsync("Order", x => services.Orders.ListStuckOrdersAsync(
+                new ListStuckOrdersRequest { OlderThan = request.OlderThan, MaxIds = request.MaxIds },
+                cancellationToken: x).ResponseAsync, cancellationToken),
+            Holds: Source<ListStuckHoldsResponse>.ReadAsync("Account", x => services.Accounts.ListStuckHoldsAsync(
+                new ListStuckHoldsRequest { OlderThan = request.OlderThan, MaxIds = request.MaxIds },
+                cancellationToken: x).ResponseAsync, cancellationToken));
+        var (orders, holds) = (await reads.Orders, await reads.Holds);
         return new ListStuckResponse
         {
-            Orders = { (await orders)?.Groups ?? [] },
-            Holds = { holds?.Groups ?? [] },
-            Missing = { answers.Missing },
+            Orders = { orders.Value?.Groups ?? [] },
+            Holds = { holds.Value?.Groups ?? [] },
+            Missing = { ((MissingSource?[])[orders.Missing, holds.Missing]).OfType<MissingSource>() },
         };
     }
 }

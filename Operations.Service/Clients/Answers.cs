@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Grpc.Core;
+using Operations.V1;
 using Service.Defaults;
 
 namespace Operations;
@@ -10,14 +11,15 @@ namespace Operations;
 /// </summary>
 sealed class Answers
 {
-    public const string Order = "Order", Account = "Account", Broker = "the broker";
+    public const string Order = "Order", Account = "Account", Broker = "RabbitMQ";
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     readonly ConcurrentDictionary<string, string> _missing = new();
 
-    /// <summary>Sentences about the sources that have not answered.</summary>
-    public IReadOnlyList<string> Missing => [.. _missing.OrderBy(x => x.Key).Select(x => x.Value)];
+    /// <summary>The sources that have not answered.</summary>
+    public IReadOnlyList<MissingSource> Missing =>
+        [.. _missing.OrderBy(x => x.Key).Select(x => new MissingSource { Source = x.Key, Error = x.Value })];
 
     /// <summary>Whether a source has answered all that it was asked.</summary>
     public bool IsComplete(string source) => !_missing.ContainsKey(source);
@@ -41,6 +43,6 @@ sealed class Answers
     public void ThrowIfAnyMissing()
     {
         if (!_missing.IsEmpty)
-            throw RpcErrors.Unavailable("SOURCE_MISSING", string.Join("; ", Missing), RetryDelay);
+            throw RpcErrors.Unavailable("SOURCE_MISSING", string.Join("; ", _missing.Values), RetryDelay);
     }
 }

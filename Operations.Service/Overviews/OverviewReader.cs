@@ -5,27 +5,30 @@ using Service.Defaults;
 namespace Operations;
 
 /// <summary>
-/// The method GetOverview. Each source is read for itself, for at most <see cref="MaxTime" />, so that one that does
-/// not answer leaves out only its own part.
+/// The method GetOverview. Each source is read for itself, so that one that does not answer leaves out only its own
+/// part.
 /// </summary>
 sealed class OverviewReader(ServiceClients services, QueueList queues, Broker broker,
     ReconciliationStore reconciliation, TimeProvider time)
 {
     const int ShownIds = 2;
 
-    static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(5);
     static readonly Duration NoTime = new();
 
     /// <summary>Reads all sources.</summary>
     public async Task<Overview> ReadAsync(CancellationToken cancellationToken)
     {
         var (order, account) = (services.Messaging[0], services.Messaging[1]);
-        var reads = (Orders: ReadAsync(order.Service, x => OrdersAsync(order.Client, x), cancellationToken),
-            Holds: ReadAsync(account.Service, x => HoldsAsync(account.Client, x), cancellationToken),
-            Mismatches: ReadAsync("the audit database", CountMismatchesAsync, cancellationToken));
+        var reads = (
+            Orders: Source<Part<OrdersOverview>>.ReadAsync(order.Service, x => OrdersAsync(order.Client, x),
+                cancellationToken),
+            Holds: Source<Part<HoldsOverview>>.ReadAsync(account.Service, x => HoldsAsync(account.Client, x),
+                cancellationToken),
+            Mismatches: Source<Int64Value>.ReadAsync("the audit database", CountMismatchesAsync, cancellationToken));
         var (orders, holds, mismatches) = (await reads.Orders, await reads.Holds, await reads.Mismatches);
         IReadOnlyList<Queue> consumed = [.. orders.Value?.Queues ?? [], .. holds.Value?.Queues ?? []];
-        var state = await ReadAsync("RabbitMQ", x => BrokerAsync(consumed, x), cancellationToken);
+        var state = await Source<BrokerOverview>.ReadAsync("RabbitMQ", x => BrokerAsync(consumed, x),
+            cancellationToken);
 
         var overview = new Overview
         {
@@ -40,26 +43,6 @@ sealed class OverviewReader(ServiceClients services, QueueList queues, Broker br
             overview.Mismatches = count.Value;
         overview.Problems.Add(OverviewProblems.Of(overview, consumed));
         return overview;
-    }
-
-    static async Task<Source<T>> ReadAsync<T>(string source, Func<CancellationToken, Task<T>> read,
-        CancellationToken cancellationToken) where T : class
-    {
-        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limited.CancelAfter(MaxTime);
-        try
-        {
-            return new(await read(limited.Token), null);
-        }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-        {
-            return new(null, new MissingSource
-            {
-                Source = source,
-                Error = limited.IsCancellationRequested ? $"no answer within {MaxTime.TotalSeconds} s"
-                    : AuditTrail.TextOf(e),
-            });
-        }
     }
 
     async Task<Part<OrdersOverview>> OrdersAsync(MessagingOperations.MessagingOperationsClient messaging,
@@ -108,9 +91,6 @@ sealed class OverviewReader(ServiceClients services, QueueList queues, Broker br
 
     async Task<Int64Value> CountMismatchesAsync(CancellationToken cancellationToken) =>
         new() { Value = (await reconciliation.CountAsync(cancellationToken)).Values.Sum() };
-
-    /// <summary>What a source has answered, or why it has not.</summary>
-    sealed record Source<T>(T? Value, MissingSource? Missing);
 
     /// <summary>The part of a service, with the queues that it consumes.</summary>
     sealed record Part<T>(IReadOnlyList<Queue> Queues, T Overview);

@@ -1,7 +1,6 @@
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
-using Operations.V1;
 using Service.Defaults;
 
 namespace Operations.Web;
@@ -33,16 +32,6 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
 
     /// <summary>Why the content could not be read last; null if it could.</summary>
     protected string? Error { get; private set; }
-
-    /// <summary>Sentences about what has not answered, so that the content is without it.</summary>
-    protected IReadOnlyList<string> Missing => (object?)Content switch
-    {
-        ListStuckResponse stuck => stuck.Missing,
-        ListDeadLettersResponse letters => letters.Missing,
-        ListBrokerQueuesResponse queues => queues.Missing,
-        Explanation story => story.Missing,
-        _ => [],
-    };
 
     /// <summary>Reads the content.</summary>
     protected abstract Task<T> ReadAsync(CancellationToken cancellationToken);

@@ -149,7 +149,7 @@ sealed class DrillPlant(OrderSystem system, DrillLoad load)
                 cancellationToken: cancellationToken);
             if (!EndStates.Contains(story.Order?.State) || story.Reservation?.Status == "Held"
                 || story.Advice.Count + story.Missing.Count > 0)
-                return $"{story.Situation} {string.Join(' ', story.Advice.Concat(story.Missing))}";
+                return $"{story.Situation} {string.Join(' ', story.Advice)} {story.Missing}";
         }
 
         var stuck = await ListStuckAsync(cancellationToken);

@@ -238,7 +238,8 @@ public sealed class When_an_operator_uses_the_page : PageFixture
             await Expect(PartOf("Outbox of Account")).ToContainTextAsync(new Regex(@"\?\s*messages not sent"));
             await PictureAsync("missing");
             await OpenAsync("stuck", "Stuck");
-            await Expect(Main).ToContainTextAsync("Not complete: the operations of Account do not answer", Patience);
+            await Expect(Main).ToContainTextAsync("Account is missing: no answer within 5 s", Patience);
+            await Expect(Main).ToContainTextAsync("No order has waited for so long.", Patience);
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Operations.V1;
 using Saga.Services;
@@ -172,6 +173,12 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
             Reason = Reason,
         }).ResponseAsync, Throws.TypeOf<RpcException>()
             .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.NotFound));
+
+    [Test]
+    public void Should_reject_an_age_that_cannot_be() => Assert.That(
+        () => Operations.ListStuckAsync(new ListStuckRequest { OlderThan = new Duration { Seconds = -1 } })
+            .ResponseAsync, Throws.TypeOf<RpcException>()
+            .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.InvalidArgument));
 
     async Task<BrokerQueue> FindQueueAsync(string queue = Queue) =>
         (await Operations.ListQueuesAsync(new ListBrokerQueuesRequest())).Queues.Single(x => x.Name == queue);

@@ -30,7 +30,7 @@ static class DeadLetterCommands
                     table.AddRow(x.GroupId, $"{x.Count}", $"{x.Kind}", x.Queue.EscapeMarkup(),
                         x.MessageType.EscapeMarkup(), CauseOf(x).EscapeMarkup(), OpsRun.Text(x.OldestTime));
                 run.Write(table, "There are no dead letters.");
-                run.WriteMissing(list.Missing);
+                run.Write(list.Missing);
                 if (parsed.GetValue(group) != null)
                     foreach (var message in list.Groups.SelectMany(x => x.Messages))
                         Show(run, message);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using Operations.V1;
 using Spectre.Console;
 
 namespace Saga.Cli;
@@ -36,11 +37,11 @@ sealed record OpsRun(IAnsiConsole Console, bool IsJson, string Operator, Cancell
             Console.Write(table);
     }
 
-    /// <summary>Prints what has not answered, so that the response is not complete.</summary>
-    public void WriteMissing(IEnumerable<string> missing)
+    /// <summary>Prints what has not answered.</summary>
+    public void Write(IEnumerable<MissingSource> missing)
     {
-        foreach (var sentence in missing)
-            Console.MarkupLineInterpolated($"[red]Not complete:[/] {sentence}");
+        foreach (var source in missing)
+            Console.MarkupLineInterpolated($"[red]{source.Source} is missing: {source.Error}[/]");
     }
 
     /// <summary>Asks before something is changed.</summary>

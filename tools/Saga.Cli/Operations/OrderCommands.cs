@@ -27,7 +27,7 @@ static class OrderCommands
                     table.AddRow(OpsRun.Text(e.Time), e.Source.EscapeMarkup(), e.Text.EscapeMarkup());
                 run.Write(table, "Nothing has happened.");
                 run.Console.WriteLine(story.Situation);
-                run.WriteMissing(story.Missing);
+                run.Write(story.Missing);
                 foreach (var advice in story.Advice)
                     run.Console.MarkupLineInterpolated($"[bold]What would help:[/] {advice}");
             });
@@ -54,7 +54,7 @@ static class OrderCommands
                     table.AddRow($"{group.Count}", group.Message.EscapeMarkup(), group.Queue.EscapeMarkup(),
                         OpsRun.Text(group.OldestSince), string.Join('\n', group.OrderIds), group.Advice.EscapeMarkup());
                 run.Write(table, "Nothing is stuck.");
-                run.WriteMissing(stuck.Missing);
+                run.Write(stuck.Missing);
             });
             return stuck.Orders.Count + stuck.Holds.Count + stuck.Missing.Count == 0
                 ? OpsConnection.Done : OpsConnection.Found;

@@ -47,8 +47,7 @@ static class OverviewCommand
         if (overview.HasMismatches)
             table.AddRow("mismatches", $"{overview.Mismatches}", "");
         run.Write(table, "Nothing answers.");
-        foreach (var source in overview.Missing)
-            run.Console.MarkupLineInterpolated($"[red]{source.Source} is missing: {source.Error}[/]");
+        run.Write(overview.Missing);
         foreach (var problem in overview.Problems)
             run.Console.MarkupLineInterpolated($"[yellow]{problem.Text}[/] See: ops {problem.Command}");
         if (overview.Problems.Count + overview.Missing.Count == 0)

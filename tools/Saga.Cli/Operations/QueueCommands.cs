@@ -25,7 +25,7 @@ static class QueueCommands
                 run.Write(table, "There are no queues.");
                 foreach (var alarm in list.Alarms)
                     run.Console.MarkupLineInterpolated($"[red]The broker blocks publishers:[/] {alarm}");
-                run.WriteMissing(list.Missing);
+                run.Write(list.Missing);
             });
             return list.Alarms.Count + list.Missing.Count == 0 ? OpsConnection.Done : OpsConnection.Found;
         });

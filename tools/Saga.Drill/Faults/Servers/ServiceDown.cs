@@ -22,8 +22,8 @@ sealed class ServiceDown(DrillPlant plant, string name, IReadOnlyList<ServiceRep
     }
 
     public override async Task<string?> FindSignAsync(CancellationToken cancellationToken) =>
-        (await Plant.ListStuckAsync(cancellationToken)).Missing.FirstOrDefault(x =>
-            x.Contains($"operations of {name}", StringComparison.Ordinal));
+        (await Plant.ListStuckAsync(cancellationToken)).Missing.Any(x => x.Source == name)
+            ? $"stuck: {name} is missing" : null;
 
     public override async Task<string> MendAsync(string explanation, CancellationToken cancellationToken)
     {
