@@ -96,6 +96,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
 
         await ActAsync(ButtonOf(group, "Replay"), "Return 1 message to", "1 of 1 messages returned, 0 kept.",
             ("At most", "1"));
+        await Expect(group).ToContainTextAsync("4 ×", Patience);
         await BeginAsync(ButtonOf(group, "Replay"), "Return 4 messages to", ("Per second", "1"));
         await Expect(Dialog).ToContainTextAsync(new Regex("[1-3] of 4 messages returned"), Patience);
         await ButtonOf(Dialog, "Stop").ClickAsync();
