@@ -13,6 +13,7 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
     static readonly DialogOptions ActionOptions = new() { FullWidth = true, BackdropClick = false };
 
     readonly CancellationTokenSource _closed = new();
+    bool _isAsking;
     int _address; // how often the page has been opened at another address
 
     [Inject]
@@ -95,14 +96,31 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
         StateHasChanged();
     }
 
-    /// <summary>Asks who wants an action and why, runs it, shows its outcome, and reads the content again.</summary>
-    protected async Task ConfirmAsync(ActionQuestion question)
+    /// <summary>
+    /// Reads the content again, asks who wants an action and why, runs it, shows its outcome, and reads the content
+    /// once more.
+    /// </summary>
+    /// <param name="ask">Makes the question from the content; null if there is nothing to do any more.</param>
+    protected async Task ConfirmAsync(Func<ActionQuestion?> ask)
     {
-        ArgumentNullException.ThrowIfNull(question);
-        var parameters = new DialogParameters<ActionDialog> { { x => x.Question, question } };
-        var dialog = await Dialogs.ShowAsync<ActionDialog>(question.Title, parameters, ActionOptions);
-        await dialog.Result;
-        await RefreshAsync();
+        ArgumentNullException.ThrowIfNull(ask);
+        if (_isAsking)
+            return;
+        _isAsking = true;
+        try
+        {
+            await RefreshAsync();
+            if (ask() is not { } question)
+                return;
+            var parameters = new DialogParameters<ActionDialog> { { x => x.Question, question } };
+            var dialog = await Dialogs.ShowAsync<ActionDialog>(question.Title, parameters, ActionOptions);
+            await dialog.Result;
+            await RefreshAsync();
+        }
+        finally
+        {
+            _isAsking = false;
+        }
     }
 
     /// <summary>Ends what the page still reads.</summary>
