@@ -1,12 +1,19 @@
+using Grpc.Core;
 using Npgsql;
 using Orders.V1;
 using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd;
 
 [TestFixture, Category("E2E")]
 public sealed class When_an_order_is_watched : SystemFixture
 {
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Watch__MaxSilence"] = "00:00:02",
+    };
+
     [TearDown]
     public async Task AuditEachAsync() => await AuditAsync();
 
@@ -28,6 +35,33 @@ public sealed class When_an_order_is_watched : SystemFixture
         await Wait.UntilAsync(async () => (long)(await listeners.ExecuteScalarAsync())! == 0, MaxWait,
             () => "the service to stop listening");
         Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task Should_need_no_connection_to_the_database_while_it_waits()
+    {
+        var account = await OpenAccountAsync(100);
+        SendToAccounts(Signal.Stop);
+        var watches = new List<AsyncServerStreamingCall<Order>>();
+        var used = new List<double>();
+        try
+        {
+            for (var i = 0; i < 40; i++)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(250));
+                watches.Add(Orders.WatchOrder(new WatchOrderRequest { OrderId = await PlaceOrderAsync(account, 1) }));
+                await watches[^1].ResponseStream.MoveNext(default);
+                used.Add((await Scrape.ReadAsync(System.Orders[0])).Sum("db_client_connection_count",
+                    ("db_client_connection_state", "used")));
+            }
+        }
+        finally
+        {
+            SendToAccounts(Signal.Continue);
+            watches.ForEach(x => x.Dispose());
+        }
+
+        Assert.That(used, Has.All.LessThan(10), string.Join(' ', used));
     }
 
     /// <summary>

@@ -94,7 +94,7 @@ public abstract class MessagingFixture(bool grouped)
     /// <param name="outbox">Whether endpoints consume with the outbox.</param>
     internal async Task<IHost> StartReplicaAsync(Action<IEntityFrameworkOutboxConfigurator>? configureOutbox = null,
         Action<IBusRegistrationConfigurator>? configure = null, bool withConsumers = true, TcpProxy? proxy = null,
-        bool retries = true, bool outbox = true)
+        bool retries = true, bool outbox = true, bool pooled = false)
     {
         var database = proxy == null
             ? _database
@@ -102,7 +102,10 @@ public abstract class MessagingFixture(bool grouped)
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders().AddProvider(Log).SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(Received);
-        builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(database));
+        if (pooled)
+            builder.Services.AddDbContextPool<TestDbContext>(o => o.UseNpgsql(database));
+        else
+            builder.Services.AddDbContext<TestDbContext>(o => o.UseNpgsql(database));
         if (grouped)
             builder.Services.AddRabbitTransport<TestDbContext>();
         builder.Services.AddMassTransit(x =>

@@ -40,10 +40,18 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
     {
         if (!IsDue((NpgsqlConnection)connection))
             return;
-        while (Check((NpgsqlConnection)connection) == ServerState.Lost)
+        try
+        {
+            while (Check((NpgsqlConnection)connection) == ServerState.Lost)
+            {
+                connection.Close();
+                connection.Open();
+            }
+        }
+        catch
         {
             connection.Close();
-            connection.Open();
+            throw;
         }
     }
 
@@ -52,12 +60,21 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
     {
         if (!IsDue((NpgsqlConnection)connection))
             return;
-        // The next connection of the pool has probably been lost too, so each is checked until one is alive.
-        while (await CheckAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false)
-            == ServerState.Lost)
+        try
         {
+            // The next connection of the pool has probably been lost too, so each is checked until one is alive.
+            while (await CheckAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false)
+                == ServerState.Lost)
+            {
+                await connection.CloseAsync().ConfigureAwait(false);
+                await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch
+        {
+            // EF Core does not count this opening, so nobody would close the connection.
             await connection.CloseAsync().ConfigureAwait(false);
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            throw;
         }
     }
 

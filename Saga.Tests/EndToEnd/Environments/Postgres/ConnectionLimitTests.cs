@@ -1,4 +1,6 @@
+using Grpc.Core;
 using Orders.V1;
+using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
@@ -6,6 +8,11 @@ namespace Saga.Tests.EndToEnd.Environments;
 [TestFixture("", "alter role \"{role}\" connection limit 5"), Category("E2E")]
 public sealed class When_connections_are_few(string setting, string limit) : EnvironmentFixture
 {
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Watch__MaxSilence"] = "00:00:01",
+    };
+
     protected override string ChangeDatabase(string connectionString)
     {
         if (limit != "")
@@ -29,6 +36,35 @@ public sealed class When_connections_are_few(string setting, string limit) : Env
         }));
         Assert.That(ends, Has.All.EqualTo(OrderStatus.Confirmed));
         await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_need_no_connection_for_an_order_that_is_watched_while_it_waits()
+    {
+        const int count = 30;
+        var account = await OpenAccountAsync(count);
+        System.Accounts[0].Send(Signal.Stop);
+        var watches = new List<AsyncServerStreamingCall<Order>>();
+        try
+        {
+            foreach (var id in await PlaceOrdersAsync(count, account))
+            {
+                watches.Add(Orders.WatchOrder(new WatchOrderRequest { OrderId = id }));
+                await watches[^1].ResponseStream.MoveNext(default);
+            }
+
+            for (var i = 0; i < 20; i++)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(500));
+                await Orders.GetOrderAsync(new GetOrderRequest { OrderId = await PlaceOrderAsync(account, 1) },
+                    deadline: DateTime.UtcNow.AddSeconds(5));
+            }
+        }
+        finally
+        {
+            System.Accounts[0].Send(Signal.Continue);
+            watches.ForEach(x => x.Dispose());
+        }
     }
 }
 

@@ -295,13 +295,21 @@ sealed class OutboxStore<TDbContext>(
         _backlog.Scan(from => WithContext(async db =>
         {
             await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            await using var command = new NpgsqlCommand(For(db).Backlog,
-                (NpgsqlConnection)db.Database.GetDbConnection());
-            command.Parameters.Add(new() { Value = from });
-            await using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-            var backlog = new OutboxBacklog(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1), row.GetInt64(2));
-            return (backlog, (DateTime?)row.GetDateTime(3).ToUniversalTime());
+            try
+            {
+                await using var command = new NpgsqlCommand(For(db).Backlog,
+                    (NpgsqlConnection)db.Database.GetDbConnection());
+                command.Parameters.Add(new() { Value = from });
+                await using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+                var backlog = new OutboxBacklog(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1), row.GetInt64(2));
+                return (backlog, (DateTime?)row.GetDateTime(3).ToUniversalTime());
+            }
+            finally
+            {
+                // A pooled context counts openings for ever: otherwise its later users would keep their connections.
+                await db.Database.CloseConnectionAsync().ConfigureAwait(false);
+            }
         }));
 
     async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
