@@ -86,26 +86,6 @@ begin
     delete from orders where order_id = any (ids);
 end $$;
 
--- A transition can leave its table only if the archive has the same row.
-create or replace function refuse_transition_change() returns trigger language plpgsql as $$
-begin
-    if tg_op = 'DELETE' then
-        if not exists (
-            select order_id, sequence, time, from_state, to_state, event, reason from deleted
-            except
-            select order_id, sequence, time, from_state, to_state, event, reason from order_transitions_archive
-            where order_id = any (array(select order_id from deleted))) then
-            return null;
-        end if;
-    end if;
-    raise exception 'the transitions of orders are never changed or deleted';
-end $$;
-drop trigger order_transitions_are_append_only on order_transitions;
-create trigger order_transitions_are_append_only before update or truncate on order_transitions
-    for each statement execute function refuse_transition_change();
-create trigger order_transitions_are_not_lost after delete on order_transitions referencing old table as deleted
-    for each statement execute function refuse_transition_change();
-
 -- A repeated CreateOrder violates the unique index of request ids; one whose order is archived fails in the same way.
 create function refuse_archived_request() returns trigger language plpgsql as $$
 begin

@@ -69,6 +69,11 @@ public sealed class When_databases_are_migrated
             var connection = new Connection(await servers.Postgres.CreateDatabaseAsync(name));
             await using var db = new AccountDbContext(connection.Of<AccountDbContext>());
             await db.Database.MigrateAsync();
+            await db.Database.ExecuteSqlRawAsync("""
+                insert into ledger_entries
+                    (account_id, kind, amount, available_after, held_after, captured_after, create_time)
+                values (gen_random_uuid(), 'Deposit', 1, 1, 0, 0, now())
+                """);
             Assert.That(() => db.Database.ExecuteSqlRawAsync(sql),
                 Throws.TypeOf<PostgresException>().With.Message.Contains("never changed"));
         }
@@ -85,6 +90,10 @@ public sealed class When_databases_are_migrated
             "ledger_is_append_only.sql", "refuse_ledger_change", "ledger_is_append_only");
         await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
             "order_transitions_are_append_only.sql", "refuse_transition_change", "order_transitions_are_append_only");
+        await AssertTriggerAsync(x => new AccountDbContext(x.Of<AccountDbContext>()),
+            "ledger_is_append_only.sql", "refuse_ledger_change", "ledger_entries_are_not_lost");
+        await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
+            "order_transitions_are_append_only.sql", "refuse_transition_change", "order_transitions_are_not_lost");
         await AssertTriggerAsync(x => new OrderDbContext(x.Of<OrderDbContext>()),
             "record_order_transitions.sql", "record_order_transitions", "orders_updated");
 

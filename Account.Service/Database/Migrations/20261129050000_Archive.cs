@@ -16,10 +16,37 @@ namespace Accounts.Migrations
         {
             migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("archive_partitions.sql"));
             migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("archive_reservations.sql"));
+            migrationBuilder.Sql("drop function refuse_ledger_change cascade");
+            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("ledger_is_append_only.sql"));
         }
 
-        /// <inheritdoc />
-        protected override void Down(MigrationBuilder migrationBuilder) =>
-            throw new System.NotSupportedException("the archive may contain rows that no other table has");
+        /// <summary>Moves what is archived back to where it came from.</summary>
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.Sql("""
+                drop function archive_finished;
+                insert into reservations (order_id, account_id, amount, currency, status, reason, create_time,
+                    update_time)
+                select order_id, account_id, amount, currency, status, reason, create_time, update_time
+                from reservations_archive;
+                insert into ledger_entries (entry_id, account_id, order_id, kind, amount, available_after, held_after,
+                    captured_after, create_time)
+                overriding system value
+                select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after,
+                    create_time
+                from ledger_entries_archive;
+                drop view all_reservations;
+                drop view all_ledger_entries;
+                drop table reservations_archive;
+                drop table ledger_entries_archive;
+                """);
+            migrationBuilder.Sql("""
+                drop function add_archive_partition;
+                drop function guard_archive;
+                drop function refuse_archive_change cascade;
+                drop function month_of_order;
+                drop function first_order_id;
+                """);
+        }
     }
 }

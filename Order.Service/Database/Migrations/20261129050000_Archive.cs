@@ -16,10 +16,38 @@ namespace Orders.Migrations
         {
             migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("archive_partitions.sql"));
             migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("archive_orders.sql"));
+            migrationBuilder.Sql("drop function refuse_transition_change cascade");
+            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
         }
 
-        /// <inheritdoc />
-        protected override void Down(MigrationBuilder migrationBuilder) =>
-            throw new System.NotSupportedException("the archive may contain rows that no other table has");
+        /// <summary>Moves what is archived back to where it came from.</summary>
+        protected override void Down(MigrationBuilder migrationBuilder)
+        {
+            migrationBuilder.Sql("""
+                drop function refuse_archived_request cascade;
+                drop function archive_finished;
+                alter table orders disable trigger user;
+                insert into orders (order_id, current_state, account_id, items, total, currency, request_id, reason,
+                    create_time, update_time, last_event, resend_time)
+                select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time,
+                    update_time, last_event, null
+                from orders_archive;
+                alter table orders enable trigger user;
+                insert into order_transitions (order_id, sequence, time, from_state, to_state, event, reason)
+                select order_id, sequence, time, from_state, to_state, event, reason from order_transitions_archive;
+                drop view all_orders;
+                drop view all_order_transitions;
+                drop table orders_archive;
+                drop table order_transitions_archive;
+                drop table archived_requests;
+                """);
+            migrationBuilder.Sql("""
+                drop function add_archive_partition;
+                drop function guard_archive;
+                drop function refuse_archive_change cascade;
+                drop function month_of_order;
+                drop function first_order_id;
+                """);
+        }
     }
 }
