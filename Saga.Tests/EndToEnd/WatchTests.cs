@@ -46,9 +46,9 @@ public sealed class When_an_order_is_watched : SystemFixture
         var used = new List<double>();
         try
         {
-            for (var i = 0; i < 40; i++)
+            for (var i = 0; i < 20; i++)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(250));
+                await Task.Delay(TimeSpan.FromMilliseconds(200));
                 watches.Add(Orders.WatchOrder(new WatchOrderRequest { OrderId = await PlaceOrderAsync(account, 1) }));
                 await watches[^1].ResponseStream.MoveNext(default);
                 used.Add((await Scrape.ReadAsync(System.Orders[0])).Sum("db_client_connection_count",

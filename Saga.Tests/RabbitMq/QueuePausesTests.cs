@@ -62,8 +62,12 @@ public sealed class When_a_queue_is_paused() : MessagingFixture(grouped: true)
         }
 
         await sending;
-        await Wait.UntilAsync(() => Task.FromResult(consumed.Count == 60), MaxWait,
-            () => $"60 letters, not {consumed.Count}");
+        var queue = (Messages: 0, Consumers: 0);
+        await Wait.UntilAsync(async () =>
+        {
+            queue = await CountAsync();
+            return consumed.Count == 60;
+        }, MaxWait, () => $"60 letters, not {consumed.Count}; the queue has {queue}");
         Assert.That(consumed.Distinct().Count(), Is.EqualTo(60));
     }
 

@@ -53,7 +53,7 @@ public sealed class When_connections_are_few(string setting, string limit) : Env
                 await watches[^1].ResponseStream.MoveNext(default);
             }
 
-            for (var i = 0; i < 20; i++)
+            for (var i = 0; i < 6; i++)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500));
                 await Orders.GetOrderAsync(new GetOrderRequest { OrderId = await PlaceOrderAsync(account, 1) },
