@@ -9,11 +9,6 @@ namespace Saga.Tests.EndToEnd;
 [TestFixture, Category("E2E")]
 public sealed class When_an_order_is_watched : SystemFixture
 {
-    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
-    {
-        ["Watch__MaxSilence"] = "00:00:02",
-    };
-
     [TearDown]
     public async Task AuditEachAsync() => await AuditAsync();
 

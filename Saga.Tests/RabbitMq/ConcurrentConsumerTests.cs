@@ -43,6 +43,26 @@ public sealed class When_a_delivery_is_handled_concurrently
         Assert.That(() => third, Throws.InstanceOf<OperationCanceledException>());
     }
 
+    /// <summary>The client calls HandleBasicCancelOk after BasicCancel has returned, perhaps long after.</summary>
+    [Test]
+    public async Task Should_notice_no_end_that_is_a_pause_even_if_it_is_told_after_the_pause()
+    {
+        var inner = new BlockedConsumer();
+        var consumer = new ConcurrentConsumer(inner, limit: 1);
+        consumer.Pause();
+        await consumer.HandleBasicConsumeOkAsync("tag"); // resumed
+        consumer.Pause();
+        await consumer.HandleBasicCancelOkAsync("tag"); // of the first pause
+        await consumer.HandleBasicCancelOkAsync("tag");
+        Assert.That(inner.Ends, Is.Zero);
+
+        await consumer.HandleBasicCancelOkAsync("tag");
+        Assert.That(inner.Ends, Is.EqualTo(1));
+        consumer.Pause();
+        await consumer.EndAsync("tag", default);
+        Assert.That(inner.Ends, Is.EqualTo(2));
+    }
+
     static Task Deliver(IAsyncBasicConsumer consumer, byte[] body, CancellationToken cancellationToken = default) =>
         consumer.HandleBasicDeliverAsync(
             "tag", 1, false, "exchange", "", new BasicProperties(), body, cancellationToken);
@@ -57,6 +77,8 @@ public sealed class When_a_delivery_is_handled_concurrently
         public Task WaitForEndAsync() => _ended.WaitAsync(TimeSpan.FromSeconds(10));
 
         public List<string> Read { get; } = [];
+
+        public int Ends { get; private set; }
 
         public IChannel? Channel => null;
 
@@ -76,8 +98,11 @@ public sealed class When_a_delivery_is_handled_concurrently
         public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default) =>
             Task.CompletedTask;
 
-        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-            Task.CompletedTask;
+        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
+        {
+            Ends++;
+            return Task.CompletedTask;
+        }
 
         public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) => Task.CompletedTask;
     }

@@ -12,9 +12,16 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
 {
     readonly SemaphoreSlim _capacity = new(limit);
     int _isStarted;
+    int _pauses; // whose CancelOk has not come yet; it can come when the next subscription has begun
 
-    /// <summary>Whether the subscription ends only for a pause, which the other consumer does not notice.</summary>
-    public volatile bool IsPausing;
+    /// <summary>
+    /// Announces that a subscription ends only for a pause, which the other consumer must not notice: it would stop.
+    /// </summary>
+    public void Pause() => Interlocked.Increment(ref _pauses);
+
+    /// <summary>Tells the other consumer that its subscription has ended; a pause has ended it before.</summary>
+    public Task EndAsync(string consumerTag, CancellationToken cancellationToken) =>
+        consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
 
     public IChannel? Channel => consumer.Channel;
 
@@ -63,8 +70,13 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
         await consumer.HandleBasicCancelAsync(consumerTag, cancellationToken).ConfigureAwait(false);
     }
 
-    public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) =>
-        IsPausing ? Task.CompletedTask : consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
+    public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Decrement(ref _pauses) >= 0)
+            return Task.CompletedTask;
+        Interlocked.Increment(ref _pauses);
+        return EndAsync(consumerTag, cancellationToken);
+    }
 
     public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason) =>
         consumer.HandleChannelShutdownAsync(channel, reason);

@@ -77,7 +77,6 @@ sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) :
 
             async Task SubscribeAsync()
             {
-                concurrent.IsPausing = false;
                 await _context.BasicConsume(queue, noAck, exclusive, arguments, concurrent, tag, cancellationToken)
                     .ConfigureAwait(false);
                 if (!_batches)
@@ -89,10 +88,11 @@ sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) :
 
             async Task UnsubscribeAsync()
             {
-                concurrent.IsPausing = true;
                 await StopBatchesAsync().ConfigureAwait(false);
-                if (_context.Channel.IsOpen)
-                    await _context.BasicCancel(tag, CancellationToken.None).ConfigureAwait(false);
+                if (!_context.Channel.IsOpen)
+                    return;
+                concurrent.Pause();
+                await _context.BasicCancel(tag, CancellationToken.None).ConfigureAwait(false);
             }
         }
 
@@ -101,10 +101,7 @@ sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) :
             if (await EndAsync().ConfigureAwait(false))
                 await _context.BasicCancel(consumerTag, cancellationToken).ConfigureAwait(false);
             else if (_consumer is { } consumer)
-            {
-                consumer.IsPausing = false;
-                await consumer.HandleBasicCancelOkAsync(consumerTag, cancellationToken).ConfigureAwait(false);
-            }
+                await consumer.EndAsync(consumerTag, cancellationToken).ConfigureAwait(false);
         }
 
         // These also avoid the base class, which creates a linked token for each acknowledgement.

@@ -8,6 +8,8 @@ namespace Saga.Servers;
 /// </summary>
 public sealed partial class ChildProcess : IAsyncDisposable
 {
+    static readonly TimeSpan MaxPauseDelay = TimeSpan.FromSeconds(1);
+
     readonly Process _process;
 
     ChildProcess(Process process, string name, string logFile) => (_process, Name, LogFile) = (process, name, logFile);
@@ -49,8 +51,22 @@ public sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>Sends a signal; without effect if the process has exited.</summary>
     public void Send(Signal signal)
     {
-        if (!_process.HasExited)
-            Send(_process.Id, signal);
+        if (_process.HasExited)
+            return;
+        Send(_process.Id, signal);
+        // On a busy machine, its threads run on for some milliseconds.
+        if (signal == Signal.Stop)
+            SpinWait.SpinUntil(() => _process.HasExited || IsPaused(_process.Id), MaxPauseDelay);
+    }
+
+    /// <summary>Whether the kernel has paused a process; true where that is not known.</summary>
+    static bool IsPaused(int processId)
+    {
+        var file = $"/proc/{processId}/stat";
+        if (!File.Exists(file))
+            return true;
+        var stat = File.ReadAllText(file);
+        return stat[stat.LastIndexOf(')') + 2] is 'T' or 't';
     }
 
     /// <summary>Sends a signal to any process.</summary>
