@@ -52,11 +52,8 @@ create function archive_finished(before timestamptz, after_id uuid, max_rows int
 declare
     ids uuid[];
 begin
-    if before > now() - interval '1 day' then
-        raise exception 'a reservation is not archived within a day: its messages can come again';
-    end if;
     moved := 0;
-    if not pg_try_advisory_xact_lock(hashtext('archive_finished')) then
+    if not may_archive(before) then
         return;
     end if;
     ids := array(select order_id from reservations
@@ -68,9 +65,7 @@ begin
         return;
     end if;
     last_id := ids[moved];
-    perform add_archive_partition(archive, month)
-    from unnest(array['reservations_archive', 'ledger_entries_archive']) as archive,
-        (select distinct month_of_order(id) as month from unnest(ids) as id) as months;
+    perform add_archive_partitions(array['reservations_archive', 'ledger_entries_archive'], ids);
     insert into reservations_archive (order_id, account_id, amount, currency, status, reason, create_time, update_time)
     select order_id, account_id, amount, currency, status, reason, create_time, update_time
     from reservations where order_id = any (ids);

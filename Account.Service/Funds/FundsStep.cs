@@ -12,18 +12,17 @@ namespace Accounts;
 /// </summary>
 public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, FundsDecision>
 {
-    const string ReadReservations = """
-        select order_id, account_id, amount, currency, status, reason, create_time, update_time
-        from reservations where order_id = any($1)
-        """;
+    static readonly string ReadReservations = ReadFrom("reservations");
 
     /// <summary>
     /// Reads the reservations of old orders, too, which can be archived: a command that comes after months, such as a
     /// replayed one, must find them. One statement for both tables sees each of them exactly once.
     /// </summary>
-    const string ReadAllReservations = """
+    static readonly string ReadAllReservations = ReadFrom("all_reservations");
+
+    static string ReadFrom(string table) => $"""
         select order_id, account_id, amount, currency, status, reason, create_time, update_time
-        from all_reservations where order_id = any($1)
+        from {table} where order_id = any($1)
         """;
 
     /// <summary>

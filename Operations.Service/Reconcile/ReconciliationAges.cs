@@ -6,7 +6,7 @@ using Service.Defaults;
 namespace Operations;
 
 /// <summary>
-/// Shows how long ago each loop of reconciliation has compared its last page, so that one that stands still is noticed.
+/// Shows how long ago each loop of reconciliation has compared its last page, so that one that hangs is noticed.
 /// </summary>
 sealed class ReconciliationAges : SampledGauges<IReadOnlyDictionary<string, TimeSpan>>
 {

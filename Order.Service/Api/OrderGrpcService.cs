@@ -48,13 +48,12 @@ sealed class OrderGrpcService(
             call.Committed();
             return new CreateOrderResponse { OrderId = order.CorrelationId.ToString() };
         }
-        catch (DbUpdateException e) when (newOrder.RequestId is { } requestId
-            && PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
+        catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == OrderStateMap.RequestIdKey)
         {
             db.ChangeTracker.Clear();
-            var orderId = await knownRequests.FindOrderAsync(requestId, context.CancellationToken)
-                ?? throw new InvalidOperationException($"request {requestId} is known, but its order is not");
-            return AnswerRepeated(newOrder, await FindAsync(orderId, context.CancellationToken));
+            return await FindRepeatedAsync(newOrder, context.CancellationToken)
+                ?? throw new InvalidOperationException(
+                    $"request {newOrder.RequestId} is known, but its order is not", e);
         }
     }
 

@@ -53,11 +53,8 @@ create function archive_finished(before timestamptz, after_id uuid, max_rows int
 declare
     ids uuid[];
 begin
-    if before > now() - interval '1 day' then
-        raise exception 'an order is not archived within a day: its messages can come again';
-    end if;
     moved := 0;
-    if not pg_try_advisory_xact_lock(hashtext('archive_finished')) then
+    if not may_archive(before) then
         return;
     end if;
     ids := array(select order_id from orders
@@ -69,9 +66,7 @@ begin
         return;
     end if;
     last_id := ids[moved];
-    perform add_archive_partition(archive, month)
-    from unnest(array['orders_archive', 'order_transitions_archive']) as archive,
-        (select distinct month_of_order(id) as month from unnest(ids) as id) as months;
+    perform add_archive_partitions(array['orders_archive', 'order_transitions_archive'], ids);
     insert into orders_archive (order_id, current_state, account_id, items, total, currency, request_id, reason,
         create_time, update_time, last_event)
     select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time, update_time,

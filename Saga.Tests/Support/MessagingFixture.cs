@@ -85,6 +85,13 @@ public abstract class MessagingFixture(bool grouped)
         return new TcpProxy(database.Host!, database.Port);
     }
 
+    /// <summary>Starts a replica that consumes nothing and leaves the outbox and the inbox to the test.</summary>
+    internal Task<IHost> StartIdleReplicaAsync(bool pooled = false) => StartReplicaAsync(o =>
+    {
+        o.UseBusOutbox(b => b.DisableDeliveryService());
+        o.DisableInboxCleanupService();
+    }, withConsumers: false, pooled: pooled);
+
     /// <summary>Starts a host that stands for one process of a service.</summary>
     /// <param name="configureOutbox">Changes the options of the outbox.</param>
     /// <param name="configure">Adds consumers and sagas.</param>

@@ -40,13 +40,7 @@ namespace Accounts.Migrations
                 drop table reservations_archive;
                 drop table ledger_entries_archive;
                 """);
-            migrationBuilder.Sql("""
-                drop function add_archive_partition;
-                drop function guard_archive;
-                drop function refuse_archive_change cascade;
-                drop function month_of_order;
-                drop function first_order_id;
-                """);
+            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("drop_archive_partitions.sql"));
         }
     }
 }

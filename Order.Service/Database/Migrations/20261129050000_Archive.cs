@@ -41,13 +41,7 @@ namespace Orders.Migrations
                 drop table order_transitions_archive;
                 drop table archived_requests;
                 """);
-            migrationBuilder.Sql("""
-                drop function add_archive_partition;
-                drop function guard_archive;
-                drop function refuse_archive_change cascade;
-                drop function month_of_order;
-                drop function first_order_id;
-                """);
+            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("drop_archive_partitions.sql"));
         }
     }
 }

@@ -194,7 +194,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
         }
     }
 
-    /// <summary>Puts messages into the error queue, each with a cause of its own that has no place to break.</summary>
+    /// <summary>Puts messages into the error queue, each with another cause without a place to break.</summary>
     async Task PublishFailuresAsync(int count, string order)
     {
         var factory = new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) };

@@ -23,11 +23,7 @@ public sealed class When_an_old_snapshot_keeps_deleted_rows() : MessagingFixture
                 execute format('alter database %I set enable_seqscan = off', current_database());
             end $$
             """));
-        var replica = await StartReplicaAsync(o =>
-        {
-            o.UseBusOutbox(b => b.DisableDeliveryService());
-            o.DisableInboxCleanupService();
-        }, withConsumers: false);
+        var replica = await StartIdleReplicaAsync();
         var store = replica.Services.GetRequiredService<OutboxStore<TestDbContext>>();
         await using var old = NewContext();
         await using var snapshot = await old.Database.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead);

@@ -18,11 +18,7 @@ public sealed class When_contexts_are_pooled() : MessagingFixture(grouped: true)
     [Test]
     public async Task Should_close_the_connection_of_a_context_as_often_as_it_was_opened()
     {
-        var replica = await StartReplicaAsync(o =>
-        {
-            o.UseBusOutbox(b => b.DisableDeliveryService());
-            o.DisableInboxCleanupService();
-        }, withConsumers: false, pooled: true);
+        var replica = await StartIdleReplicaAsync(pooled: true);
         var store = replica.Services.GetRequiredService<OutboxStore<TestDbContext>>();
         var uses = new Dictionary<string, Func<Task>>
         {

@@ -39,3 +39,20 @@ begin
     execute format('alter table %I attach partition %I for values from (%L) to (%L)', archive, partition,
         first_order_id(month at time zone 'UTC'), first_order_id((month + interval '1 month') at time zone 'UTC'));
 end $$;
+
+-- Adds the partitions of orders to archive tables.
+create function add_archive_partitions(archives name[], order_ids uuid[]) returns void language plpgsql as $$
+begin
+    perform add_archive_partition(archive, month)
+    from unnest(archives) as archive,
+        (select distinct month_of_order(order_id) as month from unnest(order_ids) as order_id) as months;
+end $$;
+
+-- Whether what has not changed since a time can be archived in this transaction: of several replicas, one archives.
+create function may_archive(before timestamptz) returns boolean language plpgsql as $$
+begin
+    if before > now() - interval '1 day' then
+        raise exception 'nothing is archived within a day: messages about it can come again';
+    end if;
+    return pg_try_advisory_xact_lock(hashtext('archive_finished'));
+end $$;
