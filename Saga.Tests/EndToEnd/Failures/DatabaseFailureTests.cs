@@ -154,7 +154,16 @@ public sealed class When_the_database_fails : SystemFixture
         var account = await OpenAccountAsync(1000);
         await AssertConfirmedAsync(await PlaceOrdersAsync(20, account));
         await ExecuteAsync(System.AccountDatabase, "alter table accounts alter column available type numeric(21, 4)");
-        await ExecuteAsync(System.OrderDatabase, "alter table orders alter column reason type character varying(24)");
+        await ExecuteAsync(System.OrderDatabase, """
+            do $$
+            declare
+                definition text := pg_get_viewdef('all_orders'::regclass);
+            begin
+                drop view all_orders;
+                alter table orders alter column reason type varchar(24);
+                execute 'create view all_orders as ' || definition;
+            end $$
+            """);
         await AssertConfirmedAsync(await PlaceOrdersAsync(20, account));
         await AuditAsync();
     }
