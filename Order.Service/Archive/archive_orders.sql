@@ -48,6 +48,8 @@ create view all_order_transitions as
 
 -- Moves the next finished orders to the archive: those behind an id, whose last change is older than a time. Returns
 -- their number and the last of their ids, which is null if there are none. Of several replicas, one archives at a time.
+-- The function has the rights of its owner, and finds no temporary tables.
+select set_config('search_path', format('%I, pg_temp', current_schema()), true);
 create function archive_finished(before timestamptz, after_id uuid, max_rows integer,
     out moved integer, out last_id uuid) language plpgsql security definer set search_path from current as $$
 declare

@@ -3,9 +3,12 @@
 -- succession: it sends a command again, or cancels an order whose time is over. Any other that has not changed is such
 -- a leftover, and the event is unknown.
 -- A statement can change hundreds of orders: they are joined by hash, although sessions switch that off.
+-- The function has the rights of its owner, so that the service itself cannot write the history. It finds no temporary
+-- tables.
 -- To change an existing database, add a migration that drops the function and its triggers and runs this file again.
+select set_config('search_path', format('%I, pg_temp', current_schema()), true);
 create function record_order_transitions() returns trigger language plpgsql
-    set enable_hashjoin = on set enable_nestloop = off as $$
+    security definer set search_path from current set enable_hashjoin = on set enable_nestloop = off as $$
 begin
     if tg_op = 'INSERT' then
         insert into order_transitions (order_id, time, to_state, event, reason)

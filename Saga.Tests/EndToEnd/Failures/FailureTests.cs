@@ -141,7 +141,13 @@ public sealed class When_a_service_or_the_broker_fails : SystemFixture
     public async Task Should_start_several_replicas_on_an_empty_database_concurrently()
     {
         await using var system = await OrderSystem.StartAsync(await TestServers.GetAsync(),
-            new OrderSystemOptions { Suffix = TestServers.NewName("_many"), OrderReplicas = 3, AccountReplicas = 3 });
+            new OrderSystemOptions
+            {
+                Suffix = TestServers.NewName("_many"),
+                OrderReplicas = 3,
+                AccountReplicas = 3,
+                RunAsOwner = true,
+            });
         Assert.That(File.ReadAllText(system.Orders[0].LogFile), Does.Not.Contain("crit:"));
     }
 }

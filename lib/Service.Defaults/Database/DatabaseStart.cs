@@ -39,9 +39,8 @@ sealed partial class DatabaseStart<TDbContext>(
                     LogLimited(limited);
                 if (migrate)
                     await MigrateUnderLockAsync();
-                else if (await FindPendingAsync() is { Count: > 0 } pending)
+                else if (await FindMissingAsync() is { } names)
                 {
-                    var names = string.Join(", ", pending);
                     if (_pending.IsDue(names, out _))
                         LogNotMigrated(names);
                     waitUntil = DateTime.UtcNow + maxWait; // the database is available
@@ -58,7 +57,7 @@ sealed partial class DatabaseStart<TDbContext>(
             {
                 throw new StartException($"The role lacks a right ({e.MessageText}). To migrate, run --migrate with "
                     + "the owner's connection string and set Database:MigrateAtStartup to false; to run, a role needs "
-                    + "SELECT, INSERT, UPDATE and DELETE on all tables, and USAGE on all sequences");
+                    + "the rights that --migrate gives to Database:RuntimeRole");
             }
             catch (Exception e) when (PostgresErrors.IsUnavailable(e))
             {
@@ -90,11 +89,23 @@ sealed partial class DatabaseStart<TDbContext>(
             LogMigrated(string.Join(", ", pending));
         }
 
+        await DatabaseRoles.GrantAsync<TDbContext>(connection, configuration, lifetime.ApplicationStopping);
+
         async Task ExecuteAsync(string sql)
         {
             await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
             await command.ExecuteNonQueryAsync(lifetime.ApplicationStopping);
         }
+    }
+
+    /// <summary>What another process must still do before the service can run; null if nothing.</summary>
+    async Task<string?> FindMissingAsync()
+    {
+        if (await FindPendingAsync() is { Count: > 0 } pending)
+            return string.Join(", ", pending);
+        // The process that has migrated may still have to grant the rights.
+        await using var command = outsidePool.CreateCommand($"select pg_try_advisory_xact_lock_shared({LockKey})");
+        return (bool)(await command.ExecuteScalarAsync(lifetime.ApplicationStopping))! ? null : "one that runs now";
     }
 
     async Task<List<string>> FindPendingAsync()

@@ -5,6 +5,8 @@ namespace Saga.Servers;
 /// <summary>A PostgreSQL server, with its superuser's login.</summary>
 public class PostgresServer(string host, int port, string user, string password)
 {
+    const string RolePassword = "local";
+
     /// <summary>
     /// The settings of a server that is started here, as arguments of its program. By autovacuum's default interval of
     /// one minute, dead outbox rows of a busy system would fill the shared buffers.
@@ -52,35 +54,57 @@ public class PostgresServer(string host, int port, string user, string password)
     /// <exception cref="InvalidOperationException">A database of this name was not created here.</exception>
     public async Task<string> CreateDatabaseAsync(string name, CancellationToken cancellationToken = default)
     {
-        const string OwnerPassword = "local";
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
         await using var find = admin.CreateCommand(
             $"select pg_get_userbyid(datdba) from pg_database where datname = '{name}'");
         var owner = (string?)await find.ExecuteScalarAsync(cancellationToken);
-        var connection = ConnectionString(name, name, OwnerPassword);
+        var connection = ConnectionString(name, name, RolePassword);
         if (owner != null && (owner != name || !await CanConnectAsync(connection, cancellationToken)))
             throw new InvalidOperationException(
                 $"{Address} has a database {name} that was not created here; its owner is {owner}. Rename or drop it.");
         if (owner == null)
         {
-            await ExecuteAsync($"""
-                do $$ begin
-                    if not exists (select from pg_roles where rolname = '{name}') then
-                        create role "{name}" login password '{OwnerPassword}';
-                    end if;
-                end $$
-                """);
-            await ExecuteAsync($"create database \"{name}\" owner \"{name}\"");
+            await CreateRoleAsync(admin, name, cancellationToken);
+            await ExecuteAsync(admin, $"create database \"{name}\" owner \"{name}\"", cancellationToken);
         }
 
-        await ExecuteAsync($"revoke connect on database \"{name}\" from public");
+        await ExecuteAsync(admin, $"revoke connect on database \"{name}\" from public", cancellationToken);
         return connection;
+    }
 
-        async Task ExecuteAsync(string sql)
-        {
-            await using var command = admin.CreateCommand(sql);
-            await command.ExecuteNonQueryAsync(cancellationToken);
-        }
+    /// <summary>
+    /// Creates a database as <see cref="CreateDatabaseAsync" />, and two roles that have no rights until its owner has
+    /// migrated it.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A database of this name was not created here.</exception>
+    public async Task<DatabaseLogins> CreateDatabaseAndRolesAsync(string name,
+        CancellationToken cancellationToken = default)
+    {
+        var owner = await CreateDatabaseAsync(name, cancellationToken);
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        foreach (var role in (string[])[RuntimeRoleOf(name), ReaderRoleOf(name)])
+            await CreateRoleAsync(admin, role, cancellationToken);
+        return new DatabaseLogins(owner, ConnectionString(name, RuntimeRoleOf(name), RolePassword),
+            ConnectionString(name, ReaderRoleOf(name), RolePassword));
+    }
+
+    static string RuntimeRoleOf(string database) => $"{database}_runtime";
+
+    static string ReaderRoleOf(string database) => $"{database}_reader";
+
+    static Task CreateRoleAsync(NpgsqlDataSource admin, string name, CancellationToken cancellationToken) =>
+        ExecuteAsync(admin, $"""
+            do $$ begin
+                if not exists (select from pg_roles where rolname = '{name}') then
+                    create role "{name}" login password '{RolePassword}';
+                end if;
+            end $$
+            """, cancellationToken);
+
+    static async Task ExecuteAsync(NpgsqlDataSource admin, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = admin.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     static async Task<bool> CanConnectAsync(string connectionString, CancellationToken cancellationToken)
@@ -98,16 +122,13 @@ public class PostgresServer(string host, int port, string user, string password)
         }
     }
 
-    /// <summary>Drops a database and its owner, and closes its connections.</summary>
+    /// <summary>Drops a database and its roles, and closes its connections.</summary>
     public async Task DropDatabaseAsync(string name)
     {
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
-        foreach (var sql in (string[])[$"drop database if exists \"{name}\" with (force)",
-            $"drop role if exists \"{name}\""])
-        {
-            await using var command = admin.CreateCommand(sql);
-            await command.ExecuteNonQueryAsync();
-        }
+        await ExecuteAsync(admin, $"drop database if exists \"{name}\" with (force)", default);
+        await ExecuteAsync(admin,
+            $"drop role if exists \"{name}\", \"{RuntimeRoleOf(name)}\", \"{ReaderRoleOf(name)}\"", default);
     }
 
     string ConnectionString(string database, string username, string secret) =>

@@ -11,15 +11,25 @@ public sealed class OrderSystem : IAsyncDisposable
     readonly OrderSystemOptions _options;
     readonly IServers _servers;
 
-    OrderSystem(IServers servers, OrderSystemOptions options, string ordersOwner, string accountsOwner,
-        string? operationsOwner)
+    OrderSystem(IServers servers, OrderSystemOptions options, DatabaseLogins orders, DatabaseLogins accounts,
+        DatabaseLogins? operations)
     {
         (_servers, _options) = (servers, options);
-        Orders = Replicas("Order", options.OrderReplicas, ordersOwner, firstPort: 5101);
-        Accounts = Replicas("Account", options.AccountReplicas, accountsOwner, firstPort: 5201);
-        if (operationsOwner != null)
-            Operations = NewOperations(operationsOwner);
+        (OrderLogins, AccountLogins, OperationsLogins) = (orders, accounts, operations);
+        Orders = Replicas("Order", options.OrderReplicas, orders, firstPort: 5101);
+        Accounts = Replicas("Account", options.AccountReplicas, accounts, firstPort: 5201);
+        if (operations != null)
+            Operations = NewOperations(operations);
     }
+
+    /// <summary>The logins of Order's database.</summary>
+    public DatabaseLogins OrderLogins { get; }
+
+    /// <summary>The logins of Account's database.</summary>
+    public DatabaseLogins AccountLogins { get; }
+
+    /// <summary>The logins of the database of the service for operators, if it runs.</summary>
+    public DatabaseLogins? OperationsLogins { get; }
 
     /// <summary>The processes of Order.</summary>
     public IReadOnlyList<ServiceReplica> Orders { get; }
@@ -52,15 +62,17 @@ public sealed class OrderSystem : IAsyncDisposable
     public AccountService.AccountServiceClient AccountClient => new(Accounts[0].Channel);
 
     /// <summary>
-    /// Creates the databases and the virtual host, starts the processes, and waits until they are ready.
+    /// Creates the databases and the virtual host, migrates, starts the processes, and waits until they are ready.
     /// </summary>
     public static async Task<OrderSystem> StartAsync(IServers servers, OrderSystemOptions options,
         CancellationToken cancellationToken = default)
     {
-        var orders = await servers.Postgres.CreateDatabaseAsync($"orders{options.Suffix}", cancellationToken);
-        var accounts = await servers.Postgres.CreateDatabaseAsync($"accounts{options.Suffix}", cancellationToken);
+        var orders = await servers.Postgres.CreateDatabaseAndRolesAsync($"orders{options.Suffix}", cancellationToken);
+        var accounts = await servers.Postgres.CreateDatabaseAndRolesAsync($"accounts{options.Suffix}",
+            cancellationToken);
         var operations = options.WithOperations
-            ? await servers.Postgres.CreateDatabaseAsync($"operations{options.Suffix}", cancellationToken) : null;
+            ? await servers.Postgres.CreateDatabaseAndRolesAsync($"operations{options.Suffix}", cancellationToken)
+            : null;
         var system = new OrderSystem(servers, options, orders, accounts, operations);
         if (system.VirtualHost != "/")
         {
@@ -72,6 +84,8 @@ public sealed class OrderSystem : IAsyncDisposable
         {
             if (options.PrepareAsync is { } prepareAsync)
                 await prepareAsync(system);
+            if (!options.RunAsOwner)
+                await system.MigrateAsync(cancellationToken);
             foreach (var replica in system.All)
                 replica.Start();
             await servers.BrokerStarted;
@@ -83,6 +97,17 @@ public sealed class OrderSystem : IAsyncDisposable
             await system.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Migrates the databases, and gives their roles their rights.</summary>
+    /// <exception cref="InvalidOperationException">A database could not be migrated.</exception>
+    public Task MigrateAsync(CancellationToken cancellationToken = default)
+    {
+        return Task.WhenAll(Migrate(Orders, OrderLogins), Migrate(Accounts, AccountLogins),
+            Migrate(Operations is { } one ? [one] : [], OperationsLogins));
+
+        Task Migrate(IReadOnlyList<ServiceReplica> replicas, DatabaseLogins? logins) => replicas.Count == 0
+            ? Task.CompletedTask : replicas[0].MigrateAsync(logins!.ToMigrate, cancellationToken);
     }
 
     /// <summary>The three orders of the demonstration on this system.</summary>
@@ -101,12 +126,11 @@ public sealed class OrderSystem : IAsyncDisposable
 
     IEnumerable<ServiceReplica> All => Accounts.Concat(Orders).Concat(Operations is { } one ? [one] : []);
 
-    ServiceReplica[] Replicas(string service, int count, string database, int firstPort)
+    ServiceReplica[] Replicas(string service, int count, DatabaseLogins database, int firstPort)
     {
         var name = service.ToLowerInvariant();
-        var settings = new Dictionary<string, string>(_options.Settings)
+        var settings = new Dictionary<string, string>(SettingsOf(database))
         {
-            ["ConnectionStrings__Database"] = database,
             ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
         };
         var program = _options.Programs.Find(service);
@@ -115,11 +139,10 @@ public sealed class OrderSystem : IAsyncDisposable
             _options.Adjust?.Invoke(settings) ?? settings))];
     }
 
-    ServiceReplica NewOperations(string database)
+    ServiceReplica NewOperations(DatabaseLogins database)
     {
-        var settings = new Dictionary<string, string>(_options.Settings)
+        var settings = new Dictionary<string, string>(SettingsOf(database))
         {
-            ["ConnectionStrings__Database"] = database,
             ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
             ["RabbitMq__Management"] = $"{_servers.Rabbit.Management}",
             ["Services__Order"] = $"{Orders[0].OperationsAddress}",
@@ -128,6 +151,12 @@ public sealed class OrderSystem : IAsyncDisposable
         return new ServiceReplica(_servers.Folder, _options.Programs.Find("Operations"),
             $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings);
     }
+
+    Dictionary<string, string> SettingsOf(DatabaseLogins database) => new(_options.Settings)
+    {
+        ["ConnectionStrings__Database"] = _options.RunAsOwner ? database.Owner : database.Runtime,
+        ["Database__MigrateAtStartup"] = _options.RunAsOwner ? "true" : "false",
+    };
 
     /// <summary>
     /// Stops the processes. Drops the databases and the virtual host, unless they have no suffix and so may hold data

@@ -23,6 +23,12 @@ public sealed record OrderSystemOptions
     /// <summary>Whether the first process of each service prefers the documented ports.</summary>
     public bool WellKnownPorts { get; init; }
 
+    /// <summary>
+    /// Whether each service runs with the login that owns its database, and migrates it when it starts. Otherwise it
+    /// runs with one that only reads and writes rows, and the owner migrates before.
+    /// </summary>
+    public bool RunAsOwner { get; init; }
+
     /// <summary>Changes the configuration of each process, for example the addresses of the servers.</summary>
     public Func<IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
 

@@ -91,18 +91,29 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <summary>Starts the process.</summary>
     /// <param name="more">Additional environment variables for this start only.</param>
     public void Start(IReadOnlyDictionary<string, string>? more = null) =>
-        _process = ChildProcess.Start(_folder, Name, Command,
-        more == null ? _environment : new Dictionary<string, string>([.. _environment, .. more]));
+        _process = ChildProcess.Start(_folder, Name, Command, EnvironmentWith(more));
 
     /// <summary>Migrates the database by a second process of the same program.</summary>
-    /// <returns>The exit code of that process.</returns>
-    public async Task<int> MigrateAsync(CancellationToken cancellationToken = default)
+    /// <param name="more">Environment variables of that process only, such as the login of the owner.</param>
+    /// <param name="cancellationToken">Cancels the wait.</param>
+    /// <exception cref="InvalidOperationException">The database could not be migrated.</exception>
+    public async Task MigrateAsync(IReadOnlyDictionary<string, string>? more = null,
+        CancellationToken cancellationToken = default)
     {
         await using var process = ChildProcess.Start(_folder, $"{Name}-migrate", [.. Command, "--migrate"],
-            _environment);
+            EnvironmentWith(more));
         await Wait.UntilAsync(() => Task.FromResult(process.HasExited), TimeSpan.FromMinutes(2),
             () => $"{Name} to migrate", cancellationToken);
-        return process.ExitCode;
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{Name} could not migrate its database:\n{process.Tail()}");
+    }
+
+    Dictionary<string, string> EnvironmentWith(IReadOnlyDictionary<string, string>? more)
+    {
+        var environment = new Dictionary<string, string>(_environment);
+        foreach (var (key, value) in more ?? new Dictionary<string, string>())
+            environment[key] = value;
+        return environment;
     }
 
     /// <summary>Waits until the health check reports ready.</summary>

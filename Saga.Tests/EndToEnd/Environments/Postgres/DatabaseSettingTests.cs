@@ -1,5 +1,5 @@
 using Npgsql;
-using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
@@ -38,47 +38,12 @@ public sealed class When_transactions_have_another_default_isolation(string leve
 }
 
 [TestFixture, Category("E2E")]
-public sealed class When_the_role_cannot_change_the_schema : EnvironmentFixture
+public sealed class When_a_service_owns_its_database : EnvironmentFixture
 {
-    /// <summary>The owner has migrated; the service has a role with the rights to read and write rows only.</summary>
-    protected override string ChangeDatabase(string connectionString)
-    {
-        var service = new NpgsqlConnectionStringBuilder(connectionString);
-        var program = service.Database!.StartsWith("orders", StringComparison.Ordinal) ? "Order" : "Account";
-        MigrateAsync(program, connectionString).Wait();
-        service.Username += "_app";
-        ExecuteAsAdmin(service.ConnectionString, """
-            drop role if exists "{role}";
-            create role "{role}" login password 'local';
-            do $$ begin execute format('grant connect on database %I to "{role}"', current_database()); end $$;
-            grant select, insert, update, delete on all tables in schema public to "{role}";
-            grant usage on all sequences in schema public to "{role}";
-            """);
-        return service.ConnectionString;
-    }
-
-    /// <summary>While the databases exist: they have the rights of the roles.</summary>
-    [OneTimeTearDown]
-    public async Task DropRolesAsync()
-    {
-        foreach (var database in (string[])[System.OrderDatabase, System.AccountDatabase])
-            await ExecuteAsync(database, $"drop owned by \"{database}_app\"; drop role \"{database}_app\"");
-    }
+    protected override OrderSystemOptions Options => base.Options with { RunAsOwner = true };
 
     [Test]
     public Task Should_complete_orders() => AssertOrdersCompleteAsync();
-
-    static async Task MigrateAsync(string program, string owner)
-    {
-        await using var replica = new Services.ServiceReplica((await TestServers.GetAsync()).Folder,
-            Services.ServicePrograms.Published.Find(program), TestServers.NewName("migrate"),
-            Services.ReplicaPorts.Pick(), new Dictionary<string, string>
-            {
-                [Database] = owner,
-                ["ConnectionStrings__RabbitMq"] = "amqp://not.used/",
-            });
-        Assert.That(await replica.MigrateAsync(), Is.Zero);
-    }
 }
 
 [TestFixture, Category("E2E")]
@@ -112,5 +77,17 @@ public sealed class When_a_database_cannot_be_used
             "alter schema public owner to postgres; revoke create on schema public from public"));
         await service.WaitForExitAsync();
         Assert.That(service.LogLines("crit"), Has.One.Contains("run --migrate with the owner's connection string"));
+    }
+
+    [TestCase("no_such_role", "\"no_such_role\" does not exist"), TestCase("", "Only one of")]
+    public async Task Should_name_the_role_that_is_missing(string role, string line)
+    {
+        await using var service = await StartedService.StartAsync("Account", x =>
+        {
+            x["Database__RuntimeRole"] = role;
+            x["Database__ReaderRole"] = "pg_monitor";
+        });
+        await service.WaitForExitAsync();
+        Assert.That(service.LogLines("crit"), Has.One.Contains(line));
     }
 }

@@ -19,7 +19,11 @@ public sealed class When_a_standby_is_promoted(bool isKilled) : EnvironmentFixtu
     LocalPostgres _primary = null!;
     LocalPostgres _standby = null!;
 
-    protected override OrderSystemOptions Options => base.Options with { OrderReplicas = 2 };
+    protected override OrderSystemOptions Options => base.Options with
+    {
+        OrderReplicas = 2,
+        RunAsOwner = true, // it migrates the database on the other server
+    };
 
     protected override string ChangeDatabase(string connectionString)
     {
