@@ -25,6 +25,17 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
         NumberHandling = JsonNumberHandling.AllowReadingFromString,
     };
 
+    /// <summary>The login of the connections, which the broker demands as the user-id of what is sent.</summary>
+    public string UserName
+    {
+        get
+        {
+            var factory = NewFactory();
+            BrokerEndpoints.Read(options.CurrentValue, factory);
+            return factory.UserName;
+        }
+    }
+
     /// <summary>Opens a connection.</summary>
     /// <exception cref="Grpc.Core.RpcException">UNAVAILABLE: the broker cannot be reached.</exception>
     public async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ namespace Operations;
 /// id, so the inbox of its consumer drops the second.
 /// </summary>
 sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, LetterOrders orders,
-    ServiceClients services, TimeProvider time)
+    ServiceClients services, Broker broker, TimeProvider time)
 {
     const double DefaultRate = 100;
     const int ParkedBatch = 100;
@@ -112,7 +112,7 @@ sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, Lett
                 await pace.WaitAsync(cancellationToken);
                 channel ??= await ConfirmedChannel.OpenAsync(delivery.Connection, null, cancellationToken);
                 await channel.Publish(exchange, mandatory: true,
-                    DeadLetterReader.OriginalProperties(delivery.Properties), delivery.Body, null,
+                    DeadLetterReader.ReplayProperties(delivery.Properties, broker.UserName), delivery.Body, null,
                     CancellationToken.None).WaitAsync(MaxConfirmTime, CancellationToken.None);
                 // From here to its removal nothing may fail.
                 count++;

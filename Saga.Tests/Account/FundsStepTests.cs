@@ -38,7 +38,11 @@ public sealed class When_funds_commands_are_concurrent
         _sender = new ServiceCollection().AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();
-            x.UsingRabbitMq((_, rabbit) => rabbit.Host(new Uri(servers.Rabbit.Amqp(_system.VirtualHost))));
+            x.UsingRabbitMq((_, rabbit) =>
+            {
+                rabbit.Host(new Uri(servers.Rabbit.Amqp(_system.VirtualHost)));
+                rabbit.SignAs(_system.OrderUser);
+            });
         }).BuildServiceProvider();
         _bus = _sender.GetRequiredService<IBusControl>();
         await _bus.StartAsync(TimeSpan.FromSeconds(20));

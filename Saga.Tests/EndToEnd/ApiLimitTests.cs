@@ -79,7 +79,11 @@ public sealed class When_clients_reach_the_limits_of_the_api : SystemFixture
         var body = $$"""
             { "messageId": "{{Guid.NewGuid()}}", "messageType": ["urn:message:Contracts:OrderShipped"], "message": {} }
             """;
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json" };
+        var properties = new BasicProperties
+        {
+            ContentType = "application/vnd.masstransit+json",
+            UserId = System.SenderTo(queue),
+        };
         await channel.BasicPublishAsync("", queue, mandatory: true, properties, Encoding.UTF8.GetBytes(body));
 
         await Wait.UntilAsync(() => Task.FromResult(File.ReadAllText(service.LogFile)

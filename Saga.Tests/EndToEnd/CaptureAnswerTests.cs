@@ -2,6 +2,7 @@ using Contracts;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Saga.Servers;
+using Saga.Tests.Support;
 
 namespace Saga.Tests.EndToEnd;
 
@@ -25,7 +26,11 @@ public sealed class When_funds_are_captured : SystemFixture
         _sender = new ServiceCollection().AddMassTransit(x =>
         {
             x.DisableUsageTelemetry();
-            x.UsingRabbitMq((_, rabbit) => rabbit.Host(new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost))));
+            x.UsingRabbitMq((_, rabbit) =>
+            {
+                rabbit.Host(new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)));
+                rabbit.SignAs(System.AccountUser);
+            });
         }).BuildServiceProvider();
         await _sender.GetRequiredService<IBusControl>().StartAsync(TimeSpan.FromSeconds(20));
     }

@@ -82,7 +82,8 @@ public sealed class When_operators_have_the_rights_of_the_definitions
         {
             var channel = await ConfirmedChannel.OpenAsync(delivery.Connection, null, default);
             await channel.Publish(new CachedString(queue), mandatory: true,
-                DeadLetterReader.OriginalProperties(delivery.Properties), delivery.Body, null, default);
+                DeadLetterReader.ReplayProperties(delivery.Properties, $"operations{_suffix}"), delivery.Body, null,
+                default);
             return VisitDecision.Remove;
         }, default);
         Assert.That(await CountsAsync(), Is.EqualTo((2, 0)));

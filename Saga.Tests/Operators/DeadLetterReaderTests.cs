@@ -85,13 +85,16 @@ public sealed class When_a_dead_letter_is_read
     }
 
     [Test]
-    public void Should_be_replayed_with_the_headers_that_it_had()
+    public void Should_be_replayed_with_the_headers_that_it_had_and_by_its_operator()
     {
-        var properties = DeadLetterReader.OriginalProperties(Properties([.. Fault, ("MT-Fault-Address", "kept")]));
-        Assert.That(properties.Headers!.Keys, Is.EquivalentTo(new[] { "traceparent", "MT-Fault-Address" }));
+        var properties = DeadLetterReader.ReplayProperties(
+            Properties([.. Fault, ("MT-Fault-Address", "kept"), ("Verified-Sender", "orders")]), "operations");
+        Assert.That(properties.Headers!.Keys,
+            Is.EquivalentTo(new[] { "traceparent", "MT-Fault-Address", "Verified-Sender" }));
+        Assert.That(properties.UserId, Is.EqualTo("operations"));
         Assert.That(properties.MessageId, Is.EqualTo("01a22147-0000-7000-8000-000000000000"));
         Assert.That(properties.Persistent);
-        Assert.That(DeadLetterReader.OriginalProperties(Properties(Fault[..6])).Headers, Is.Null);
+        Assert.That(DeadLetterReader.ReplayProperties(Properties(Fault[..6]), "").Headers, Is.Null);
     }
 
     [Test]

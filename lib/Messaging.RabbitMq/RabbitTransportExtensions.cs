@@ -15,8 +15,11 @@ public static class RabbitTransportExtensions
     public static IServiceCollection AddRabbitTransport<TDbContext>(this IServiceCollection services)
         where TDbContext : DbContext =>
         services.AddOptions().AddReceiveObserver<FaultAlarm>()
+            .AddSendObserver<MessageSigner>().AddPublishObserver<MessageSigner>()
             .AddSingleton<SkippedMessageAlarm>()
             .AddSingleton<BrokerConnection>()
+            .AddSingleton<MessageSenders>()
+            .AddSingleton<SenderCheck>()
             .AddSingleton<QueueBacklog>()
             .AddSingleton<BatchQueues>()
             .AddSingleton<ReceiveTopology>()

@@ -70,6 +70,7 @@ sealed class DrillBroker(OrderSystem system)
         {
             MessageId = $"{Guid.NewGuid()}",
             ContentType = "application/vnd.masstransit+json",
+            UserId = system.SenderTo(queue),
             Persistent = true,
         }, body);
         return 0;

@@ -53,10 +53,15 @@ static class DeadLetterReader
         };
     }
 
-    /// <summary>The properties with which a message is replayed: those that it had before it was moved.</summary>
-    public static BasicProperties OriginalProperties(IReadOnlyBasicProperties moved)
+    /// <summary>
+    /// The properties with which a message is replayed: those that it had before it was moved, and its first sender in
+    /// a header.
+    /// </summary>
+    /// <param name="moved">The properties of the dead letter.</param>
+    /// <param name="userName">The login that replays it.</param>
+    public static BasicProperties ReplayProperties(IReadOnlyBasicProperties moved, string userName)
     {
-        var properties = new BasicProperties(moved);
+        var properties = new BasicProperties(moved) { UserId = userName };
         var headers = moved.Headers?.Where(x => x.Key != MessageHeaders.Reason
             && (x.Key == MessageHeaders.FaultAddress || !AddedPrefixes.Any(y =>
                 x.Key.StartsWith(y, StringComparison.Ordinal)))).ToDictionary(x => x.Key, x => x.Value);

@@ -107,7 +107,7 @@ public sealed class When_the_database_fails : SystemFixture
 
         await WaitForBalancesAsync(account, available: 970, held: 30, captured: 0);
 
-        await System.Servers.Rabbit.MoveMessagesAsync(System.VirtualHost, errors, queue);
+        await System.Servers.Rabbit.MoveMessagesAsync(System.VirtualHost, errors, queue, System.OperationsUser);
 
         await WaitForBalancesAsync(account, available: 970, held: 0, captured: 30);
         await AuditAsync();

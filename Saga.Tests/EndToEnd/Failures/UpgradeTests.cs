@@ -32,6 +32,11 @@ public sealed class When_the_version_before_has_left_orders : SystemFixture
 
     protected override OrderSystemOptions Options => new() { PrepareAsync = LeaveOrdersAsync };
 
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Messaging__AcceptUnsigned"] = "true",
+    };
+
     [Test]
     public async Task Should_end_every_order_and_settle_its_funds()
     {

@@ -27,7 +27,11 @@ public sealed class When_prometheus_watches_the_services : AlertFixture
         {
             await using var broker = await ConnectAsync();
             await using var channel = await broker.CreateChannelAsync();
-            var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json" };
+            var properties = new BasicProperties
+            {
+                ContentType = "application/vnd.masstransit+json",
+                UserId = System.OrderUser,
+            };
             await channel.BasicPublishAsync("", "reserve-funds", mandatory: true, properties,
                 Encoding.UTF8.GetBytes("unreadable"));
         },

@@ -154,7 +154,11 @@ public sealed class When_logs_are_read_by_a_machine : TraceFixture
         var factory = new ConnectionFactory { Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)) };
         await using var connection = await factory.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json" };
+        var properties = new BasicProperties
+        {
+            ContentType = "application/vnd.masstransit+json",
+            UserId = System.OrderUser,
+        };
         if (trace != null)
             properties.Headers = new Dictionary<string, object?>
             {

@@ -110,9 +110,10 @@ public sealed class When_metrics_are_read : SystemFixture
             Assert.That(labels, Is.SupersetOf(expected[name].Always), name);
         }
 
-        foreach (var queue in (string[])["reserve-funds_error", "reserve-funds_skipped"])
+        foreach (var (queue, count) in (IEnumerable<(string, int)>)[("reserve-funds_error", 2),
+            ("reserve-funds_skipped", 1)])
             await Wait.UntilAsync(async () => (await Scrape.ReadAsync(System.Accounts[0])).Sum(
-                "messaging_queue_messages", ("messaging_destination_name", queue)) == 1, MaxWait, () => queue);
+                "messaging_queue_messages", ("messaging_destination_name", queue)) == count, MaxWait, () => queue);
     }
 
     [Test]
@@ -209,11 +210,17 @@ public sealed class When_metrics_are_read : SystemFixture
             Uri = new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)),
         }.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
-        var properties = new BasicProperties { ContentType = "application/vnd.masstransit+json" };
+        var properties = new BasicProperties
+        {
+            ContentType = "application/vnd.masstransit+json",
+            UserId = System.OrderUser,
+        };
         const string unknown = """{ "messageType": ["urn:message:Nobody:Knows"], "message": {} }""";
         foreach (var body in (string[])["unreadable", unknown])
             await channel.BasicPublishAsync("", "reserve-funds", mandatory: true, properties,
                 Encoding.UTF8.GetBytes(body));
+        await channel.BasicPublishAsync("", "reserve-funds", mandatory: true, new BasicProperties(),
+            Encoding.UTF8.GetBytes("unsigned"));
     }
 
     /// <summary>The metrics of this system's meters with their labels, without the suffixes of Prometheus.</summary>

@@ -234,6 +234,7 @@ public sealed class When_messages_have_failed : OperatorFixture
                 Persistent = true,
                 Headers = new Dictionary<string, object?>
                 {
+                    ["Verified-Sender"] = System.OrderUser,
                     ["MT-Reason"] = "fault",
                     ["MT-Fault-ExceptionType"] = "System.TimeoutException",
                     ["MT-Fault-Message"] = "too late",

@@ -207,6 +207,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
                 ContentType = "application/vnd.masstransit+json",
                 Headers = new Dictionary<string, object?>
                 {
+                    ["Verified-Sender"] = System.OrderUser,
                     ["MT-Reason"] = "fault",
                     ["MT-Fault-ExceptionType"] = $"{new string('E', 150)}{i}",
                     ["MT-Fault-Message"] = new string('m', 2000),

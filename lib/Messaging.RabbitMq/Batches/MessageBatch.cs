@@ -18,6 +18,7 @@ namespace Messaging.RabbitMq;
 /// -------------  ----------------------------------------------------------------------------------
 /// content-type   application/vnd.messaging-rabbitmq.batch
 /// type           the content type of all members
+/// user-id        the sender of all members
 /// headers        the traces of the members that are traced (BatchTraces)
 /// body           per member: message id (16 bytes), correlation id (16 bytes, zeros for none),
 ///                length (4 bytes, little-endian), body
@@ -62,6 +63,7 @@ static class MessageBatch
             MessageId = Guid.NewGuid().ToString(),
             ContentType = ContentType,
             Type = messages.First().Properties.ContentType,
+            UserId = messages.First().Properties.UserId,
             Persistent = true,
         };
         BatchTraces.Write(messages, properties);
@@ -89,6 +91,7 @@ static class MessageBatch
                 MessageId = id.ToString(),
                 CorrelationId = correlationId == Guid.Empty ? null : correlationId.ToString(),
                 ContentType = properties.Type,
+                UserId = properties.UserId,
                 Persistent = true,
             }, body[..length]));
             body = body[length..];

@@ -18,12 +18,16 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
     readonly LogLimit _failures = new();
     int _attempts;
     volatile bool _isUnreachable;
+    volatile string? _userName;
 
     /// <summary>
     /// Whether the last attempt could not reach the broker. False if the broker has refused the login, or is not
     /// trusted.
     /// </summary>
     public bool IsUnreachable => _isUnreachable;
+
+    /// <summary>The login of the connection, which the broker demands as the user-id of what is sent.</summary>
+    public string? UserName => _userName;
 
     /// <summary>
     /// Called before MassTransit connects. Installs the <see cref="BrokerSocket" />, and returns when a node of the
@@ -47,6 +51,7 @@ sealed partial class BrokerConnection(IOptionsMonitor<BrokerOptions> options, IH
                 await ProbeAsync(factory).WaitAsync(Timeout, lifetime.ApplicationStopping);
                 _attempts--;
                 _isUnreachable = false;
+                _userName = factory.UserName;
                 if (_failures.HasEnded(out var duration))
                     LogReached(duration);
                 return;

@@ -22,6 +22,9 @@ static class RabbitMetrics
     static readonly Counter<long> Skipped = Meter.CreateCounter<long>("messaging.skipped.messages", "{message}",
         "Messages that no consumer of their queue handles");
 
+    static readonly Counter<long> Untrusted = Meter.CreateCounter<long>("messaging.untrusted.messages", "{message}",
+        "Messages of senders who are not accepted, which were moved to an error queue");
+
     static readonly Histogram<int> Batch = Meter.CreateHistogram("messaging.batch.messages", "{message}",
         "Messages that were sent as one AMQP message",
         advice: new InstrumentAdvice<int> { HistogramBucketBoundaries = [2, 4, 8, 16, 32, 64, 100] });
@@ -36,6 +39,10 @@ static class RabbitMetrics
     /// <summary>A message is moved to the queue _skipped of its queue.</summary>
     public static void MessageSkipped(string queue) =>
         Skipped.Add(1, new KeyValuePair<string, object?>(Destination, queue));
+
+    /// <summary>A message of a sender who is not accepted is moved to the error queue of its queue.</summary>
+    public static void MessageUntrusted(string queue) =>
+        Untrusted.Add(1, new KeyValuePair<string, object?>(Destination, queue));
 
     /// <summary>A batch is sent.</summary>
     public static void BatchSent(string exchange, int messages) =>

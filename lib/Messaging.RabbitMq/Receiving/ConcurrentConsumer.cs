@@ -6,8 +6,10 @@ namespace Messaging.RabbitMq;
 /// <summary>Starts the handling of each delivery by another consumer, and does not wait for its end.</summary>
 /// <param name="consumer">Handles the deliveries.</param>
 /// <param name="limit">The maximum number of concurrent deliveries; the next one waits.</param>
+/// <param name="senders">Verifies the senders of the messages; null if they do not matter.</param>
 /// <param name="cancelled">Called before the consumer learns that the broker has cancelled its subscription.</param>
-sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Task>? cancelled = null)
+sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, MessageSenders? senders = null,
+    Func<Task>? cancelled = null)
     : IAsyncBasicConsumer
 {
     readonly SemaphoreSlim _capacity = new(limit);
@@ -48,7 +50,7 @@ sealed class ConcurrentConsumer(IAsyncBasicConsumer consumer, int limit, Func<Ta
             try
             {
                 await consumer.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey,
-                    properties, body, cancellationToken).ConfigureAwait(false);
+                    senders?.Verify(properties) ?? properties, body, cancellationToken).ConfigureAwait(false);
                 if (handled != null)
                     await handled().ConfigureAwait(false);
             }

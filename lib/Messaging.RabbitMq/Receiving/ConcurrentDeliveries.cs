@@ -12,20 +12,22 @@ namespace Messaging.RabbitMq;
 /// <param name="limit">The maximum number of concurrent messages.</param>
 /// <param name="batches">Whether to consume <see cref="MessageBatch">batches</see> too.</param>
 /// <param name="pauses">The queues that are not consumed.</param>
-sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) : IFilter<ChannelContext>
+/// <param name="senders">Verifies the senders of the messages; null if they do not matter.</param>
+sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses, MessageSenders? senders)
+    : IFilter<ChannelContext>
 {
     /// <summary>Adds this filter to the channel of an endpoint.</summary>
     public static void Use(IRabbitMqReceiveEndpointConfigurator endpoint, int limit, bool batches = false,
-        QueuePauses? pauses = null)
+        QueuePauses? pauses = null, MessageSenders? senders = null)
     {
         endpoint.ConcurrentMessageLimit = 1; // the number of the client's loops
         endpoint.ConfigureChannel(x => x.UseFilter(
-            new ConcurrentDeliveries(limit, batches, pauses ?? new QueuePauses())));
+            new ConcurrentDeliveries(limit, batches, pauses ?? new QueuePauses(), senders)));
     }
 
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
-        using var channel = new Channel(context, limit, batches, pauses);
+        using var channel = new Channel(context, limit, batches, pauses, senders);
         try
         {
             await next.Send(channel).ConfigureAwait(false);
@@ -45,13 +47,14 @@ sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) :
         readonly BatchDeliveries _deliveries = new();
         readonly int _limit;
         readonly QueuePauses _pauses;
+        readonly MessageSenders? _senders;
         ConcurrentConsumer? _consumer;
         PausableSubscription? _subscription;
         BatchSubscription? _subscribedBatches;
 
-        public Channel(ChannelContext context, int limit, bool batches, QueuePauses pauses)
+        public Channel(ChannelContext context, int limit, bool batches, QueuePauses pauses, MessageSenders? senders)
             : base(context, CancellationToken.None) =>
-            (_context, _limit, _batches, _pauses) = (context, limit, batches, pauses);
+            (_context, _limit, _batches, _pauses, _senders) = (context, limit, batches, pauses, senders);
 
         /// <summary>Ends the subscription to batches, and does not notice pauses any more.</summary>
         /// <returns>Whether the queue was consumed.</returns>
@@ -68,7 +71,7 @@ sealed class ConcurrentDeliveries(int limit, bool batches, QueuePauses pauses) :
             IDictionary<string, object> arguments, IAsyncBasicConsumer consumer, string consumerTag,
             CancellationToken cancellationToken)
         {
-            var concurrent = _consumer = new ConcurrentConsumer(consumer, _limit, StopBatchesAsync);
+            var concurrent = _consumer = new ConcurrentConsumer(consumer, _limit, _senders, StopBatchesAsync);
             var tag = consumerTag is { Length: > 0 } ? consumerTag : $"{queue}-{Guid.NewGuid():N}";
             _subscription = new PausableSubscription(queue, _pauses, SubscribeAsync, UnsubscribeAsync);
             if (!await _subscription.StartAsync().ConfigureAwait(false))

@@ -41,7 +41,7 @@ sealed partial class FaultAlarm(MovedMessages moved, ILogger<FaultAlarm> log, Me
         // If the connection or the channel is lost, the delivery is not in the error queue: the broker repeats it.
         var isLost = exception
             is OperationInterruptedException or OperationCanceledException or TransportUnavailableException;
-        var queue = isLost ? QueueOf(context) : MovedFrom(context);
+        var queue = isLost ? context.QueueName() : MovedFrom(context);
         if (!(isLost ? _notAcknowledged : _unreadable).IsDue((queue, LogLimit.KindOf(exception)), out var count))
             return Task.CompletedTask;
         if (isLost)
@@ -51,12 +51,10 @@ sealed partial class FaultAlarm(MovedMessages moved, ILogger<FaultAlarm> log, Me
         return Task.CompletedTask;
     }
 
-    static string QueueOf(ReceiveContext context) => context.InputAddress.AbsolutePath.Split('/')[^1];
-
     /// <summary>Counts a message that is moved to the error queue of the queue that is returned.</summary>
     string MovedFrom(ReceiveContext context)
     {
-        var queue = QueueOf(context);
+        var queue = context.QueueName();
         RabbitMetrics.MessageFailed(queue);
         moved.Report();
         return queue;

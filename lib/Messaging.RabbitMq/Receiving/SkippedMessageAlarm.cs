@@ -15,7 +15,7 @@ sealed partial class SkippedMessageAlarm(MovedMessages moved, ILogger<SkippedMes
 
     public Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
-        var queue = context.InputAddress.AbsolutePath.Split('/')[^1];
+        var queue = context.QueueName();
         RabbitMetrics.MessageSkipped(queue);
         moved.Report();
         var type = TypeOf(context);

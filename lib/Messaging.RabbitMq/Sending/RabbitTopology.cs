@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.RabbitMqTransport.Configuration;
 using MassTransit.RabbitMqTransport.Topology;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
@@ -17,9 +18,13 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
         ? address : throw new MessageException(message, "The type cannot be published");
 
     /// <summary>
-    /// Declares an address on a new channel, because the broker closes a channel when it refuses a declaration.
+    /// Declares an address, unless its exchange exists: a service that only sends to it may have no right to declare
+    /// it.
     /// </summary>
     /// <returns>The exchange to publish to.</returns>
+    /// <exception cref="MessageReturnedException">
+    /// The exchange does not exist, and only the service that receives from it may declare it.
+    /// </exception>
     /// <exception cref="RabbitMqConnectionException">The connection was lost.</exception>
     public async Task<CachedString> Declare(string address, IConnection connection, CancellationToken cancellationToken)
     {
@@ -27,12 +32,36 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
             .GetSendSettings(new RabbitMqEndpointAddress(host.HostAddress, new Uri(address)));
         try
         {
-            await Declare(settings.GetBrokerTopology(), connection, cancellationToken).ConfigureAwait(false);
+            var topology = settings.GetBrokerTopology();
+            if (topology.Queues.Any() || !await ExistsAsync(settings.ExchangeName, connection, cancellationToken)
+                .ConfigureAwait(false))
+                await Declare(topology, connection, cancellationToken).ConfigureAwait(false);
             return new CachedString(settings.ExchangeName);
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
+        {
+            throw new MessageReturnedException($"{settings.ExchangeName} does not exist, or is not the service's to "
+                + $"declare: {e.ShutdownReason.ReplyText}");
         }
         catch (Exception e) when (!connection.IsOpen)
         {
             throw new RabbitMqConnectionException($"The connection was lost before {address} was declared", e);
+        }
+    }
+
+    /// <summary>Whether an exchange exists. On a new channel, because the broker closes it if not.</summary>
+    static async Task<bool> ExistsAsync(string exchange, IConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
+            await channel.ExchangeDeclarePassiveAsync(exchange, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return false;
         }
     }
 

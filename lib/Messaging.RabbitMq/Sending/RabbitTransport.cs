@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using MassTransit;
 using MassTransit.DependencyInjection;
 using MassTransit.EntityFrameworkCoreIntegration;
@@ -21,17 +22,22 @@ namespace Messaging.RabbitMq;
 /// channel.
 /// </summary>
 /// <remarks>
-/// Messages with properties or with headers other than their trace, messages loaded from the outbox table, and those of
-/// another bus go through MassTransit's send pipeline instead. Its send observers, metrics and spans see only those.
+/// Messages with properties or with headers other than their trace, and those of another bus go through MassTransit's
+/// send pipeline instead. Its send observers, metrics and spans see only those. It declares what it sends to, so the
+/// service must have the right to.
 /// </remarks>
 sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, Bind<IBus, IBusInstance> defaultBus,
-    BatchQueues batchQueues, IOptions<RabbitTransportOptions> options, ILogger<RabbitTransport<TDbContext>> log)
+    BrokerConnection broker, BatchQueues batchQueues, IOptions<RabbitTransportOptions> options,
+    ILogger<RabbitTransport<TDbContext>> log)
     : IOutboxTransport<TDbContext>
     where TDbContext : DbContext
 {
     // MassTransit's names of the transport properties.
     const string Exchange = "RMQ-Exchange";
     const string Mandatory = "Mandatory";
+
+    /// <summary>The content type whose messages are stored as the text that is sent.</summary>
+    const string JsonEnvelope = "application/vnd.masstransit+json";
 
     static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
@@ -77,6 +83,10 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
             try
             {
                 await Resolve(address.ToString(), cancellationToken).ConfigureAwait(false);
+            }
+            catch (MessageReturnedException e)
+            {
+                LogNotThere(address.AbsolutePath.Split('/')[^1], Reason.Of(e));
             }
             catch (Exception e) when (e is not OutOfMemoryException && !cancellationToken.IsCancellationRequested)
             {
@@ -128,12 +138,14 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
             MessageId = message.MessageId.ToString(),
             CorrelationId = message.CorrelationId?.ToString(),
             ContentType = message.ContentType,
+            UserId = open.UserName,
             Persistent = true,
         };
         if (message.TraceParent is { } parent)
             properties.Headers = new Dictionary<string, object?> { [MessageSpans.Header] = parent };
-        return open.Channel.Publish(exchange, message.PropertyValues!.ContainsKey(Mandatory), properties,
-            message.SerializedBody!.GetBytes(), BatchExchangeOf(exchange, open), cancellationToken);
+        var body = message.SerializedBody?.GetBytes() ?? Encoding.UTF8.GetBytes(message.Body);
+        return open.Channel.Publish(exchange, PropertiesOf(message).ContainsKey(Mandatory), properties, body,
+            BatchExchangeOf(exchange, open), cancellationToken);
     }
 
     /// <summary>The declared exchange of an exchange's batches; null while nobody consumes batches.</summary>
@@ -148,15 +160,19 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
     /// <summary>
     /// Whether the message has no properties beside its exchange and the mandatory flag, and no header but its trace.
     /// </summary>
-    static bool IsPlain(OutboxMessage message) =>
-        message is
-        {
-            SerializedBody: not null, ExpirationTime: null, HeaderValues: { } headers,
-            PropertyValues: { } properties
-        }
-        && headers.Count == (headers.ContainsKey(MessageSpans.Header) ? 1 : 0)
-        && properties.ContainsKey(Exchange)
-        && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
+    static bool IsPlain(OutboxMessage message)
+    {
+        if (message.ExpirationTime != null || message.SerializedBody == null && message.ContentType != JsonEnvelope)
+            return false;
+        var headers = message.HeaderValues ?? OutboxMessage.FromJson(message.Headers);
+        if (headers.Count != (headers.ContainsKey(MessageSpans.Header) ? 1 : 0))
+            return false;
+        var properties = PropertiesOf(message);
+        return properties.ContainsKey(Exchange) && properties.Count == (properties.ContainsKey(Mandatory) ? 2 : 1);
+    }
+
+    static IReadOnlyDictionary<string, object> PropertiesOf(OutboxMessage message) =>
+        message.PropertyValues ?? OutboxMessage.FromJson(message.Properties);
 
     /// <summary>
     /// The open channel and the exchange of an address; retried on the next connection if one is lost.
@@ -212,7 +228,7 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
                     .ConfigureAwait(false);
                 if (_notOpened.HasEnded(out var duration))
                     LogOpened(duration);
-                return new OpenChannel(connection, channel, new());
+                return new OpenChannel(connection, broker.UserName, channel, new());
             }
             catch (Exception e) when (e is not OutOfMemoryException && !_connections.Stopping.IsCancellationRequested)
             {
@@ -294,9 +310,14 @@ sealed partial class RabbitTransport<TDbContext>(BusTransport<TDbContext> bus, B
         + "tries again; check the rights of the user, and whether it exists with other arguments: {Reason}")]
     partial void LogNotDeclared(string queue, string reason);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "The exchange {Queue} does not exist yet, because the "
+        + "service that receives from it has never run. Messages to it wait in the outbox: {Reason}")]
+    partial void LogNotThere(string queue, string reason);
+
     /// <summary>
-    /// A channel, its connection, and the exchanges of the addresses that are declared since it was opened.
+    /// A channel, its connection and its login, and the exchanges of the addresses that are declared since it was
+    /// opened.
     /// </summary>
-    sealed record OpenChannel(IConnection Connection, ConfirmedChannel Channel,
+    sealed record OpenChannel(IConnection Connection, string? UserName, ConfirmedChannel Channel,
         ConcurrentDictionary<string, Task<CachedString>> Exchanges);
 }

@@ -57,6 +57,12 @@ public static class MessagingExtensions
         services.AddQueuePauses<TDbContext>(); // before the bus, so that it does not consume what is paused
         if (options.Batches)
             services.Configure<RabbitTransportOptions>(o => o.BatchQueues.UnionWith(sendsTo.Select(QueueOf)));
+        services.Configure<SenderOptions>(o =>
+        {
+            o.Trusted.UnionWith(options.Senders);
+            o.Replayers.UnionWith(options.Replayers);
+            o.AcceptUnsigned = options.AcceptUnsigned;
+        });
         services.Configure<MassTransitHostOptions>(o => o.StopTimeout = BusStopTimeout);
         services.AddMassTransit(x =>
         {
@@ -110,7 +116,8 @@ public static class MessagingExtensions
         endpoint.PrefetchCount = options.Prefetch;
         context.GetRequiredService<ReceiveTopology>().Add(rabbit, options.Batches);
         ConcurrentDeliveries.Use(rabbit, options.Concurrency, options.Batches,
-            context.GetRequiredService<QueuePauses>());
+            context.GetRequiredService<QueuePauses>(), context.GetRequiredService<MessageSenders>());
+        endpoint.ConfigureReceive(x => x.UseFilter(context.GetRequiredService<SenderCheck>()));
         if (options.QuorumQueues)
         {
             rabbit.SetQuorumQueue();

@@ -28,6 +28,23 @@ public sealed class MessagingOptions
     /// </summary>
     public bool Batches { get; set; } = true;
 
+    /// <summary>
+    /// The broker's users whose messages are accepted, besides the service's own: the user of the other service.
+    /// Messages of others are moved to the error queue. Default: none.
+    /// </summary>
+    public IReadOnlyList<string> Senders { get; set; } = [];
+
+    /// <summary>
+    /// The broker's users who return messages from an error queue, whose first sender counts. Default: none.
+    /// </summary>
+    public IReadOnlyList<string> Replayers { get; set; } = [];
+
+    /// <summary>
+    /// Accepts messages without a sender: during the upgrade from a build that does not sign its messages. Default:
+    /// false.
+    /// </summary>
+    public bool AcceptUnsigned { get; set; }
+
     /// <summary>The time for which the inbox detects duplicates of a message. Default: one day.</summary>
     public TimeSpan DuplicateDetectionWindow { get; set; } = TimeSpan.FromDays(1);
 }

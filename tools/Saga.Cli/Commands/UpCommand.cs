@@ -97,9 +97,11 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         if (dashboard != null)
             table.AddRow("Dashboard", $"{dashboard.Address}");
         table.AddRow("RabbitMQ management", $"{rabbit.Management}  user {rabbit.User}, password {rabbit.Password}");
-        table.AddRow("RabbitMQ", rabbit.Amqp(system.VirtualHost).EscapeMarkup());
-        table.AddRow("Order's database", servers.Postgres.Admin(system.OrderDatabase).EscapeMarkup());
-        table.AddRow("Account's database", servers.Postgres.Admin(system.AccountDatabase).EscapeMarkup());
+        table.AddRow("RabbitMQ, Order", system.AmqpOf(system.OrderUser).EscapeMarkup());
+        table.AddRow("RabbitMQ, Account", system.AmqpOf(system.AccountUser).EscapeMarkup());
+        table.AddRow("Order's database", system.OrderLogins.Runtime.EscapeMarkup());
+        table.AddRow("Account's database", system.AccountLogins.Runtime.EscapeMarkup());
+        table.AddRow("PostgreSQL, superuser", servers.Postgres.Admin().EscapeMarkup());
         table.AddRow("Logs", servers.Folder.Path);
         return table;
     }

@@ -9,6 +9,8 @@ namespace Saga.Servers;
 /// <summary>A RabbitMQ broker, with an administrator's login to its management API.</summary>
 public class RabbitServer : IDisposable
 {
+    const string ServicePassword = "local", ServiceTag = "ordersaga";
+
     readonly HttpClient _management;
     readonly Uri _amqp;
 
@@ -42,10 +44,15 @@ public class RabbitServer : IDisposable
     public int Port => _amqp.IsDefaultPort || _amqp.Port < 0 ? 5672 : _amqp.Port;
 
     /// <summary>The address of a virtual host, with the administrator's user and password.</summary>
-    public string Amqp(string virtualHost)
+    public string Amqp(string virtualHost) => Amqp(virtualHost, User, Password);
+
+    /// <summary>The address of a virtual host, with the login of <see cref="CreateServiceUserAsync" />.</summary>
+    public string ServiceAmqp(string virtualHost, string user) => Amqp(virtualHost, user, ServicePassword);
+
+    string Amqp(string virtualHost, string user, string password)
     {
         var path = virtualHost == "/" ? "" : Escape(virtualHost);
-        return $"amqp://{Escape(User)}:{Escape(Password)}@{Host}:{Port}/{path}";
+        return $"amqp://{Escape(user)}:{Escape(password)}@{Host}:{Port}/{path}";
     }
 
     /// <summary>Creates a virtual host unless it exists.</summary>
@@ -82,15 +89,35 @@ public class RabbitServer : IDisposable
             new { configure = "", write = "", read = "" }, CancellationToken.None);
     }
 
+    /// <summary>Creates a user with the rights of a service in a virtual host.</summary>
+    /// <exception cref="InvalidOperationException">A user of this name was not created here.</exception>
+    public async Task CreateServiceUserAsync(string name, string virtualHost, BrokerRights rights)
+    {
+        using (var response = await _management.GetAsync($"api/users/{Escape(name)}"))
+            if (response.IsSuccessStatusCode && !(await response.Content.ReadAsStringAsync())
+                .Contains(ServiceTag, StringComparison.Ordinal))
+                throw new InvalidOperationException(
+                    $"{Host}:{Port} has a user {name} that was not created here. Rename or delete it.");
+        await SendAsync(HttpMethod.Put, $"api/users/{Escape(name)}",
+            new { password = ServicePassword, tags = rights.Tags == "" ? ServiceTag : $"{ServiceTag},{rights.Tags}" },
+            CancellationToken.None);
+        await SendAsync(HttpMethod.Put, $"api/permissions/{Escape(virtualHost)}/{Escape(name)}",
+            new { configure = rights.Configure, write = rights.Write, read = rights.Read }, CancellationToken.None);
+    }
+
     /// <summary>Deletes a user.</summary>
     public Task DeleteUserAsync(string name) =>
         SendAsync(HttpMethod.Delete, $"api/users/{Escape(name)}", null, CancellationToken.None);
 
     /// <summary>
-    /// Starts to move all messages of a queue to another by a shovel, as the management UI does. Returns before they
-    /// are moved. Requires the plugin rabbitmq_shovel.
+    /// Starts to move all messages of a queue to another by a shovel. Returns before they are moved. Requires the
+    /// plugin rabbitmq_shovel.
     /// </summary>
-    public async Task MoveMessagesAsync(string virtualHost, string from, string to)
+    /// <param name="virtualHost">The virtual host.</param>
+    /// <param name="from">The queue with the messages.</param>
+    /// <param name="to">The other queue.</param>
+    /// <param name="user">The user who signs them, of <see cref="CreateServiceUserAsync" />.</param>
+    public async Task MoveMessagesAsync(string virtualHost, string from, string to, string user)
     {
         var address = $"amqp:///{Uri.EscapeDataString(virtualHost)}";
         var path = $"api/parameters/shovel/{Escape(virtualHost)}/{Escape($"move from {from}")}";
@@ -103,7 +130,8 @@ public class RabbitServer : IDisposable
                 ["src-queue"] = from,
                 ["src-delete-after"] = "queue-length",
                 ["dest-protocol"] = "amqp091",
-                ["dest-uri"] = address,
+                ["dest-uri"] = ServiceAmqp(virtualHost, user),
+                ["dest-publish-properties"] = new { user_id = user },
                 ["dest-queue"] = to,
                 ["ack-mode"] = "on-confirm",
             },

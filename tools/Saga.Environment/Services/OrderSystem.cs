@@ -16,8 +16,8 @@ public sealed class OrderSystem : IAsyncDisposable
     {
         (_servers, _options) = (servers, options);
         (OrderLogins, AccountLogins, OperationsLogins) = (orders, accounts, operations);
-        Orders = Replicas("Order", options.OrderReplicas, orders, firstPort: 5101);
-        Accounts = Replicas("Account", options.AccountReplicas, accounts, firstPort: 5201);
+        Orders = Replicas("Order", options.OrderReplicas, orders, (OrderUser, AccountUser), firstPort: 5101);
+        Accounts = Replicas("Account", options.AccountReplicas, accounts, (AccountUser, OrderUser), firstPort: 5201);
         if (operations != null)
             Operations = NewOperations(operations);
     }
@@ -45,6 +45,24 @@ public sealed class OrderSystem : IAsyncDisposable
 
     /// <summary>The broker's virtual host.</summary>
     public string VirtualHost => _options.Suffix == "" ? "/" : $"ordersaga{_options.Suffix}";
+
+    /// <summary>Order's user of the broker.</summary>
+    public string OrderUser => UserOf("orders");
+
+    /// <summary>Account's user of the broker.</summary>
+    public string AccountUser => UserOf("accounts");
+
+    /// <summary>The user of the broker that the service for operators has.</summary>
+    public string OperationsUser => UserOf("operations");
+
+    string UserOf(string name) => $"{name}{_options.Suffix}";
+
+    /// <summary>The user of the broker whose messages a queue of one of the services accepts.</summary>
+    public string SenderTo(string queue) =>
+        queue.StartsWith("order", StringComparison.Ordinal) ? AccountUser : OrderUser;
+
+    /// <summary>The address of the broker with the login of one of these users.</summary>
+    public string AmqpOf(string user) => _servers.Rabbit.ServiceAmqp(VirtualHost, user);
 
     /// <summary>Order's database.</summary>
     public string OrderDatabase => $"orders{_options.Suffix}";
@@ -78,6 +96,7 @@ public sealed class OrderSystem : IAsyncDisposable
         {
             await servers.BrokerStarted;
             await servers.Rabbit.CreateVirtualHostAsync(system.VirtualHost, cancellationToken);
+            await system.CreateUsersAsync();
         }
 
         try
@@ -89,6 +108,8 @@ public sealed class OrderSystem : IAsyncDisposable
             foreach (var replica in system.All)
                 replica.Start();
             await servers.BrokerStarted;
+            if (system.VirtualHost == "/") // the services were started without waiting for the broker
+                await system.CreateUsersAsync();
             await Task.WhenAll(system.All.Select(x => x.WaitUntilReadyAsync(cancellationToken)));
             return system;
         }
@@ -98,6 +119,10 @@ public sealed class OrderSystem : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>Creates the services' users of the broker, and gives them their rights in the virtual host.</summary>
+    public Task CreateUsersAsync() => Task.WhenAll(((string[])["orders", "accounts", "operations"]).Select(x =>
+        _servers.Rabbit.CreateServiceUserAsync(UserOf(x), VirtualHost, BrokerRights.Of(x))));
 
     /// <summary>Migrates the databases, and gives their roles their rights.</summary>
     /// <exception cref="InvalidOperationException">A database could not be migrated.</exception>
@@ -126,12 +151,15 @@ public sealed class OrderSystem : IAsyncDisposable
 
     IEnumerable<ServiceReplica> All => Accounts.Concat(Orders).Concat(Operations is { } one ? [one] : []);
 
-    ServiceReplica[] Replicas(string service, int count, DatabaseLogins database, int firstPort)
+    ServiceReplica[] Replicas(string service, int count, DatabaseLogins database, (string Own, string Other) users,
+        int firstPort)
     {
         var name = service.ToLowerInvariant();
         var settings = new Dictionary<string, string>(SettingsOf(database))
         {
-            ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
+            ["ConnectionStrings__RabbitMq"] = AmqpOf(users.Own),
+            ["Messaging__Senders__0"] = users.Other,
+            ["Messaging__Replayers__0"] = OperationsUser,
         };
         var program = _options.Programs.Find(service);
         return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
@@ -143,7 +171,7 @@ public sealed class OrderSystem : IAsyncDisposable
     {
         var settings = new Dictionary<string, string>(SettingsOf(database))
         {
-            ["ConnectionStrings__RabbitMq"] = _servers.Rabbit.Amqp(VirtualHost),
+            ["ConnectionStrings__RabbitMq"] = AmqpOf(OperationsUser),
             ["RabbitMq__Management"] = $"{_servers.Rabbit.Management}",
             ["Services__Order"] = $"{Orders[0].OperationsAddress}",
             ["Services__Account"] = $"{Accounts[0].OperationsAddress}",
@@ -172,5 +200,7 @@ public sealed class OrderSystem : IAsyncDisposable
         if (Operations != null)
             await _servers.Postgres.DropDatabaseAsync($"operations{_options.Suffix}");
         await _servers.Rabbit.DeleteVirtualHostAsync(VirtualHost);
+        foreach (var user in (string[])[OrderUser, AccountUser, OperationsUser])
+            await _servers.Rabbit.DeleteUserAsync(user);
     }
 }

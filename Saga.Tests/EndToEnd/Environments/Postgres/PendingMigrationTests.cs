@@ -14,9 +14,10 @@ public sealed class When_a_migration_is_pending
         const string queue = "reserve-funds";
         await using var service = await StartedService.StartAsync("Account",
             x => x["Database__MigrateAtStartup"] = "false");
+        var rabbit = (await TestServers.GetAsync()).Rabbit;
         await using var connection = await new ConnectionFactory
         {
-            Uri = new Uri((await TestServers.GetAsync()).Rabbit.Amqp(service.VirtualHost)),
+            Uri = new Uri(rabbit.Amqp(service.VirtualHost)),
         }.CreateConnectionAsync();
         await using var channel = await connection.CreateChannelAsync();
         await channel.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false);
@@ -29,7 +30,12 @@ public sealed class When_a_migration_is_pending
             }
             """;
         await channel.BasicPublishAsync("", queue, mandatory: true,
-            new BasicProperties { ContentType = "application/vnd.masstransit+json", Persistent = true },
+            new BasicProperties
+            {
+                ContentType = "application/vnd.masstransit+json",
+                UserId = rabbit.User,
+                Persistent = true,
+            },
             System.Text.Encoding.UTF8.GetBytes(message));
         await Wait.UntilAsync(() => Task.FromResult(service.LogLines("warn").Length > 0), TimeSpan.FromSeconds(30),
             () => "the line that says what the service waits for");

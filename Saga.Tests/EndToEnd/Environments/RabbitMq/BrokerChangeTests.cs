@@ -38,6 +38,7 @@ public sealed class When_an_operator_changes_the_broker : EnvironmentFixture
         var orders = await PlaceOrdersAsync(count, account);
         await Task.Delay(TimeSpan.FromSeconds(3));
         await Broker.CreateVirtualHostAsync(System.VirtualHost);
+        await System.CreateUsersAsync();
         await AssertConfirmedAsync(orders);
         await AuditAsync();
     }

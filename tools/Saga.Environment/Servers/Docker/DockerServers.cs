@@ -43,6 +43,9 @@ public sealed class DockerServers : IServers
         var rabbit = new RabbitMqBuilder(RabbitImage).WithUsername("local").WithPassword(Password)
             .WithResourceMapping("[rabbitmq_management,rabbitmq_shovel_management].\n"u8.ToArray(),
                 "/etc/rabbitmq/enabled_plugins")
+            // Tests and attacks send messages in the name of the services.
+            .WithResourceMapping("default_user_tags.administrator = true\ndefault_user_tags.impersonator = true\n"u8
+                .ToArray(), "/etc/rabbitmq/conf.d/20-tags.conf")
             .WithPortBinding(ports[1], 5672).WithPortBinding(ports[2], 15672)
                 .WithCreateParameterModifier(BindToLoopback).Build();
         try

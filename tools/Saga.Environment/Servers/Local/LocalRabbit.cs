@@ -47,6 +47,8 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             management.tcp.port = {managementPort}
             default_user = {User}
             default_pass = {Password}
+            default_user_tags.administrator = true
+            default_user_tags.impersonator = true
             disk_free_limit.absolute = 100MB
             vm_memory_high_watermark.relative = {MemoryLimit}
             {string.Join('\n', settings)}
