@@ -90,7 +90,7 @@ Task("Smoke")
     var ports = new[]
     {
         ("ORDER_DB_PORT", 5443), ("ACCOUNT_DB_PORT", 5444),
-        ("OPERATIONS_GRPC_PORT", 5311), ("OPERATIONS_HTTP_PORT", 5321),
+        ("OPERATIONS_GRPC_PORT", 5311), ("OPERATIONS_HTTP_PORT", 5321), ("ISSUER_PORT", 5421),
         ("RABBITMQ_PORT", 5683), ("RABBITMQ_MANAGEMENT_PORT", 15683),
     };
     foreach (var (setting, port) in ports)
@@ -277,8 +277,8 @@ void ComposeUp(string replicas)
 {
     if (!FileExists("./.env"))
     {
-        CopyFile("./.env.example", "./.env");
-        Information(".env was created from .env.example; it contains the ports and passwords");
+        Shell("umask 077; docker/new-env > .env");
+        Information(".env was created: it contains the ports, and passwords that nobody else has");
     }
 
     Exec("docker", "compose", "up", "--detach", "--build", "--wait", "--wait-timeout", "300",

@@ -1,4 +1,4 @@
-# Order.Service, Account.Service or Operations.Service: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
+# Order, Account, Operations or Issuer: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 ARG SERVICE
 WORKDIR /src

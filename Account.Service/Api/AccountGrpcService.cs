@@ -1,6 +1,7 @@
 using Accounts.V1;
 using Grpc.Core;
 using Messaging.Postgres;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.EntityFrameworkCore;
 using Service.Defaults;
 
@@ -8,8 +9,9 @@ namespace Accounts;
 
 /// <summary>The API of <c>proto/accounts/v1/accounts.proto</c>, which documents the methods.</summary>
 sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContext> unitOfWork, AccountLists lists,
-    TimeProvider time) : AccountService.AccountServiceBase
+    Callers callers, TimeProvider time) : AccountService.AccountServiceBase
 {
+    [Authorize(Scopes.OpenAccounts)]
     public override async Task<V1.Account> OpenAccount(OpenAccountRequest request, ServerCallContext context)
     {
         var violations = new FieldViolations();
@@ -19,12 +21,15 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             violations.Add("currency_code", Money.CurrencyExpectation);
         violations.ThrowIfAny();
 
+        var caller = callers.Of(context);
+        var remembered = caller.Remember(requestId);
         var now = time.UtcNow();
         var account = new Account
         {
             AccountId = accountId ?? Guid.CreateVersion7(time.GetUtcNow()),
             Currency = request.CurrencyCode,
-            RequestId = requestId,
+            Owner = caller.Owner,
+            RequestId = remembered,
             CreateTime = now,
             UpdateTime = now,
         };
@@ -40,8 +45,8 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             db.ChangeTracker.Clear();
             // This call itself may have committed the account, although its connection was lost.
             var first = await db.Accounts.AsNoTracking().SingleOrDefaultAsync(
-                x => (requestId != null && x.RequestId == requestId)
-                    || (x.AccountId == account.AccountId && x.RequestId == requestId && x.CreateTime == now),
+                x => (remembered != null && x.RequestId == remembered)
+                    || (x.AccountId == account.AccountId && x.RequestId == remembered && x.CreateTime == now),
                 context.CancellationToken);
             if (first == null)
                 throw RpcErrors.AlreadyExists("ACCOUNT_EXISTS", "account", account.AccountId,
@@ -53,12 +58,14 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         }
     }
 
+    [Authorize(Scopes.ReadAccounts)]
     public override async Task<V1.Account> GetAccount(GetAccountRequest request, ServerCallContext context)
     {
         var accountId = FieldViolations.ReadId(request.AccountId, "account_id");
-        return (await FindAsync(accountId, context.CancellationToken)).ToProto();
+        return (await FindAsync(accountId, callers.Of(context), context.CancellationToken)).ToProto();
     }
 
+    [Authorize(Scopes.Deposit)]
     public override async Task<V1.Account> Deposit(DepositRequest request, ServerCallContext context)
     {
         var violations = new FieldViolations();
@@ -69,56 +76,62 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             violations.Add("amount", "must be more than zero");
         violations.ThrowIfAny();
 
+        var deposit = new NewDeposit(accountId, amount!.Value, requestId, callers.Of(context));
         try
         {
-            return (await DepositAsync(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
+            return (await DepositAsync(deposit, context.CancellationToken)).ToProto();
         }
         catch (DbUpdateException e) when (PostgresErrors.ViolatedConstraint(e) == AccountDbContext.DepositRequestKey)
         {
             // A concurrent call with the same request id has committed; the second attempt finds its entry.
-            return (await DepositAsync(accountId, amount!.Value, requestId, context.CancellationToken)).ToProto();
+            return (await DepositAsync(deposit, context.CancellationToken)).ToProto();
         }
     }
 
-    Task<Account> DepositAsync(Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
+    Task<Account> DepositAsync(NewDeposit deposit, CancellationToken cancellationToken)
     {
         var isCommitting = false;
         return LostConnection.RepeatAsync(async () =>
         {
             db.ChangeTracker.Clear(); // of an earlier attempt
             await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-            if (await FindDepositedAsync(accountId, amount, requestId, cancellationToken) is { } deposited)
+            if (await FindDepositedAsync(deposit, cancellationToken) is { } deposited)
                 return deposited;
-            var account = await LockAsync(accountId, amount, cancellationToken);
-            db.Add(account.Deposit(amount.Amount, requestId, time.UtcNow()));
+            var account = await LockAsync(deposit, cancellationToken);
+            db.Add(account.Deposit(deposit.Amount.Amount, deposit.Remembered, time.UtcNow()));
             await db.SaveChangesAsync(cancellationToken);
             isCommitting = true;
             await transaction.CommitAsync(cancellationToken);
             return account;
-        }, mayRepeat: () => requestId != null || !isCommitting); // without an id, nothing shows what was committed
+            // Without an id, nothing shows what was committed.
+        }, mayRepeat: () => deposit.RequestId != null || !isCommitting);
     }
 
     /// <summary>Returns the account of a deposit that was made before; null if it was not.</summary>
-    async Task<Account?> FindDepositedAsync(
-        Guid accountId, Money amount, Guid? requestId, CancellationToken cancellationToken)
+    async Task<Account?> FindDepositedAsync(NewDeposit deposit, CancellationToken cancellationToken)
     {
-        var first = requestId == null ? null
-            : await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == requestId, cancellationToken);
+        var first = deposit.Remembered is { } remembered
+            ? await db.LedgerEntries.SingleOrDefaultAsync(x => x.RequestId == remembered, cancellationToken) : null;
         if (first == null)
             return null;
-        var deposited = await FindAsync(first.AccountId, cancellationToken);
-        return (first.AccountId, first.Amount, deposited.Currency) == (accountId, amount.Amount, amount.Currency)
+        var deposited = await FindAsync(first.AccountId, deposit.Caller, cancellationToken);
+        return (first.AccountId, first.Amount, deposited.Currency)
+                == (deposit.AccountId, deposit.Amount.Amount, deposit.Amount.Currency)
             ? deposited
-            : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", requestId!.Value,
-                $"request {requestId} deposited {first.Amount} {deposited.Currency} to account {first.AccountId}");
+            : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", deposit.RequestId!.Value,
+                $"request {deposit.RequestId} deposited {first.Amount} {deposited.Currency} to account "
+                + $"{first.AccountId}");
     }
 
     /// <summary>Locks and returns an account that can receive a deposit.</summary>
-    async Task<Account> LockAsync(Guid accountId, Money amount, CancellationToken cancellationToken)
+    async Task<Account> LockAsync(NewDeposit deposit, CancellationToken cancellationToken)
     {
+        var (accountId, amount) = (deposit.AccountId, deposit.Amount);
+        // Nobody can lock what others own.
+        await FindAsync(accountId, deposit.Caller, cancellationToken);
         var account = await db.Accounts
             .FromSql($"select * from accounts where account_id = {accountId} for no key update")
-            .SingleOrDefaultAsync(cancellationToken) ?? throw RpcErrors.NotFound("account", accountId);
+            .SingleAsync(cancellationToken);
         if (account.Currency != amount.Currency)
             throw RpcErrors.FailedPrecondition("CURRENCY_MISMATCH", $"accounts/{accountId}",
                 $"account {accountId} holds {account.Currency}, the deposit is in {amount.Currency}");
@@ -128,25 +141,46 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
         return account;
     }
 
+    [Authorize(Scopes.ReadAccounts)]
     public override Task<ListAccountsResponse> ListAccounts(ListAccountsRequest request, ServerCallContext context) =>
-        lists.ReadAsync(request, context.CancellationToken);
+        lists.ReadAsync(request, callers.Of(context), context.CancellationToken);
 
+    [Authorize(Scopes.ReadAccounts)]
     public override Task<ListEntriesResponse> ListEntries(ListEntriesRequest request, ServerCallContext context) =>
-        lists.ReadAsync(request, context.CancellationToken);
+        lists.ReadAsync(request, callers.Of(context), context.CancellationToken);
 
+    [Authorize(Scopes.ReadAccounts)]
     public override Task<ListReservationsResponse> ListReservations(
         ListReservationsRequest request, ServerCallContext context) =>
-        lists.ReadAsync(request, context.CancellationToken);
+        lists.ReadAsync(request, callers.Of(context), context.CancellationToken);
 
+    [Authorize(Scopes.ReadAccounts)]
     public override async Task<V1.Reservation> GetReservation(GetReservationRequest request, ServerCallContext context)
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
         var reservation = await db.AllReservations.SingleOrDefaultAsync(
             x => x.OrderId == orderId, context.CancellationToken);
-        return reservation?.ToProto() ?? throw RpcErrors.NotFound("reservation", orderId);
+        return reservation != null && await IsSeenAsync(reservation, callers.Of(context), context.CancellationToken)
+            ? reservation.ToProto() : throw RpcErrors.NotFound("reservation", orderId);
     }
 
-    async Task<Account> FindAsync(Guid accountId, CancellationToken cancellationToken) =>
+    /// <summary>Whether the caller may see the account that a reservation is about, which need not exist.</summary>
+    async Task<bool> IsSeenAsync(Reservation reservation, Caller caller, CancellationToken cancellationToken) =>
+        caller.IsAdministrator || await db.Accounts.AnyAsync(
+            x => x.AccountId == reservation.AccountId && x.Owner == caller.Owner, cancellationToken);
+
+    async Task<Account> FindAsync(Guid accountId, Caller caller, CancellationToken cancellationToken) =>
         await db.Accounts.AsNoTracking().SingleOrDefaultAsync(x => x.AccountId == accountId, cancellationToken)
-        ?? throw RpcErrors.NotFound("account", accountId);
+            is { } account && caller.Sees(account.Owner) ? account : throw RpcErrors.NotFound("account", accountId);
+
+    /// <summary>A validated Deposit request.</summary>
+    /// <param name="AccountId">The account.</param>
+    /// <param name="Amount">More than zero.</param>
+    /// <param name="RequestId">The client's id of the request, or null.</param>
+    /// <param name="Caller">Who deposits.</param>
+    sealed record NewDeposit(Guid AccountId, Money Amount, Guid? RequestId, Caller Caller)
+    {
+        /// <summary>The id under which the request is remembered.</summary>
+        public Guid? Remembered { get; } = Caller.Remember(RequestId);
+    }
 }

@@ -52,7 +52,10 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.HasKey(x => x.AccountId).HasName(AccountKey);
             e.Property(x => x.AccountId).ValueGeneratedNever();
             e.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
+            e.Property(x => x.Owner).HasMaxLength(Caller.MaxOwnerLength);
             e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(OpenRequestKey);
+            // The accounts that a caller may see.
+            e.HasIndex(x => new { x.Owner, x.AccountId }).HasFilter("owner is not null");
         });
         modelBuilder.Entity<Reservation>(e =>
         {

@@ -98,6 +98,8 @@ public sealed class Funds(Account? account, Reservation? reservation, DateTime n
         RejectionReason? rejection = account switch
         {
             null => RejectionReason.AccountNotFound,
+            // For somebody else, the account does not exist.
+            _ when command.Owner != null && command.Owner != account.Owner => RejectionReason.AccountNotFound,
             _ when account.Currency != command.Currency => RejectionReason.CurrencyMismatch,
             _ when account.Available < command.Amount => RejectionReason.InsufficientFunds,
             _ => null,

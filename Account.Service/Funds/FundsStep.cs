@@ -37,7 +37,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
     {
         ArgumentNullException.ThrowIfNull(batch);
         batch.BatchCommands.Add(BatchSql.Command("""
-            select account_id, currency, available, held, captured, create_time, update_time
+            select account_id, currency, available, held, captured, create_time, update_time, owner
             from accounts where account_id = any($1) order by account_id for no key update
             """, requests.Select(x => x.AccountId).Distinct().ToArray()));
         var orders = requests.Select(x => x.OrderId).Distinct().ToArray();
@@ -161,6 +161,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         Currency = row.GetString(1),
         CreateTime = row.GetDateTime(5),
         UpdateTime = row.GetDateTime(6),
+        Owner = row.IsDBNull(7) ? null : row.GetString(7),
     };
 
     static Reservation ReadReservation(NpgsqlDataReader row) => new()

@@ -4,6 +4,7 @@ using Service.Defaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddObservability("account-service");
 builder.AddApi<AccountDbContext>();
+builder.AddCallers();
 builder.AddOperations();
 builder.AddAccountApi();
 builder.AddAccountOperations();
@@ -15,6 +16,7 @@ var app = builder.Build();
 if (!await app.MigrateAsync<AccountDbContext>(args))
     return;
 await app.WarmUpAsync<AccountDbContext>(FundsWarmUp.RunAsync);
+app.UseCallers();
 app.MapApi();
 app.MapAccountApi();
 app.MapOperations<AccountOperationsService>();

@@ -17,6 +17,9 @@ public sealed class Account
     /// <summary>The currency of all balances: three capital letters.</summary>
     public required string Currency { get; init; }
 
+    /// <summary>Who may see the account and spend from it; null if it was opened without authentication.</summary>
+    public string? Owner { get; init; }
+
     /// <summary>The money that can be spent.</summary>
     public decimal Available { get; private set; }
 

@@ -25,7 +25,8 @@ sealed partial class AdmissionControl(
 
     readonly AdmissionOptions _options = options.Value;
     readonly OpenOrderCounter _orders = new(options.Value.MaxOpenOrders,
-        TooManyOrders(options.Value.MaxOpenOrders, options.Value.RetryDelay));
+        TooManyOrders(options.Value.MaxOpenOrders, options.Value.RetryDelay), options.Value.MaxCallerShare,
+        TooManyOrdersOfCaller(options.Value.RetryDelay));
     readonly OverloadDetector _overload = new(options.Value.MaxStandingOrders,
         QuietPeriod(options.Value.RetryDelay), time);
 
@@ -37,12 +38,14 @@ sealed partial class AdmissionControl(
 
     /// <summary>Admits a CreateOrder call until the returned call is disposed, or returns null.</summary>
     /// <param name="orderId">The order that the call will create.</param>
+    /// <param name="owner">Who owns the order, or null.</param>
     /// <param name="rejection">The error for a call that is not admitted.</param>
-    public OpenOrderCounter.Call? Admit(Guid orderId, out Rejection? rejection) =>
-        _orders.Admit(orderId, out rejection);
+    public OpenOrderCounter.Call? Admit(Guid orderId, string? owner, out Rejection? rejection) =>
+        _orders.Admit(orderId, owner, out rejection);
 
     /// <summary>Returns and counts the rejection of a call, or returns null if a call can be admitted.</summary>
-    public Rejection? FindRejection() => _orders.FindRejection();
+    /// <param name="owner">Who calls, or null.</param>
+    public Rejection? FindRejection(string? owner) => _orders.FindRejection(owner);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -82,7 +85,7 @@ sealed partial class AdmissionControl(
         }
 
         var snapshot = _orders.BeginSnapshot();
-        var (open, stuck) = await queries.CountOpenOrdersAsync(
+        var (open, stuck, openOf) = await queries.CountOpenOrdersAsync(
             snapshot.InFlight, time.GetUtcNow().UtcDateTime - StuckAge,
             _options.MaxOpenOrders + _options.MaxStuckOrders, cancellationToken);
         var previousTotal = _lastTotal;
@@ -96,9 +99,10 @@ sealed partial class AdmissionControl(
             ? (int)Math.Min(max, _options.MaxStandingOrders + stuck)
             : max;
         if (_unsentAge > _options.MaxUnsentAge)
-            _orders.EndSnapshot(snapshot, open, limit: 0, OutboxBacklog(_unsentAge, _options.RetryDelay));
+            _orders.EndSnapshot(snapshot, open, limit: 0, OutboxBacklog(_unsentAge, _options.RetryDelay),
+                openOf);
         else
-            _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay));
+            _orders.EndSnapshot(snapshot, open, limit, TooManyOrders(limit, _options.RetryDelay), openOf);
 
         Report(snapshot.Rejected > 0, limit, stuck);
     }
@@ -122,6 +126,9 @@ sealed partial class AdmissionControl(
 
     static Rejection TooManyOrders(int limit, TimeSpan retryDelay) =>
         new("TOO_MANY_OPEN_ORDERS", $"{limit} orders are under way, which is the limit; retry later", retryDelay);
+
+    static Rejection TooManyOrdersOfCaller(TimeSpan retryDelay) => new("TOO_MANY_OPEN_ORDERS_OF_CALLER",
+        "too many orders of this caller are under way; retry later", retryDelay);
 
     static Rejection OutboxBacklog(TimeSpan unsentAge, TimeSpan retryDelay) =>
         new("MESSAGES_UNSENT", $"the oldest unsent message has waited for {unsentAge:c}; retry later", retryDelay);

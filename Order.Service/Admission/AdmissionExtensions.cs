@@ -16,5 +16,5 @@ static class AdmissionExtensions
     }
 
     /// <summary>Routes calls through <see cref="AdmissionGate" />.</summary>
-    public static void UseAdmission(this WebApplication app) => app.UseRouting().UseMiddleware<AdmissionGate>();
+    public static void UseAdmission(this WebApplication app) => app.UseMiddleware<AdmissionGate>();
 }

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using Google.Protobuf;
 using Grpc.AspNetCore.Server;
 using Orders.V1;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -12,7 +13,7 @@ namespace Orders;
 /// calls as admitted ones. <see cref="OrderGrpcService" /> still decides about the calls that pass: those with a
 /// request id, which may have created an order already, and all JSON requests.
 /// </summary>
-sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
+sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission, Callers callers)
 {
     const string GrpcContentType = "application/grpc";
     const int MaxRequestSize = 64 * 1024; // bytes; a larger request is left to gRPC
@@ -20,7 +21,7 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission)
 
     public async Task InvokeAsync(HttpContext context)
     {
-        if (!IsCreateOrder(context) || admission.FindRejection() is not { } rejection
+        if (!IsCreateOrder(context) || admission.FindRejection(callers.Of(context).Owner) is not { } rejection
             || !await HasNoRequestIdAsync(context))
         {
             await next(context);

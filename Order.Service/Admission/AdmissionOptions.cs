@@ -33,6 +33,12 @@ public sealed class AdmissionOptions
     public int MaxStuckOrders { get; set; } = 50_000;
 
     /// <summary>
+    /// The part of the open orders that one caller may have, so that nobody takes all the places. Default: half.
+    /// </summary>
+    [Range(0.001, 1)]
+    public double MaxCallerShare { get; set; } = 0.5;
+
+    /// <summary>
     /// The maximum time for which the oldest outbox message can wait for the broker. Default: an hour and a quarter.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]

@@ -9,32 +9,40 @@ sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
 {
     readonly ScanStart _openOrders = new(time), _unsent = new(time);
 
-    /// <summary>Counts the open orders of all replicas.</summary>
+    /// <summary>Counts the open orders of all replicas; of each owner, without those that are stuck.</summary>
     /// <param name="except">Orders that are not counted.</param>
     /// <param name="stuckBefore">The creation time before which an open order counts as stuck.</param>
     /// <param name="max">The count at which the query stops.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public Task<(long Open, long Stuck)> CountOpenOrdersAsync(
+    public Task<(long Open, long Stuck, IReadOnlyDictionary<string, long> Of)> CountOpenOrdersAsync(
         Guid[] except, DateTime stuckBefore, int max, CancellationToken cancellationToken) =>
         _openOrders.Scan(async from =>
         {
             var now = time.UtcNow();
             await using var command = database.CreateCommand($"""
-                select count(*), count(*) filter (where create_time < $3), min(create_time)
+                select count(*), count(*) filter (where create_time < $3), min(create_time), owner
                 from (
-                    select create_time from orders
+                    select create_time, owner from orders
                     where {OrderStateMap.OpenFilter} and create_time >= $4 and order_id <> all ($1) limit $2
                 ) as open_orders
+                group by owner
                 """);
             command.Parameters.Add(new() { Value = except });
             command.Parameters.Add(new() { Value = max });
             command.Parameters.Add(new() { Value = stuckBefore });
             command.Parameters.Add(new() { Value = from });
             await using var row = await command.ExecuteReaderAsync(cancellationToken);
-            await row.ReadAsync(cancellationToken);
-            var (open, stuck) = (row.GetInt64(0), row.GetInt64(1));
-            var oldest = row.IsDBNull(2) ? now : row.GetDateTime(2);
-            return ((open, stuck), open < max ? oldest : (DateTime?)null);
+            var (open, stuck, oldest, openOf) = (0L, 0L, now, new Dictionary<string, long>());
+            while (await row.ReadAsync(cancellationToken))
+            {
+                open += row.GetInt64(0);
+                stuck += row.GetInt64(1);
+                oldest = row.GetDateTime(2) < oldest ? row.GetDateTime(2) : oldest;
+                if (!row.IsDBNull(3))
+                    openOf.Add(row.GetString(3), row.GetInt64(0) - row.GetInt64(1));
+            }
+
+            return ((open, stuck, (IReadOnlyDictionary<string, long>)openOf), open < max ? oldest : (DateTime?)null);
         });
 
     /// <summary>

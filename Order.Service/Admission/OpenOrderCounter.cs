@@ -1,15 +1,19 @@
 namespace Orders;
 
 /// <summary>
-/// Counts the open orders of all replicas: those in the last snapshot of the database, plus those that this replica has
-/// admitted or committed since.
+/// Counts the open orders of all replicas, and those of each owner: those in the last snapshot of the database, plus
+/// those that this replica has admitted or committed since.
 /// </summary>
 /// <param name="limit">The maximum number of open orders until the first snapshot.</param>
 /// <param name="rejection">The rejection of calls beyond the limit.</param>
-sealed class OpenOrderCounter(int limit, Rejection rejection)
+/// <param name="ownerShare">The part of the limit that one owner may use.</param>
+/// <param name="ownerRejection">The rejection of an owner's calls beyond that.</param>
+sealed class OpenOrderCounter(
+    int limit, Rejection rejection, double ownerShare = 1, Rejection? ownerRejection = null)
 {
     readonly Lock _lock = new();
     readonly HashSet<Guid> _inFlight = []; // orders whose calls have not ended
+    readonly Dictionary<string, OwnerCount> _owners = [];
     long _open; // in the last snapshot, without the orders that were in flight then
     int _limit = limit;
     Rejection _rejection = rejection;
@@ -29,28 +33,39 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     }
 
     /// <summary>Admits a CreateOrder call until it is disposed, or returns null and counts the rejection.</summary>
-    public Call? Admit(Guid orderId, out Rejection? rejection)
+    public Call? Admit(Guid orderId, string? owner, out Rejection? rejection)
     {
         lock (_lock)
         {
-            rejection = FindRejection();
+            rejection = FindRejection(owner);
             if (rejection != null)
                 return null;
             _inFlight.Add(orderId);
             _admitted++;
-            return new Call(this, orderId);
+            if (owner == null)
+                return new Call(this, orderId, null);
+            if (!_owners.TryGetValue(owner, out var count))
+                _owners.Add(owner, count = new OwnerCount());
+            count.InFlight++;
+            return new Call(this, orderId, count);
         }
     }
 
     /// <summary>Returns and counts the rejection of a call, or returns null if a call can be admitted.</summary>
-    public Rejection? FindRejection()
+    /// <param name="owner">Who calls; null for anybody.</param>
+    public Rejection? FindRejection(string? owner)
     {
         lock (_lock)
         {
-            if (_open + _inFlight.Count + _committed < _limit)
-                return null;
-            _rejected++;
-            return _rejection;
+            if (_open + _inFlight.Count + _committed >= _limit)
+            {
+                _rejected++;
+                return _rejection;
+            }
+
+            // At least one, however small the limit is.
+            return owner != null && _owners.TryGetValue(owner, out var count)
+                && count.Total >= Math.Max(1, _limit * ownerShare) ? ownerRejection : null;
         }
     }
 
@@ -62,7 +77,8 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     public Snapshot BeginSnapshot()
     {
         lock (_lock)
-            return new Snapshot([.. _inFlight], _admitted, _committed, _rejected);
+            return new Snapshot([.. _inFlight], _admitted, _committed, _rejected,
+                [.. _owners.Select(x => (x.Key, x.Value.Committed))]);
     }
 
     /// <summary>Replaces the count with the one from the database.</summary>
@@ -70,7 +86,9 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     /// <param name="open">The number of open orders in the database, without those that were in flight.</param>
     /// <param name="limit">The maximum number of open orders from now on.</param>
     /// <param name="rejection">The rejection of calls beyond the limit.</param>
-    public void EndSnapshot(Snapshot snapshot, long open, int limit, Rejection rejection)
+    /// <param name="openOf">The number of these orders that each owner has, without those that are stuck.</param>
+    public void EndSnapshot(Snapshot snapshot, long open, int limit, Rejection rejection,
+        IReadOnlyDictionary<string, long>? openOf = null)
     {
         lock (_lock)
         {
@@ -78,14 +96,35 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
             _admitted -= snapshot.Admitted;
             _committed -= snapshot.Committed;
             _rejected -= snapshot.Rejected;
+            CountOwners(snapshot, openOf ?? new Dictionary<string, long>());
         }
     }
 
-    void End(Guid orderId, bool isCommitted)
+    void CountOwners(Snapshot snapshot, IReadOnlyDictionary<string, long> openOf)
+    {
+        foreach (var owner in openOf.Keys)
+            _owners.TryAdd(owner, new OwnerCount());
+        foreach (var (owner, committed) in snapshot.CommittedOf)
+            _owners[owner].Committed -= committed;
+        foreach (var (owner, count) in _owners)
+        {
+            count.Open = openOf.GetValueOrDefault(owner);
+            if (count.Total == 0)
+                _owners.Remove(owner);
+        }
+    }
+
+    void End(Guid orderId, OwnerCount? owner, bool isCommitted)
     {
         lock (_lock)
         {
             _inFlight.Remove(orderId);
+            if (owner != null)
+            {
+                owner.InFlight--;
+                owner.Committed += isCommitted ? 1 : 0;
+            }
+
             if (isCommitted)
                 _committed++;
             else
@@ -98,10 +137,21 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
     /// <param name="Admitted">The number of calls admitted since the previous snapshot.</param>
     /// <param name="Committed">The number of those calls that had committed their orders and ended.</param>
     /// <param name="Rejected">The number of calls rejected since the previous snapshot.</param>
-    public sealed record Snapshot(Guid[] InFlight, int Admitted, int Committed, int Rejected);
+    /// <param name="CommittedOf">The number of committed orders of each owner.</param>
+    public sealed record Snapshot(Guid[] InFlight, int Admitted, int Committed, int Rejected,
+        (string Owner, int Committed)[] CommittedOf);
+
+    /// <summary>The open orders of an owner.</summary>
+    internal sealed class OwnerCount
+    {
+        public long Open { get; set; } // in the last snapshot
+        public int InFlight { get; set; }
+        public int Committed { get; set; } // since the last snapshot began
+        public long Total => Open + InFlight + Committed;
+    }
 
     /// <summary>An admitted call, until it is disposed.</summary>
-    public sealed class Call(OpenOrderCounter orders, Guid orderId) : IDisposable
+    public sealed class Call(OpenOrderCounter orders, Guid orderId, OwnerCount? owner) : IDisposable
     {
         bool _isCommitted, _hasEnded;
 
@@ -115,7 +165,7 @@ sealed class OpenOrderCounter(int limit, Rejection rejection)
         public void Dispose()
         {
             if (!Interlocked.Exchange(ref _hasEnded, true))
-                orders.End(orderId, _isCommitted);
+                orders.End(orderId, owner, _isCommitted);
         }
     }
 }

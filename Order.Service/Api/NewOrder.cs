@@ -7,7 +7,9 @@ namespace Orders;
 /// <param name="Items">The ordered items.</param>
 /// <param name="Total">The sum over the items.</param>
 /// <param name="RequestId">The client's id of the request, or null.</param>
-sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Total, Guid? RequestId)
+/// <param name="Caller">Who places the order.</param>
+sealed record NewOrder(
+    Guid AccountId, IReadOnlyList<OrderLine> Items, Money Total, Guid? RequestId, Caller Caller)
 {
     const int MaxItems = 100;
     const int MaxSkuLength = 64;
@@ -15,7 +17,7 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
 
     /// <summary>Validates a request.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT, with all violations.</exception>
-    public static NewOrder Read(V1.CreateOrderRequest request)
+    public static NewOrder Read(V1.CreateOrderRequest request, Caller caller)
     {
         var violations = new FieldViolations();
         var accountId = violations.Id(request.AccountId, "account_id");
@@ -44,8 +46,11 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
         if (total > Money.Max)
             violations.Add("items", $"must not cost more than {Money.Max} in total");
         violations.ThrowIfAny();
-        return new NewOrder(accountId, lines, new Money(total, currency!), requestId);
+        return new NewOrder(accountId, lines, new Money(total, currency!), requestId, caller);
     }
+
+    /// <summary>The id under which the request is remembered, or null.</summary>
+    public Guid? Remembered { get; } = Caller.Remember(RequestId);
 
     // AIP-210 counts Unicode code points. There are never more of them than UTF-16 code units.
     static bool IsTooLong(string sku) => sku.Length > MaxSkuLength && sku.EnumerateRunes().Count() > MaxSkuLength;
@@ -58,7 +63,8 @@ sealed record NewOrder(Guid AccountId, IReadOnlyList<OrderLine> Items, Money Tot
         Items = Items,
         Total = Total.Amount,
         Currency = Total.Currency,
-        RequestId = RequestId,
+        Owner = Caller.Owner,
+        RequestId = Remembered,
         CreateTime = now,
         UpdateTime = now,
     };

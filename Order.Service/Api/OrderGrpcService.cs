@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Messaging.Postgres;
 using Messaging.Postgres.Sagas;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.EntityFrameworkCore;
 using Orders.V1;
 using Service.Defaults;
@@ -18,16 +19,18 @@ sealed class OrderGrpcService(
     OrderNotifier notifier,
     AdmissionControl admission,
     KnownRequests knownRequests,
+    Callers callers,
     TimeProvider time) : OrderService.OrderServiceBase
 {
     static readonly TimeSpan UpgradeRetryDelay = TimeSpan.FromSeconds(1);
 
+    [Authorize(Scopes.WriteOrders)]
     public override async Task<CreateOrderResponse> CreateOrder(CreateOrderRequest request, ServerCallContext context)
     {
-        var newOrder = NewOrder.Read(request);
+        var newOrder = NewOrder.Read(request, callers.Of(context));
         var order = newOrder.ToOrder(time.UtcNow());
         OrderSpanTag.Set(order.CorrelationId);
-        using var call = admission.Admit(order.CorrelationId, out var rejection);
+        using var call = admission.Admit(order.CorrelationId, order.Owner, out var rejection);
         if (call == null)
             return await FindRepeatedAsync(newOrder, context.CancellationToken) ?? throw Reject(rejection!);
         // The commit cannot be cancelled, but nobody waits for it any more: others can be admitted.
@@ -65,9 +68,9 @@ sealed class OrderGrpcService(
 
     /// <summary>Returns the response to a request whose order exists; null if there is no such order.</summary>
     async Task<CreateOrderResponse?> FindRepeatedAsync(NewOrder newOrder, CancellationToken cancellationToken) =>
-        newOrder.RequestId is { } requestId
+        newOrder.Remembered is { } requestId
             && await knownRequests.FindOrderAsync(requestId, cancellationToken) is { } orderId
-            ? AnswerRepeated(newOrder, await FindAsync(orderId, cancellationToken))
+            ? AnswerRepeated(newOrder, await FindAsync(orderId, newOrder.Caller, cancellationToken))
             : null;
 
     static CreateOrderResponse AnswerRepeated(NewOrder newOrder, OrderState first) => newOrder.IsSameAs(first)
@@ -75,31 +78,38 @@ sealed class OrderGrpcService(
         : throw RpcErrors.AlreadyExists("REQUEST_ID_REUSED", "request", newOrder.RequestId!.Value,
             $"request {newOrder.RequestId} created order {first.CorrelationId} with other content");
 
+    [Authorize(Scopes.ReadOrders)]
     public override async Task<Order> GetOrder(GetOrderRequest request, ServerCallContext context)
     {
         var orderId = ReadId(request.OrderId);
-        return (await FindAsync(orderId, context.CancellationToken)).ToProto();
+        return (await FindAsync(orderId, callers.Of(context), context.CancellationToken)).ToProto();
     }
 
+    [Authorize(Scopes.ReadOrders)]
     public override Task WatchOrder(
         WatchOrderRequest request, IServerStreamWriter<Order> responseStream, ServerCallContext context) =>
-        stream.WriteAsync(ReadId(request.OrderId), responseStream, context.CancellationToken);
+        stream.WriteAsync(ReadId(request.OrderId), callers.Of(context), responseStream, context.CancellationToken);
 
+    [Authorize(Scopes.ReadOrders)]
     public override Task<ListOrdersResponse> ListOrders(ListOrdersRequest request, ServerCallContext context) =>
-        list.ReadAsync(request, context.CancellationToken);
+        list.ReadAsync(request, callers.Of(context), context.CancellationToken);
 
+    [Authorize(Scopes.WriteOrders)]
     public override Task<Order> CancelOrder(CancelOrderRequest request, ServerCallContext context)
     {
         var orderId = ReadId(request.OrderId);
-        return LostConnection.RepeatAsync(() => CancelAsync(orderId, context.CancellationToken));
+        var caller = callers.Of(context);
+        return LostConnection.RepeatAsync(() => CancelAsync(orderId, caller, context.CancellationToken));
     }
 
-    async Task<Order> CancelAsync(Guid orderId, CancellationToken cancellationToken)
+    async Task<Order> CancelAsync(Guid orderId, Caller caller, CancellationToken cancellationToken)
     {
         db.ChangeTracker.Clear(); // of a first attempt
+        // Nobody can lock what others own.
+        await FindAsync(orderId, caller, cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var order = await db.Orders.FromSql($"select *, xmin from orders where order_id = {orderId} for update")
-            .SingleOrDefaultAsync(cancellationToken) ?? await FindAsync(orderId, cancellationToken);
+            .SingleOrDefaultAsync(cancellationToken) ?? await FindAsync(orderId, caller, cancellationToken);
         if (order.CurrentState == nameof(OrderStateMachine.Cancelled))
             return order.ToProto(); // a repeated call
         var status = OrderMapping.ToStatus(order.CurrentState);
@@ -124,6 +134,6 @@ sealed class OrderGrpcService(
         return id;
     }
 
-    async Task<OrderState> FindAsync(Guid orderId, CancellationToken cancellationToken) =>
-        await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+    Task<OrderState> FindAsync(Guid orderId, Caller caller, CancellationToken cancellationToken) =>
+        db.FindOrderAsync(orderId, caller, cancellationToken);
 }

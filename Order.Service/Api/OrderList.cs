@@ -11,9 +11,26 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
     const int MaxPageBytes = 3_500_000;
     const int BytesPerElement = 8; // tag and length
 
+    static readonly string StatesOfAccount = StatesOf("account_id"), StatesOfOwner = StatesOf("owner");
+
+    /// <summary>
+    /// The states of all orders with a value in a column, also those of newer builds: one look-up in the index of that
+    /// column and states for each. So one index serves the filter by the column alone, too.
+    /// </summary>
+    static string StatesOf(string column) => $$"""
+        with recursive states (state) as (
+            select min(current_state) from all_orders where {{column}} = {0}
+            union all
+            select (select min(current_state) from all_orders where {{column}} = {0} and current_state > state)
+            from states where state is not null
+        )
+        select state as "Value" from states where state is not null
+        """;
+
     /// <summary>Reads a page of orders.</summary>
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT, with all violations.</exception>
-    public async Task<ListOrdersResponse> ReadAsync(ListOrdersRequest request, CancellationToken cancellationToken)
+    public async Task<ListOrdersResponse> ReadAsync(
+        ListOrdersRequest request, Caller caller, CancellationToken cancellationToken)
     {
         var violations = new FieldViolations();
         var accountId = violations.OptionalId(request.AccountId, "account_id");
@@ -25,22 +42,26 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
         if (start >= end)
             violations.Add("end_time", "must be later than start_time");
         var size = violations.PageSize(request.PageSize);
-        var filter = $"ListOrders/{accountId}/{request.Status}/{start?.Ticks}/{end?.Ticks}";
+        var filter = $"ListOrders/{caller.Limit}/{accountId}/{request.Status}/{start?.Ticks}/{end?.Ticks}";
         var after = tokens.Read<Guid>(request.PageToken, filter, violations);
         violations.ThrowIfAny();
 
         var query = db.AllOrders;
         if (accountId != null)
             query = query.Where(x => x.AccountId == accountId);
+        if (caller.Limit is { } owner)
+            query = query.Where(x => x.Owner == owner);
         if (start is { } from)
             query = query.Where(x => x.CorrelationId >= OrderId.First(from) && x.CreateTime >= from);
         if (end is { } before)
             query = query.Where(x => x.CorrelationId <= OrderId.Last(before) && x.CreateTime < before);
         if (after is { } last)
             query = query.Where(x => x.CorrelationId < last);
-        if (accountId is { } account && states.Length == 0)
+        if (states.Length == 0 && (accountId != null || caller.Limit != null))
         {
-            states = await FindStatesAsync(account, cancellationToken);
+            states = await (accountId is { } account
+                ? db.Database.SqlQueryRaw<string>(StatesOfAccount, account)
+                : db.Database.SqlQueryRaw<string>(StatesOfOwner, caller.Limit!)).ToArrayAsync(cancellationToken);
             if (states.Length == 0)
                 return new ListOrdersResponse();
         }
@@ -63,22 +84,6 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
         IQueryable<OrderState> Limit(IQueryable<OrderState> orders) =>
             orders.OrderByDescending(x => x.CorrelationId).Take(count);
     }
-
-    /// <summary>
-    /// The states that orders of an account have, also those of newer builds: one look-up in the index of accounts and
-    /// states for each. So one index serves the filter by account alone, too.
-    /// </summary>
-    Task<string[]> FindStatesAsync(Guid accountId, CancellationToken cancellationToken) =>
-        db.Database.SqlQuery<string>($"""
-            with recursive states (state) as (
-                select min(current_state) from all_orders where account_id = {accountId}
-                union all
-                select (select min(current_state) from all_orders
-                    where account_id = {accountId} and current_state > state)
-                from states where state is not null
-            )
-            select state as "Value" from states where state is not null
-            """).ToArrayAsync(cancellationToken);
 
     ListOrdersResponse ToResponse(List<OrderState> page, int size, string filter)
     {

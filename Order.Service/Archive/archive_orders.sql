@@ -7,6 +7,7 @@ create table orders_archive (
     items jsonb not null,
     total numeric(19, 4) not null,
     currency char(3) not null,
+    owner varchar(255),
     request_id uuid,
     reason varchar(20),
     create_time timestamptz not null,
@@ -16,6 +17,7 @@ create table orders_archive (
 ) partition by range (order_id);
 create index on orders_archive (current_state, order_id);
 create index on orders_archive (account_id, current_state, order_id);
+create index on orders_archive (owner, current_state, order_id) where owner is not null;
 
 create table order_transitions_archive (
     order_id uuid not null,
@@ -33,12 +35,12 @@ create table archived_requests (request_id uuid primary key, order_id uuid not n
 
 -- All orders; an archived one has no pending timeout, waits for nothing and does not change.
 create view all_orders as
-    select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time, update_time,
-        timeout_token, resend_time, last_event, xmin
+    select order_id, current_state, account_id, items, total, currency, owner, request_id, reason, create_time,
+        update_time, timeout_token, resend_time, last_event, xmin
     from orders
     union all
-    select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time, update_time,
-        null, null, last_event, '0'::xid
+    select order_id, current_state, account_id, items, total, currency, owner, request_id, reason, create_time,
+        update_time, null, null, last_event, '0'::xid
     from orders_archive;
 
 create view all_order_transitions as
@@ -69,10 +71,10 @@ begin
     end if;
     last_id := ids[moved];
     perform add_archive_partitions(array['orders_archive', 'order_transitions_archive'], ids);
-    insert into orders_archive (order_id, current_state, account_id, items, total, currency, request_id, reason,
-        create_time, update_time, last_event)
-    select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time, update_time,
-        last_event
+    insert into orders_archive (order_id, current_state, account_id, items, total, currency, owner, request_id,
+        reason, create_time, update_time, last_event)
+    select order_id, current_state, account_id, items, total, currency, owner, request_id, reason, create_time,
+        update_time, last_event
     from orders where order_id = any (ids);
     insert into order_transitions_archive (order_id, sequence, time, from_state, to_state, event, reason)
     select order_id, sequence, time, from_state, to_state, event, reason

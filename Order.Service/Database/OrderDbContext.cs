@@ -28,6 +28,12 @@ public sealed class OrderDbContext(DbContextOptions<OrderDbContext> options)
         await Orders.AsNoTracking().SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken)
         ?? await AllOrders.SingleOrDefaultAsync(x => x.CorrelationId == orderId, cancellationToken);
 
+    /// <summary>Reads an order that may be archived.</summary>
+    /// <exception cref="Grpc.Core.RpcException">NOT_FOUND: it does not exist, or the caller may not see it.</exception>
+    public async Task<OrderState> FindOrderAsync(Guid orderId, Caller caller, CancellationToken cancellationToken) =>
+        await FindOrderAsync(orderId, cancellationToken) is { } order && caller.Sees(order.Owner)
+            ? order : throw RpcErrors.NotFound("order", orderId);
+
     /// <summary>The keys of the page tokens.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 

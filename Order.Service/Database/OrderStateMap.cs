@@ -42,6 +42,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
         entity.Property(x => x.Reason).HasConversion(new NamedEnumConverter<OrderReason>()).HasMaxLength(20);
         entity.Property(x => x.LastEvent).HasMaxLength(32);
+        entity.Property(x => x.Owner).HasMaxLength(Caller.MaxOwnerLength);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");
@@ -49,5 +50,7 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         // The filters of ListOrders: status, account, or both.
         entity.HasIndex(x => new { x.CurrentState, x.CorrelationId });
         entity.HasIndex(x => new { x.AccountId, x.CurrentState, x.CorrelationId });
+        // The orders that a caller may see.
+        entity.HasIndex(x => new { x.Owner, x.CurrentState, x.CorrelationId }).HasFilter("owner is not null");
     }
 }

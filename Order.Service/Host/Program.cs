@@ -4,6 +4,7 @@ using Service.Defaults;
 var builder = WebApplication.CreateBuilder(args);
 builder.AddObservability("order-service");
 builder.AddApi<OrderDbContext>();
+builder.AddCallers();
 builder.AddOperations();
 builder.AddOrderApi();
 builder.AddOrderOperations();
@@ -18,6 +19,7 @@ var app = builder.Build();
 if (!await app.MigrateAsync<OrderDbContext>(args))
     return;
 await app.WarmUpAsync<OrderDbContext>(OrderWarmUp.RunAsync);
+app.UseCallers();
 app.UseAdmission();
 app.MapApi();
 app.MapOrderApi();

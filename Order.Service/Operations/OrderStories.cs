@@ -16,7 +16,7 @@ sealed class OrderStories(OrderDbContext db, IOptions<SagaOptions> options, Data
     {
         var orderId = FieldViolations.ReadId(request.OrderId, "order_id");
         OrderSpanTag.Set(orderId);
-        var order = await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId);
+        var order = await db.FindOrderAsync(orderId, Caller.Anybody, cancellationToken);
         var transitions = await db.AllOrderTransitions.Where(x => x.OrderId == orderId)
             .OrderBy(x => x.Sequence).ToListAsync(cancellationToken);
         return new OrderStory

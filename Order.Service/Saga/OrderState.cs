@@ -23,7 +23,10 @@ public sealed class OrderState : SagaStateMachineInstance
     /// <summary>The currency of all prices: three capital letters.</summary>
     public required string Currency { get; init; }
 
-    /// <summary>The client's id of the request, or null.</summary>
+    /// <summary>Who may see the order; null if it was placed without authentication.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>The id under which the client's request is remembered, or null.</summary>
     public Guid? RequestId { get; init; }
 
     /// <summary>The reason for a rejection or cancellation; null for any other order.</summary>

@@ -222,7 +222,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
     }
 
     static ReserveFunds ReserveFundsFor(OrderState order) =>
-        new(order.CorrelationId, order.AccountId, order.Total, order.Currency);
+        new(order.CorrelationId, order.AccountId, order.Total, order.Currency, order.Owner);
 
     static ReleaseFunds ReleaseFundsFor(OrderState order) => new(order.CorrelationId, order.AccountId, order.Currency);
 

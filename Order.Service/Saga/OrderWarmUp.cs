@@ -42,6 +42,6 @@ static class OrderWarmUp
     }
 
     static OrderState NewOrderState() =>
-        new NewOrder(NewId.NextGuid(), [new OrderLine("warm-up", 1, 1)], new Money(1, "EUR"), null)
+        new NewOrder(NewId.NextGuid(), [new OrderLine("warm-up", 1, 1)], new Money(1, "EUR"), null, Caller.Anybody)
             .ToOrder(DateTime.UnixEpoch);
 }

@@ -11,15 +11,15 @@ sealed class OrderStream(OrderDbContext db, OrderWatcher watcher, ServiceDrain d
     TimeProvider time)
 {
     /// <summary>Writes an order now and after every change, until it is terminal.</summary>
-    /// <exception cref="RpcException">NOT_FOUND: the order does not exist.</exception>
+    /// <exception cref="RpcException">NOT_FOUND: the order does not exist, or the caller may not see it.</exception>
     /// <exception cref="OperationCanceledException">The client has gone, or the service stops.</exception>
-    public async Task WriteAsync(
-        Guid orderId, IServerStreamWriter<Order> responses, CancellationToken cancellationToken)
+    public async Task WriteAsync(Guid orderId, Caller caller, IServerStreamWriter<Order> responses,
+        CancellationToken cancellationToken)
     {
         // Open streams do not delay the end of the service; their clients watch again on another replica.
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, drain.Ended);
         using var changes = await watcher.WatchAsync(orderId, end.Token);
-        var order = await ReadAsync(orderId, end.Token);
+        var order = await ReadAsync();
         await responses.WriteAsync(order, end.Token);
         for (var written = time.GetTimestamp(); !order.Status.IsTerminal();)
         {
@@ -28,7 +28,7 @@ sealed class OrderStream(OrderDbContext db, OrderWatcher watcher, ServiceDrain d
             if (change == null)
             {
                 // The watcher may have missed changes, or the stream has been silent for too long.
-                var current = await ReadAsync(orderId, end.Token);
+                var current = await ReadAsync();
                 if (current.Status == order.Status && time.GetElapsedTime(written) < options.Value.MaxSilence)
                     continue;
                 order = current;
@@ -41,8 +41,7 @@ sealed class OrderStream(OrderDbContext db, OrderWatcher watcher, ServiceDrain d
             await responses.WriteAsync(order, end.Token);
             written = time.GetTimestamp();
         }
-    }
 
-    async Task<Order> ReadAsync(Guid orderId, CancellationToken cancellationToken) =>
-        (await db.FindOrderAsync(orderId, cancellationToken) ?? throw RpcErrors.NotFound("order", orderId)).ToProto();
+        async Task<Order> ReadAsync() => (await db.FindOrderAsync(orderId, caller, end.Token)).ToProto();
+    }
 }

@@ -42,7 +42,7 @@ public sealed class When_too_many_orders_are_open : SystemFixture
         Assert.That(rejection?.GetRpcStatus()?.GetDetail<RetryInfo>()?.RetryDelay.ToTimeSpan(),
             Is.EqualTo(TimeSpan.FromMilliseconds(200)));
         Assert.That(rejection!.Status.Detail, Does.StartWith($"{MaxOpen} orders are under way"));
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         var json = NewOrder(account, 1).ToString();
         HttpResponseMessage response = null!;
         await Wait.UntilAsync(async () =>

@@ -47,6 +47,8 @@ public abstract class SystemFixture
     [OneTimeTearDown]
     public async Task StopAsync()
     {
+        if (System == null!)
+            return; // its start has failed
         if (TestContext.CurrentContext.Result.FailCount > 0)
             foreach (var replica in System.Orders.Concat(System.Accounts))
             {

@@ -18,7 +18,7 @@ public sealed class When_open_orders_are_counted
     public void Should_admit_calls_up_to_the_limit_and_reject_the_next()
     {
         Admit(Limit);
-        Assert.That(_orders.Admit(Guid.NewGuid(), out var rejection), Is.Null);
+        Assert.That(_orders.Admit(Guid.NewGuid(), null, out var rejection), Is.Null);
         Assert.That(rejection, Is.SameAs(Full));
     }
 
@@ -85,19 +85,19 @@ public sealed class When_open_orders_are_counted
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 1, 2, less);
         AssertFree(1);
         Admit(1);
-        Assert.That(_orders.FindRejection(), Is.SameAs(less));
+        Assert.That(_orders.FindRejection(null), Is.SameAs(less));
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, 0, none);
-        Assert.That(_orders.FindRejection(), Is.SameAs(none));
+        Assert.That(_orders.FindRejection(null), Is.SameAs(none));
     }
 
     [Test]
     public void Should_count_rejected_calls_between_snapshots()
     {
         Admit(Limit);
-        _orders.FindRejection();
-        _orders.Admit(Guid.NewGuid(), out _);
+        _orders.FindRejection(null);
+        _orders.Admit(Guid.NewGuid(), null, out _);
         var snapshot = _orders.BeginSnapshot();
-        _orders.FindRejection();
+        _orders.FindRejection(null);
 
         _orders.EndSnapshot(snapshot, open: 0, Limit, Full);
 
@@ -110,20 +110,20 @@ public sealed class When_open_orders_are_counted
         Assert.That(_orders.IsSnapshotDue, Is.False);
         var calls = Admit(Limit);
         Assert.That(_orders.IsSnapshotDue, Is.False, "orders in flight");
-        _orders.FindRejection();
+        _orders.FindRejection(null);
         Assert.That(_orders.IsSnapshotDue, Is.True, "a rejected call");
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, Limit, Full);
         Assert.That(_orders.IsSnapshotDue, Is.False);
         End(calls[0], committed: true);
         Assert.That(_orders.IsSnapshotDue, Is.True, "an eighth of the limit is committed, and at least one");
         _orders.EndSnapshot(_orders.BeginSnapshot(), open: 0, 0, Full);
-        _orders.FindRejection();
+        _orders.FindRejection(null);
         Assert.That(_orders.IsSnapshotDue, Is.False, "a call rejected for another reason than open orders");
     }
 
     List<OpenOrderCounter.Call> Admit(int count) =>
     [
-        .. Enumerable.Range(0, count).Select(_ => _orders.Admit(Guid.NewGuid(), out var rejection)
+        .. Enumerable.Range(0, count).Select(_ => _orders.Admit(Guid.NewGuid(), null, out var rejection)
             ?? throw new AssertionException($"rejected: {rejection!.Message}")),
     ];
 
@@ -139,7 +139,7 @@ public sealed class When_open_orders_are_counted
     {
         var free = 0;
         List<OpenOrderCounter.Call> calls = [];
-        while (_orders.Admit(Guid.NewGuid(), out _) is { } call)
+        while (_orders.Admit(Guid.NewGuid(), null, out _) is { } call)
         {
             calls.Add(call);
             free++;
@@ -147,5 +147,34 @@ public sealed class When_open_orders_are_counted
 
         calls.ForEach(x => x.Dispose());
         Assert.That(free, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void Should_leave_places_for_others()
+    {
+        var ownersFull = new Rejection("OWNER_FULL", "full", TimeSpan.FromSeconds(1));
+        var orders = new OpenOrderCounter(Limit, Full, ownerShare: 0.5, ownersFull);
+        var first = orders.Admit(Guid.NewGuid(), "alice", out _)!;
+        var second = orders.Admit(Guid.NewGuid(), "alice", out _)!;
+        AssertRejected("alice", ownersFull);
+        AssertRejected("bob", null);
+        second.Dispose(); // has not committed
+        AssertRejected("alice", null);
+        first.Committed();
+        first.Dispose();
+        var third = orders.Admit(Guid.NewGuid(), "alice", out _);
+        AssertRejected("alice", ownersFull);
+
+        var snapshot = orders.BeginSnapshot();
+        Assert.That(snapshot.CommittedOf, Is.EqualTo(new[] { ("alice", 1) }));
+        orders.EndSnapshot(snapshot, 2, Limit, Full, new Dictionary<string, long> { ["alice"] = 1, ["bob"] = 1 });
+        AssertRejected("alice", ownersFull);
+        AssertRejected("bob", null);
+        third!.Dispose();
+        orders.EndSnapshot(orders.BeginSnapshot(), 0, Limit, Full);
+        AssertRejected("alice", null);
+
+        void AssertRejected(string owner, Rejection? expected) =>
+            Assert.That(orders.FindRejection(owner), Is.SameAs(expected));
     }
 }

@@ -62,7 +62,8 @@ public sealed class When_readiness_is_checked
         };
         var lifetime = new ApplicationLifetime(logs.CreateLogger<ApplicationLifetime>());
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        using var warmUp = new WarmUpCalls(configuration, lifetime, logs.CreateLogger<WarmUpCalls>(),
+        using var warmUp = new WarmUpCalls(configuration, new WarmUpToken(), lifetime,
+            logs.CreateLogger<WarmUpCalls>(),
         [
             (service, options) =>
                 new Health.HealthClient(service).CheckAsync(new HealthCheckRequest(), options).ResponseAsync,

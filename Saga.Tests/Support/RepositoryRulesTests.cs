@@ -11,7 +11,7 @@ public sealed partial class When_the_repository_is_checked
 
     static readonly string[] Libraries = ["lib"];
     static readonly string[] Apis = ["proto", "Contracts"];
-    static readonly string[] Services = ["Order.Service", "Account.Service", "Operations.Service"];
+    static readonly string[] Services = ["Order.Service", "Account.Service", "Operations.Service", "Issuer.Service"];
     static readonly string[] Others = ["tools", "benchmarks", "Saga.Tests"];
 
     static readonly Project[] Projects = [.. FindFiles("*.csproj").Select(Project.Read)];

@@ -54,6 +54,11 @@ namespace Accounts.Migrations
                         .HasColumnType("numeric(19,4)")
                         .HasColumnName("held");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("owner");
+
                     b.Property<Guid?>("RequestId")
                         .HasColumnType("uuid")
                         .HasColumnName("request_id");
@@ -69,6 +74,10 @@ namespace Accounts.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_accounts_request_id")
                         .HasFilter("request_id is not null");
+
+                    b.HasIndex("Owner", "AccountId")
+                        .HasDatabaseName("ix_accounts_owner_account_id")
+                        .HasFilter("owner is not null");
 
                     b.ToTable("accounts", null, t =>
                         {

@@ -27,10 +27,10 @@ namespace Orders.Migrations
                 drop function refuse_archived_request cascade;
                 drop function archive_finished;
                 alter table orders disable trigger user;
-                insert into orders (order_id, current_state, account_id, items, total, currency, request_id, reason,
-                    create_time, update_time, last_event, resend_time)
-                select order_id, current_state, account_id, items, total, currency, request_id, reason, create_time,
-                    update_time, last_event, null
+                insert into orders (order_id, current_state, account_id, items, total, currency, owner, request_id,
+                    reason, create_time, update_time, last_event, resend_time)
+                select order_id, current_state, account_id, items, total, currency, owner, request_id, reason,
+                    create_time, update_time, last_event, null
                 from orders_archive;
                 alter table orders enable trigger user;
                 insert into order_transitions (order_id, sequence, time, from_state, to_state, event, reason)

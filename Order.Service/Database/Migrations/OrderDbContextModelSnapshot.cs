@@ -199,6 +199,11 @@ namespace Orders.Migrations
                         .HasColumnType("character varying(32)")
                         .HasColumnName("last_event");
 
+                    b.Property<string>("Owner")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("owner");
+
                     b.Property<string>("Reason")
                         .HasMaxLength(20)
                         .HasColumnType("character varying(20)")
@@ -252,6 +257,10 @@ namespace Orders.Migrations
 
                     b.HasIndex("AccountId", "CurrentState", "CorrelationId")
                         .HasDatabaseName("ix_orders_account_id_current_state_order_id");
+
+                    b.HasIndex("Owner", "CurrentState", "CorrelationId")
+                        .HasDatabaseName("ix_orders_owner_current_state_order_id")
+                        .HasFilter("owner is not null");
 
                     b.ToTable("orders", (string)null);
                 });

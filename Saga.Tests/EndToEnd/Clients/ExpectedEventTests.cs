@@ -70,7 +70,7 @@ public sealed class When_clients_repeat_and_cancel_calls : SystemFixture
                 Assert.That(await watch.ResponseStream.MoveNext(default));
             }
 
-            using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+            using var http = System.Orders[0].NewHttpClient();
             await using (await http.GetStreamAsync($"/v1/orders/{id}:watch"))
                 await Task.Delay(100);
             Assert.That(() => Orders.GetOrderAsync(new GetOrderRequest { OrderId = id },

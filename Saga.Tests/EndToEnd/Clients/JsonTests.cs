@@ -15,8 +15,8 @@ public sealed class When_the_json_api_is_called : SystemFixture
     [Test]
     public async Task Should_place_read_and_reject_orders()
     {
-        using var orders = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
-        using var accounts = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
+        using var orders = System.Orders[0].NewHttpClient();
+        using var accounts = System.Accounts[0].NewHttpClient();
         var account = await PostAsync(accounts, "/v1/accounts", new { currency_code = "EUR" });
         var id = account.GetProperty("accountId").GetString();
         await PostAsync(accounts, $"/v1/accounts/{id}:deposit", new { amount = Euros(100) });
@@ -103,7 +103,7 @@ public sealed class When_the_json_api_is_called : SystemFixture
     [TestCase("/health/ready")]
     public async Task Should_report_healthy(string path)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         Assert.That(await http.GetStringAsync(path), Is.EqualTo("Healthy"));
     }
 
@@ -129,7 +129,7 @@ public sealed class When_the_json_api_is_called : SystemFixture
     static async Task<HttpResponseMessage> PostAsync(
         ServiceReplica replica, string path, string json, Encoding? encoding = null)
     {
-        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        using var http = replica.NewHttpClient();
         http.DefaultRequestHeaders.ExpectContinue = true; // a request that is rejected unread would lose its connection
         return await http.PostAsync(path, new StringContent(json, encoding ?? Encoding.UTF8, "application/json"));
     }

@@ -46,7 +46,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase($"/v1/orders/{RequestId}:watch?x=1", "x")]
     public async Task Should_name_the_query_parameter(string path, string field)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync(path);
         Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { field }));
     }
@@ -55,7 +55,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("?accountId=")]
     public async Task Should_accept_both_spellings_of_a_query_parameter(string query)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync($"/v1/orders{query}{RequestId}&page_size=2&status=PENDING");
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
     }
@@ -127,7 +127,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
             var content = new ByteArrayContent([]);
             if (contentType != null)
                 content.Headers.TryAddWithoutValidation("Content-Type", contentType);
-            using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+            using var http = System.Orders[0].NewHttpClient();
             using var response = await http.PostAsync($"/v1/orders/{order}:cancel", content);
             var text = await response.Content.ReadAsStringAsync();
             Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), text);
@@ -169,7 +169,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     {
         var content = new ByteArrayContent(Encoding.UTF8.GetBytes(Order(await OpenAccountAsync(100))));
         content.Headers.TryAddWithoutValidation("Content-Type", contentType);
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.PostAsync("/v1/orders", content);
         Assert.That(response.StatusCode, Is.EqualTo(expected), await response.Content.ReadAsStringAsync());
     }
@@ -185,7 +185,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         content.Headers.TryAddWithoutValidation("Content-Type", contentType);
         if (coding != null)
             content.Headers.ContentEncoding.Add(coding);
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.PostAsync("/v1/orders", content);
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.UnsupportedMediaType));
         Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNREADABLE_REQUEST"));
@@ -196,7 +196,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("text/plain; charset=\"klingon\"")]
     public async Task Should_ignore_the_content_type_of_a_request_without_a_body(string contentType)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/orders");
         request.Content = new ByteArrayContent([]);
         request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
@@ -209,7 +209,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     {
         var content = new ByteArrayContent([.. "{ \"account_id\": \""u8, 0xFF, .. "\" }"u8]);
         content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.PostAsync("/v1/orders", content);
         Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "request" }));
     }
@@ -223,7 +223,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("PATCH", "/v1/orders/", "GET, POST")]
     public async Task Should_name_the_verbs_of_a_path(string verb, string path, string allowed)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var request = new HttpRequestMessage(new HttpMethod(verb), path);
         using var response = await http.SendAsync(request);
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.MethodNotAllowed));
@@ -236,7 +236,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase($"/v1/orders/{RequestId}/items")]
     public async Task Should_return_404_for_an_unknown_path(string path)
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync(path);
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
         Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNKNOWN_PATH"));
@@ -251,7 +251,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
 
     static async Task<HttpResponseMessage> PostAsync(ServiceReplica replica, string path, string json)
     {
-        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        using var http = replica.NewHttpClient();
         return await http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"));
     }
 

@@ -32,7 +32,7 @@ public sealed class When_clients_list : SystemFixture
         Assert.That(await ListAsync(null, orders[3].CreateTime), Is.EqualTo(ids[4..]), "the end is not");
         Assert.That(await ListAsync(orders[4].CreateTime, orders[1].CreateTime), Is.EqualTo(ids[2..5]));
 
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         var time = orders[0].CreateTime.ToDateTime().ToString("O");
         var json = await http.GetStringAsync($"/v1/orders?account_id={account}&start_time={time}");
         Assert.That(json, Does.Contain(ids[0]).And.Not.Contain(ids[1]));
@@ -76,7 +76,7 @@ public sealed class When_clients_list : SystemFixture
         while (request.PageToken != "");
 
         Assert.That(listed, Is.SupersetOf(opened).And.Unique);
-        using var http = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
+        using var http = System.Accounts[0].NewHttpClient();
         Assert.That(await http.GetStringAsync("/v1/accounts?page_size=1"), Does.Contain("nextPageToken"));
     }
 
@@ -110,7 +110,7 @@ public sealed class When_clients_list : SystemFixture
         Assert.That(await ListAsync(account, ReservationStatus.Held), Is.Empty);
         Assert.That(await ListAsync("", ReservationStatus.Captured),
             Is.SupersetOf(new[] { ids[0], ids[2] }).And.Unique);
-        using var http = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
+        using var http = System.Accounts[0].NewHttpClient();
         Assert.That(await http.GetStringAsync($"/v1/reservations?account_id={account}&status=REJECTED"),
             Does.Contain(ids[1]).And.Not.Contain(ids[0]));
     }

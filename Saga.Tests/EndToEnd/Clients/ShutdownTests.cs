@@ -27,7 +27,7 @@ public sealed class When_a_replica_is_stopped : SystemFixture
         var account = await OpenAccountAsync(100);
         var stopped = System.Orders[1];
         var client = new OrderService.OrderServiceClient(stopped.Channel);
-        using var http = new HttpClient { BaseAddress = stopped.HttpAddress };
+        using var http = stopped.NewHttpClient();
         System.Accounts[0].Send(Signal.Stop);
         var watched = await PlaceOrderAsync(account, 1);
         using var watch = client.WatchOrder(new WatchOrderRequest { OrderId = watched });

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Orders.V1;
 using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
@@ -66,7 +67,7 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
     [Test]
     public async Task Should_ask_proxies_not_to_collect_the_lines_of_a_json_stream()
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync(
             $"/v1/orders/{_order}:watch", HttpCompletionOption.ResponseHeadersRead);
         Assert.That(response.Headers.GetValues("X-Accel-Buffering"), Is.EqualTo(new[] { "no" }));
@@ -79,7 +80,7 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
     public async Task Should_keep_streams_open_through_nginx_with_its_defaults()
     {
         await using var nginx = Nginx.Start(System.Servers.Folder, System.Orders[0]);
-        using var http = new HttpClient { BaseAddress = nginx.HttpAddress };
+        using var http = BearerCredentials.NewHttpClient(nginx.HttpAddress);
         await Wait.UntilAsync(async () =>
         {
             try
@@ -92,7 +93,7 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
             }
         }, MaxWait, () => "nginx");
 
-        using var channel = Grpc.Net.Client.GrpcChannel.ForAddress(nginx.GrpcAddress);
+        using var channel = BearerCredentials.Connect(nginx.GrpcAddress);
         using var watch = new OrderService.OrderServiceClient(channel).WatchOrder(
             new WatchOrderRequest { OrderId = _order }, deadline: DateTime.UtcNow + MaxWait);
         using var response = await http.GetAsync(

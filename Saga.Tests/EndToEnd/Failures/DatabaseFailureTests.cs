@@ -154,7 +154,8 @@ public sealed class When_the_database_fails : SystemFixture
         var account = await OpenAccountAsync(1000);
         await AssertConfirmedAsync(await PlaceOrdersAsync(20, account));
         await ExecuteAsync(System.AccountDatabase, "alter table accounts alter column available type numeric(21, 4)");
-        await ExecuteAsync(System.OrderDatabase, """
+        await using var owner = NpgsqlDataSource.Create($"{System.OrderLogins.Owner};Pooling=false");
+        await using var migration = owner.CreateCommand("""
             do $$
             declare
                 definition text := pg_get_viewdef('all_orders'::regclass);
@@ -164,6 +165,7 @@ public sealed class When_the_database_fails : SystemFixture
                 execute 'create view all_orders as ' || definition;
             end $$
             """);
+        await migration.ExecuteNonQueryAsync();
         await AssertConfirmedAsync(await PlaceOrdersAsync(20, account));
         await AuditAsync();
     }

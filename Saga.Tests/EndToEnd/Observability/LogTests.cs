@@ -120,7 +120,7 @@ public sealed class When_logs_are_read_by_a_machine : TraceFixture
         await ExecuteAsync(System.AccountDatabase, "alter table accounts rename column captured to gone");
         try
         {
-            using var http = new HttpClient { BaseAddress = System.Accounts[0].HttpAddress };
+            using var http = System.Accounts[0].NewHttpClient();
             using var response = await http.GetAsync($"/v1/accounts/{account}");
             Assert.That((int)response.StatusCode, Is.EqualTo(500));
             var get = new GetReservationRequest { OrderId = order };

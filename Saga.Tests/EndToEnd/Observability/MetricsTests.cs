@@ -53,7 +53,7 @@ public sealed class When_metrics_are_read : SystemFixture
         var missing = $"{Guid.NewGuid()}";
         Assert.That(() => Orders.GetOrderAsync(new GetOrderRequest { OrderId = missing }).ResponseAsync,
             Throws.TypeOf<RpcException>());
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         Assert.That((await http.GetAsync($"/v1/orders/{missing}")).StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
         using var unreadable = new ByteArrayContent([0, 0, 0, 0, 1, 0xff]);
         unreadable.Headers.ContentType = new("application/grpc");

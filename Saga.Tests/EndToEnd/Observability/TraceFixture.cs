@@ -23,7 +23,7 @@ public abstract class TraceFixture : SystemFixture
         var parent = $"00-{trace}-{ActivitySpanId.CreateRandom().ToHexString()}-0{(isSampled ? 1 : 0)}";
         if (!json)
             return (await Orders.CreateOrderAsync(request, new Metadata { { "traceparent", parent } })).OrderId;
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         using var content = new StringContent(request.ToString(), null, "application/json");
         http.DefaultRequestHeaders.Add("traceparent", parent);
         var response = await (await http.PostAsync("/v1/orders", content)).Content.ReadAsStringAsync();

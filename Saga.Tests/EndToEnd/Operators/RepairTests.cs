@@ -189,7 +189,7 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
 
     static async Task<string> HealthAsync(ServiceReplica replica)
     {
-        using var http = new HttpClient { BaseAddress = replica.HttpAddress };
+        using var http = replica.NewHttpClient();
         return await http.GetStringAsync("/health/ready");
     }
 }

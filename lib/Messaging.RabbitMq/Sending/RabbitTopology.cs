@@ -18,8 +18,7 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
         ? address : throw new MessageException(message, "The type cannot be published");
 
     /// <summary>
-    /// Declares an address, unless its exchange exists: a service that only sends to it may have no right to declare
-    /// it.
+    /// Declares an address. A service that only sends to it may have no right to: then its exchange must exist.
     /// </summary>
     /// <returns>The exchange to publish to.</returns>
     /// <exception cref="MessageReturnedException">
@@ -32,16 +31,18 @@ sealed class RabbitTopology(IRabbitMqHostConfiguration host)
             .GetSendSettings(new RabbitMqEndpointAddress(host.HostAddress, new Uri(address)));
         try
         {
-            var topology = settings.GetBrokerTopology();
-            if (topology.Queues.Any() || !await ExistsAsync(settings.ExchangeName, connection, cancellationToken)
-                .ConfigureAwait(false))
-                await Declare(topology, connection, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await Declare(settings.GetBrokerTopology(), connection, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
+            {
+                if (!await ExistsAsync(settings.ExchangeName, connection, cancellationToken).ConfigureAwait(false))
+                    throw new MessageReturnedException($"{settings.ExchangeName} does not exist, and is not the "
+                        + $"service's to declare: {e.ShutdownReason.ReplyText}");
+            }
+
             return new CachedString(settings.ExchangeName);
-        }
-        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.AccessRefused)
-        {
-            throw new MessageReturnedException($"{settings.ExchangeName} does not exist, or is not the service's to "
-                + $"declare: {e.ShutdownReason.ReplyText}");
         }
         catch (Exception e) when (!connection.IsOpen)
         {

@@ -8,6 +8,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Service.Defaults;
 
@@ -67,10 +68,15 @@ public static class ApiExtensions
         app.Services.GetRequiredService<ShutdownLimit>().Start();
         app.UseMiddleware<GrpcErrorFilter>();
         app.UseMiddleware<JsonRouteFilter>();
-        app.MapGrpcReflectionService();
-        app.MapGrpcHealthChecksService();
-        app.MapHealthChecks(LivePath, new HealthCheckOptions { Predicate = _ => false });
-        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) });
+        var access = app.Services.GetRequiredService<IOptions<CallerOptions>>().Value;
+        if (access.Reflection != EndpointAccess.Off)
+            app.MapGrpcReflectionService().Require(access.Reflection);
+        if (access.Health == EndpointAccess.Off)
+            return;
+        app.MapGrpcHealthChecksService().Require(access.Health);
+        app.MapHealthChecks(LivePath, new HealthCheckOptions { Predicate = _ => false }).Require(access.Health);
+        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) })
+            .Require(access.Health);
     }
 
     static void AddPageTokens<TDbContext>(this WebApplicationBuilder builder)

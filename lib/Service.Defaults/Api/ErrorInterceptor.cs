@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Google.Protobuf;
-using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Messaging.Postgres;
@@ -71,22 +70,14 @@ public sealed partial class ErrorInterceptor(TimeProvider time, ILogger<ErrorInt
             RpcException known => RpcErrors.Other(known.StatusCode, UpperSnake(known.StatusCode), known.Status.Detail),
             _ => ToRpcException(e, request, context),
         };
-        RpcStatus.Set(context.GetHttpContext(), error.StatusCode);
-        AddRetryAfter(error, context);
+        var http = context.GetHttpContext();
+        RpcStatus.Set(http, error.StatusCode);
+        RpcErrorResponse.AddRetryAfter(http, error);
         return error;
     }
 
     static string UpperSnake(StatusCode code) =>
         JsonNamingPolicy.SnakeCaseUpper.ConvertName(code.ToString());
-
-    /// <summary>HTTP/JSON clients and proxies read the delay of <c>RetryInfo</c> from the header Retry-After.</summary>
-    static void AddRetryAfter(RpcException error, ServerCallContext context)
-    {
-        var http = context.GetHttpContext();
-        if (!GrpcErrorFilter.IsGrpc(http.Request) && !http.Response.HasStarted
-            && error.GetRpcStatus()?.GetDetail<RetryInfo>() is { } retry)
-            http.Response.Headers.RetryAfter = $"{Math.Ceiling(retry.RetryDelay.ToTimeSpan().TotalSeconds):F0}";
-    }
 
     RpcException ToRpcException(Exception e, object request, ServerCallContext context)
     {

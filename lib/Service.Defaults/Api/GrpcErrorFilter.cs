@@ -88,7 +88,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         response.Headers[StatusHeader] == $"{(int)StatusCode.Unimplemented}";
 
     /// <summary>A "Trailers-Only" response: the call ends with its headers.</summary>
-    static void Write(HttpResponse response, RpcException error)
+    public static void Write(HttpResponse response, RpcException error)
     {
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = GrpcContentType;

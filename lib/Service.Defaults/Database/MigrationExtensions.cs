@@ -27,6 +27,9 @@ public static partial class MigrationExtensions
         var migrate = mustEnd || app.Configuration.GetValue("Database:MigrateAtStartup", true);
         try
         {
+            if (!mustEnd)
+                foreach (var check in app.Services.GetServices<IStartCheck>())
+                    await check.RunAsync(app.Lifetime.ApplicationStopping);
             var start = ActivatorUtilities.CreateInstance<DatabaseStart<TDbContext>>(app.Services).RunAsync(migrate);
             await using var server = new StartingServer(app);
             if (!mustEnd && await Task.WhenAny(start, Task.Delay(StartingServer.Delay)) != start)

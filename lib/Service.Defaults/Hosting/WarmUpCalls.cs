@@ -15,11 +15,13 @@ namespace Service.Defaults;
 /// that and becomes ready anyway.
 /// </summary>
 /// <param name="configuration">The address of the gRPC endpoint.</param>
+/// <param name="token">The token for the calls.</param>
 /// <param name="lifetime">Signals that the endpoint is open.</param>
 /// <param name="log">The log.</param>
 /// <param name="calls">Calls that the service rejects, so that they change nothing.</param>
 sealed partial class WarmUpCalls(
     IConfiguration configuration,
+    WarmUpToken token,
     IHostApplicationLifetime lifetime,
     ILogger<WarmUpCalls> log,
     IReadOnlyList<Func<CallInvoker, CallOptions, Task>> calls) : BackgroundService, IHealthCheck
@@ -58,8 +60,11 @@ sealed partial class WarmUpCalls(
         var service = channel.CreateCallInvoker();
         // Not sampled: nobody looks for the traces of these calls.
         var (trace, span) = (ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom());
-        var options = new CallOptions(new Metadata { { "traceparent", $"00-{trace}-{span}-00" } },
-            DateTime.UtcNow + WarmUpExtensions.MaxTime, stoppingToken);
+        var options = new CallOptions(new Metadata
+        {
+            { "authorization", $"Bearer {token.Value}" },
+            { "traceparent", $"00-{trace}-{span}-00" },
+        }, DateTime.UtcNow + WarmUpExtensions.MaxTime, stoppingToken);
         for (var i = 0; i < WarmUpExtensions.Rounds; i++)
             foreach (var call in calls)
                 await ExpectRejectionAsync(call(service, options));

@@ -49,7 +49,8 @@ public static class OperationsExtensions
     public static void MapOperations<TService>(this WebApplication app) where TService : class
     {
         ArgumentNullException.ThrowIfNull(app);
-        app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint);
+        // The port is closed to everybody but operators.
+        app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint).AllowAnonymous();
     }
 
     static void Configure(ListenOptions listen)

@@ -49,6 +49,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         {
             WellKnownPorts = true,
             WithOperations = true,
+            WithIssuer = true,
             Programs = ServicePrograms.Built,
             Settings = new Dictionary<string, string>(dashboard?.Settings ?? new Dictionary<string, string>())
             {
@@ -73,16 +74,37 @@ sealed class UpCommand(bool smoke, bool withDashboard)
 
         console.Write(Addresses(servers, system, dashboard));
         console.WriteLine();
+        await PrintTokenAsync(console, system);
         console.MarkupLine("The system runs until Ctrl-C.");
         await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         console.MarkupLine("stopping");
         return 0;
     }
 
+    /// <summary>
+    /// Prints how to get a token, and calls with one; nothing is broken into lines, so that it can be copied.
+    /// </summary>
+    static async Task PrintTokenAsync(IAnsiConsole console, OrderSystem system)
+    {
+        if (system.Tokens is not { } tokens)
+            return;
+        console.MarkupLineInterpolated($"Callers need tokens. Users: alice, bob, operator; password {tokens.Password}");
+        console.Profile.Out.Writer.WriteLine($$"""
+
+            TOKEN={{await tokens.GetAsync("alice")}}
+            curl -H "Authorization: Bearer $TOKEN" {{system.Accounts[0].HttpAddress}}v1/accounts
+            curl -H "Authorization: Bearer $TOKEN" {{system.Orders[0].HttpAddress}}v1/orders
+            curl -d grant_type=password -d username=bob -d password={{tokens.Password}} {{tokens.Address}}
+
+            """);
+    }
+
     static Table Addresses(IServers servers, OrderSystem system, Dashboard? dashboard)
     {
         var (order, account, rabbit) = (system.Orders[0], system.Accounts[0], servers.Rabbit);
         var table = new Table().Border(TableBorder.None).HideHeaders().AddColumns("", "");
+        if (system.Tokens is { } tokens)
+            table.AddRow("Tokens", $"{tokens.Address}");
         table.AddRow("Order, gRPC", order.GrpcAddress.Authority);
         table.AddRow("Order, JSON", $"{order.HttpAddress}v1/orders");
         table.AddRow("Account, gRPC", account.GrpcAddress.Authority);

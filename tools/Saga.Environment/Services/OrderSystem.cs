@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Accounts.V1;
 using Orders.V1;
 using Saga.Servers;
@@ -15,6 +16,8 @@ public sealed class OrderSystem : IAsyncDisposable
         DatabaseLogins? operations)
     {
         (_servers, _options) = (servers, options);
+        if (options.WithIssuer)
+            (Issuer, Tokens) = NewIssuer();
         (OrderLogins, AccountLogins, OperationsLogins) = (orders, accounts, operations);
         Orders = Replicas("Order", options.OrderReplicas, orders, (OrderUser, AccountUser), firstPort: 5101);
         Accounts = Replicas("Account", options.AccountReplicas, accounts, (AccountUser, OrderUser), firstPort: 5201);
@@ -39,6 +42,12 @@ public sealed class OrderSystem : IAsyncDisposable
 
     /// <summary>The process for operators; null unless the options ask for it.</summary>
     public ServiceReplica? Operations { get; }
+
+    /// <summary>The development issuer; null unless the options ask for it.</summary>
+    public ServiceReplica? Issuer { get; }
+
+    /// <summary>The tokens of the development issuer, if it runs.</summary>
+    public DevelopmentTokens? Tokens { get; }
 
     /// <summary>The servers of the system.</summary>
     public IServers Servers => _servers;
@@ -105,6 +114,12 @@ public sealed class OrderSystem : IAsyncDisposable
                 await prepareAsync(system);
             if (!options.RunAsOwner)
                 await system.MigrateAsync(cancellationToken);
+            if (system.Issuer is { } issuer)
+            {
+                issuer.Start();
+                await issuer.WaitUntilReadyAsync(cancellationToken);
+            }
+
             foreach (var replica in system.All)
                 replica.Start();
             await servers.BrokerStarted;
@@ -164,8 +179,31 @@ public sealed class OrderSystem : IAsyncDisposable
         var program = _options.Programs.Find(service);
         return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
             $"{name}{_options.Suffix}-{i}", ReplicaPorts.Pick(_options.WellKnownPorts && i == 1 ? firstPort : 0),
-            _options.Adjust?.Invoke(settings) ?? settings))];
+            _options.Adjust?.Invoke(settings) ?? settings, Tokens == null ? null : () => Tokens.GetAsync("alice")))];
     }
+
+    (ServiceReplica, DevelopmentTokens) NewIssuer()
+    {
+        var password = RandomNumberGenerator.GetHexString(12, lowercase: true);
+        var ports = ReplicaPorts.Pick(_options.WellKnownPorts ? 5400 : 0);
+        var address = new Uri($"http://127.0.0.1:{ports.Http}");
+        var issuer = new ServiceReplica(_servers.Folder, _options.Programs.Find("Issuer"),
+            $"issuer{_options.Suffix}", ports, new Dictionary<string, string>
+            {
+                ["ASPNETCORE_ENVIRONMENT"] = "Development",
+                ["Issuer__Name"] = $"{address}",
+                ["Issuer__Password"] = password,
+            });
+        return (issuer, new DevelopmentTokens(address, password));
+    }
+
+    /// <summary>The settings of services that trust the development issuer, if it runs.</summary>
+    Dictionary<string, string> TrustSettings => Issuer == null ? [] : new Dictionary<string, string>
+    {
+        ["ASPNETCORE_ENVIRONMENT"] = "Development",
+        ["Authentication__Authority"] = $"{Issuer.HttpAddress}",
+        ["Authentication__KeySet"] = "",
+    };
 
     ServiceReplica NewOperations(DatabaseLogins database)
     {
@@ -180,7 +218,7 @@ public sealed class OrderSystem : IAsyncDisposable
             $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings);
     }
 
-    Dictionary<string, string> SettingsOf(DatabaseLogins database) => new(_options.Settings)
+    Dictionary<string, string> SettingsOf(DatabaseLogins database) => new(TrustSettings.Concat(_options.Settings))
     {
         ["ConnectionStrings__Database"] = _options.RunAsOwner ? database.Owner : database.Runtime,
         ["Database__MigrateAtStartup"] = _options.RunAsOwner ? "true" : "false",
@@ -192,7 +230,7 @@ public sealed class OrderSystem : IAsyncDisposable
     /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(All.Select(x => x.DisposeAsync().AsTask()));
+        await Task.WhenAll(All.Concat(Issuer is { } issuer ? [issuer] : []).Select(x => x.DisposeAsync().AsTask()));
         if (_options.Suffix == "")
             return;
         await _servers.Postgres.DropDatabaseAsync(OrderDatabase);

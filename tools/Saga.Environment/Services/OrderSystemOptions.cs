@@ -17,6 +17,11 @@ public sealed record OrderSystemOptions
     /// <summary>Whether to run the process for operators, too.</summary>
     public bool WithOperations { get; init; }
 
+    /// <summary>
+    /// Whether the services trust the development issuer, which then runs, too; otherwise, they trust the tools.
+    /// </summary>
+    public bool WithIssuer { get; init; }
+
     /// <summary>The build of the services to run.</summary>
     public ServicePrograms Programs { get; init; } = ServicePrograms.Published;
 

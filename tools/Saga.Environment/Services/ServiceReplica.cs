@@ -20,8 +20,9 @@ public sealed class ServiceReplica : IAsyncDisposable
     /// <param name="name">Its name in messages and of its log file.</param>
     /// <param name="ports">Its ports.</param>
     /// <param name="settings">Its configuration, as environment variables.</param>
+    /// <param name="token">Returns the token for calls; null for one that the tools sign.</param>
     public ServiceReplica(InstanceFolder folder, string program, string name, ReplicaPorts ports,
-        IReadOnlyDictionary<string, string> settings)
+        IReadOnlyDictionary<string, string> settings, Func<Task<string>>? token = null)
     {
         ArgumentNullException.ThrowIfNull(ports);
         (_folder, Name) = (folder, name);
@@ -38,23 +39,27 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["Kestrel__Endpoints__Grpc__Url"] = GrpcAddress.ToString(),
             ["Kestrel__Endpoints__Http__Url"] = HttpAddress.ToString(),
             ["DOTNET_gcServer"] = "0",
+            ["Admission__MaxCallerShare"] = "1", // one caller places the orders of a load or a test
+            ["Authentication__MaxCallsPerSecond"] = "0",
             // Both services share this machine, so each gets half of its processors. With more pool threads, queued
             // work wakes threads that find nothing to do (docs/performance.md). Blocked ones are still replaced.
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
             ["DOTNET_HillClimbing_Disable"] = "1",
         };
-        foreach (var (key, value) in settings)
+        foreach (var (key, value) in TokenIssuer.Instance.SettingsOf(folder).Concat(settings))
             _environment[key] = value;
-        (Channel, OperationsChannel) = (ConnectTo(GrpcAddress), ConnectTo(OperationsAddress));
+        (Channel, OperationsChannel) = (ConnectTo(GrpcAddress, token), ConnectTo(OperationsAddress, token));
+        AnonymousChannel = GrpcChannel.ForAddress(GrpcAddress);
     }
 
     static Uri AddressOf(int port) => new($"http://127.0.0.1:{port}");
 
-    static GrpcChannel ConnectTo(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
-    {
-        InitialReconnectBackoff = ReconnectDelay,
-        MaxReconnectBackoff = ReconnectDelay,
-    });
+    static GrpcChannel ConnectTo(Uri address, Func<Task<string>>? token) =>
+        BearerCredentials.Connect(address, token, new GrpcChannelOptions
+        {
+            InitialReconnectBackoff = ReconnectDelay,
+            MaxReconnectBackoff = ReconnectDelay,
+        });
 
     /// <summary>The replica's name in messages and of its log file.</summary>
     public string Name { get; }
@@ -73,6 +78,15 @@ public sealed class ServiceReplica : IAsyncDisposable
 
     /// <summary>A connection to its gRPC API.</summary>
     public GrpcChannel Channel { get; }
+
+    /// <summary>Opens a connection to its gRPC API with another token.</summary>
+    public GrpcChannel ConnectAs(string token) => ConnectTo(GrpcAddress, () => Task.FromResult(token));
+
+    /// <summary>Makes a client of its JSON API.</summary>
+    public HttpClient NewHttpClient(string? token = null) => BearerCredentials.NewHttpClient(HttpAddress, token);
+
+    /// <summary>A connection to its gRPC API without a token.</summary>
+    public GrpcChannel AnonymousChannel { get; }
 
     /// <summary>A connection to its methods for operators.</summary>
     public GrpcChannel OperationsChannel { get; }
@@ -162,6 +176,7 @@ public sealed class ServiceReplica : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Channel.Dispose();
+        AnonymousChannel.Dispose();
         OperationsChannel.Dispose();
         await StopAsync();
     }

@@ -3,16 +3,19 @@ using CliWrap;
 using CliWrap.Buffered;
 using Grpc.Net.Client;
 using Saga.Audit;
+using Saga.Services;
 
 namespace Saga.Load;
 
 /// <summary>The containers of docker-compose.yml, with their published ports and passwords.</summary>
 sealed class ComposeStack
 {
-    const int Grpc = 8081, Postgres = 5432, Amqp = 5672, Management = 15672;
+    const string Issuer = "issuer-service";
+    const int Http = 8080, Grpc = 8081, Postgres = 5432, Amqp = 5672, Management = 15672;
 
     readonly Container[] _containers;
     readonly JsonElement _services;
+    DevelopmentTokens? _tokens;
 
     ComposeStack(Container[] containers, JsonElement services) => (_containers, _services) = (containers, services);
 
@@ -32,19 +35,26 @@ sealed class ComposeStack
     public IReadOnlyList<string> Names(string service) =>
         [.. _containers.Where(x => x.Service == service).Select(x => x.Name).Order()];
 
+    /// <summary>The tokens of the development issuer.</summary>
+    public DevelopmentTokens Tokens => _tokens ??= new DevelopmentTokens(
+        new Uri($"http://127.0.0.1:{Port(Issuer, Http)}"), Setting(Issuer, "Issuer__Password"));
+
     /// <summary>Opens a gRPC connection to each replica of a service.</summary>
     public IReadOnlyList<GrpcChannel> Connect(string service) =>
         [.. _containers.Where(x => x.Service == service).OrderBy(x => x.Name)
-            .Select(x => GrpcChannel.ForAddress($"http://127.0.0.1:{x.Ports[Grpc]}"))];
+            .Select(x => BearerCredentials.Connect(
+                new Uri($"http://127.0.0.1:{x.Ports[Grpc]}"), () => Tokens.GetAsync("alice")))];
 
     /// <summary>The published addresses, for the console.</summary>
     public IEnumerable<(string What, string Address)> Addresses() =>
         from c in _containers
         from p in c.Ports
         orderby c.Name, p.Key
-        select (c.Name, (p.Key is Management or 8080 ? "http://" : "") + $"127.0.0.1:{p.Value}" + p.Key switch
+        select (c.Name, (p.Key is Management or Http ? "http://" : "") + $"127.0.0.1:{p.Value}" + p.Key switch
         {
-            8080 => "  JSON",
+            Http when c.Service == Issuer => "  tokens, users alice, bob and operator, password "
+                + Setting(Issuer, "Issuer__Password"),
+            Http => "  JSON",
             Grpc => "  gRPC",
             Management => $"  management, user admin, password {Setting("rabbitmq", "RABBITMQ_ADMIN_PASSWORD")}",
             Amqp => "  AMQP",

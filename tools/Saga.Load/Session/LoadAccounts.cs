@@ -1,5 +1,4 @@
 using Accounts.V1;
-using Grpc.Net.Client;
 using Saga.Services;
 
 namespace Saga.Load;
@@ -15,7 +14,7 @@ static class LoadAccounts
     public static async Task<string[]> OpenAsync(Uri address, int count, bool hasFunds,
         CancellationToken cancellationToken)
     {
-        using var channel = GrpcChannel.ForAddress(address);
+        using var channel = BearerCredentials.Connect(address);
         var client = new AccountService.AccountServiceClient(channel);
         var ids = new string[count];
         var options = new ParallelOptions

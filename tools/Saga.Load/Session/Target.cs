@@ -88,7 +88,7 @@ sealed class Target : IAsyncDisposable
     /// Opens a connection for every 64 clients, because HTTP/2 limits a connection to about 100 calls.
     /// </summary>
     public static GrpcChannel[] Connect(Uri address, int clients) =>
-        [.. Enumerable.Range(0, (clients + 63) / 64).Select(_ => GrpcChannel.ForAddress(address))];
+        [.. Enumerable.Range(0, (clients + 63) / 64).Select(_ => BearerCredentials.Connect(address))];
 
     public async ValueTask DisposeAsync()
     {

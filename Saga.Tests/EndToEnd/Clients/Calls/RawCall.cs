@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Http.Headers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
@@ -16,7 +17,7 @@ static class RawCall
     public static async Task<HttpResponseMessage> SendAsync(
         Uri server, string path, byte[] body, params (string Name, string Value)[] headers)
     {
-        using var http = new HttpClient { BaseAddress = server };
+        using var http = BearerCredentials.NewHttpClient(server);
         using var request = new HttpRequestMessage(HttpMethod.Post, path)
         {
             Version = HttpVersion.Version20,

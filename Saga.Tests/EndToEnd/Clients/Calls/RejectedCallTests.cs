@@ -1,8 +1,8 @@
 using System.Net;
 using Grpc.Core;
-using Grpc.Net.Client;
 using Orders.V1;
 using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
@@ -30,7 +30,7 @@ public sealed class When_calls_are_rejected : SystemFixture
             var repeats = await Task.WhenAll(Enumerable.Range(0, 100)
                 .Select(_ => Orders.CreateOrderAsync(known).ResponseAsync));
             Assert.That(repeats.Select(x => x.OrderId), Has.All.EqualTo(id));
-            using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+            using var http = System.Orders[0].NewHttpClient();
             using var json = new StringContent(known.ToString(), null, "application/json");
             Assert.That(await (await http.PostAsync("/v1/orders", json)).Content.ReadAsStringAsync(),
                 Does.Contain(id));
@@ -74,7 +74,7 @@ public sealed class When_calls_are_rejected : SystemFixture
     [Test]
     public async Task Should_give_json_clients_the_header_retry_after()
     {
-        using var http = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };
+        using var http = System.Orders[0].NewHttpClient();
         var account = await OpenAccountAsync(1000);
         await WhileRejectingAsync(account, async () =>
         {
@@ -102,7 +102,7 @@ public sealed class When_calls_are_rejected : SystemFixture
     public async Task Should_be_passed_on_by_nginx_with_its_defaults()
     {
         await using var nginx = Nginx.Start(System.Servers.Folder, System.Orders[0]);
-        using var channel = GrpcChannel.ForAddress(nginx.GrpcAddress);
+        using var channel = BearerCredentials.Connect(nginx.GrpcAddress);
         var client = new OrderService.OrderServiceClient(channel);
         var account = await OpenAccountAsync(1000);
         await RetryAsync(() => client.ListOrdersAsync(new ListOrdersRequest()).ResponseAsync);

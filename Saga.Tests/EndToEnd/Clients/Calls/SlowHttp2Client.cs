@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 using Google.Protobuf;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
@@ -89,7 +90,8 @@ sealed class SlowHttp2Client : IAsyncDisposable
         {
             open.Add(_nextStream);
             await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"), (":scheme", "http"),
-                (":path", path), (":authority", _authority), ("content-type", "application/grpc"), ("te", "trailers")));
+                (":path", path), (":authority", _authority), ("content-type", "application/grpc"),
+                ("authorization", $"Bearer {BearerCredentials.Default}"), ("te", "trailers")));
         }
 
         return open;
@@ -148,7 +150,16 @@ sealed class SlowHttp2Client : IAsyncDisposable
     static byte[] Hpack(params (string Name, string Value)[] fields) =>
         [.. fields.SelectMany(x => (byte[])[0, .. Text(x.Name), .. Text(x.Value)])];
 
-    static byte[] Text(string text) => [checked((byte)text.Length), .. Encoding.ASCII.GetBytes(text)];
+    /// <summary>
+    /// A string without Huffman coding: its length in seven bits, longer ones in more bytes (RFC 7541).
+    /// </summary>
+    static byte[] Text(string text)
+    {
+        var bytes = new List<byte> { (byte)Math.Min(text.Length, 127) };
+        for (var rest = text.Length - 127; rest >= 0; rest = rest < 128 ? -1 : rest >> 7)
+            bytes.Add((byte)(rest < 128 ? rest : (rest & 127) | 128));
+        return [.. bytes, .. Encoding.ASCII.GetBytes(text)];
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -189,7 +189,9 @@ public sealed class When_a_role_exceeds_its_rights : OperatorFixture
                 Throws.Nothing, table);
     }
 
-    /// <summary>A table of the caller, in front of the one that a function of the owner means, would lose rows.</summary>
+    /// <summary>
+    /// A table of the caller, in front of the one that a function of the owner means, would lose rows.
+    /// </summary>
     [Test]
     public async Task Should_archive_into_no_temporary_table_of_the_caller()
     {

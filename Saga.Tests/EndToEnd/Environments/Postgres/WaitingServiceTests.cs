@@ -24,7 +24,7 @@ public sealed class When_a_service_waits_for_its_database
     public async Task Should_be_live_but_not_ready_and_stop_on_sigterm(Action<Dictionary<string, string>> change)
     {
         await using var service = await StartedService.StartAsync("Order", change);
-        using var http = new HttpClient { BaseAddress = service.Replica.HttpAddress };
+        using var http = service.Replica.NewHttpClient();
         await Wait.UntilAsync(async () =>
         {
             try
@@ -52,7 +52,7 @@ public sealed class When_a_service_waits_for_its_database
     {
         await using var service = await StartedService.StartAsync("Order",
             x => x["Database__MigrateAtStartup"] = "false");
-        using var http = new HttpClient { BaseAddress = service.Replica.HttpAddress };
+        using var http = service.Replica.NewHttpClient();
         await Wait.UntilAsync(() => Task.FromResult(service.LogLines("warn").Length > 0), TimeSpan.FromSeconds(30),
             () => "the service to wait");
         await Task.Delay(TimeSpan.FromSeconds(2));

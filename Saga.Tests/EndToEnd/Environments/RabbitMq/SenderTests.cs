@@ -76,10 +76,11 @@ public sealed class When_a_message_is_forged : OperatorFixture
     [Test]
     public async Task Should_not_confirm_an_order_by_an_answer_that_account_has_not_sent()
     {
+        var account = await OpenAccountAsync(1);
         System.Accounts[0].Send(Signal.Stop);
         try
         {
-            var order = await PlaceOrderAsync(await OpenAccountAsync(1), 1);
+            var order = await PlaceOrderAsync(account, 1);
             var answer = Envelope("FundsReserved", $$"""{"orderId":"{{order}}"}""");
             await PublishAsync("order-state", Signed(System.OperationsUser), answer);
 

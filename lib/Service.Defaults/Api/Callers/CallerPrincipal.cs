@@ -1,0 +1,24 @@
+using System.Security.Claims;
+
+namespace Service.Defaults;
+
+/// <summary>The holder of a valid token.</summary>
+sealed class CallerPrincipal : ClaimsPrincipal
+{
+    readonly HashSet<string> _scopes;
+
+    /// <param name="identity">The claims of the token.</param>
+    /// <param name="owner">Who owns what the caller creates.</param>
+    /// <param name="scopes">The scopes of the token.</param>
+    public CallerPrincipal(ClaimsIdentity identity, string owner, IEnumerable<string> scopes)
+        : base(identity)
+    {
+        _scopes = [.. scopes];
+        Caller = new Caller(owner, Has(Scopes.Administer));
+    }
+
+    public Caller Caller { get; }
+
+    /// <summary>Whether the token has a scope.</summary>
+    public bool Has(string scope) => _scopes.Contains(scope);
+}

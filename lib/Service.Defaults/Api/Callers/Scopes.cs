@@ -1,0 +1,32 @@
+namespace Service.Defaults;
+
+/// <summary>
+/// The scopes of tokens (RFC 8693, claim <c>scope</c>); each is also the name of an authorization policy.
+/// </summary>
+public static class Scopes
+{
+    /// <summary>Reads the caller's orders.</summary>
+    public const string ReadOrders = "orders.read";
+
+    /// <summary>Places and cancels the caller's orders.</summary>
+    public const string WriteOrders = "orders.write";
+
+    /// <summary>Reads the caller's accounts, ledger entries and reservations.</summary>
+    public const string ReadAccounts = "accounts.read";
+
+    /// <summary>Opens accounts, which the caller then owns.</summary>
+    public const string OpenAccounts = "accounts.open";
+
+    /// <summary>Deposits money to the caller's accounts.</summary>
+    public const string Deposit = "accounts.deposit";
+
+    /// <summary>
+    /// Extends the token's other scopes to what everybody owns, except that nobody spends from another's account. It
+    /// also allows the methods for operators.
+    /// </summary>
+    public const string Administer = "admin";
+
+    /// <summary>All scopes.</summary>
+    public static readonly IReadOnlyList<string> All =
+        [ReadOrders, WriteOrders, ReadAccounts, OpenAccounts, Deposit, Administer];
+}
