@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.IO.Pipelines;
 using Google.Protobuf;
 using Grpc.AspNetCore.Server;
 using Orders.V1;
@@ -16,7 +15,6 @@ namespace Orders;
 sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission, Callers callers)
 {
     const string GrpcContentType = "application/grpc";
-    const int MaxRequestSize = 64 * 1024; // bytes; a larger request is left to gRPC
     const int HeaderSize = 5; // of a gRPC message: whether it is compressed, and its length in four bytes
 
     public async Task InvokeAsync(HttpContext context)
@@ -46,31 +44,14 @@ sealed class AdmissionGate(RequestDelegate next, AdmissionControl admission, Cal
             == nameof(OrderService.OrderServiceBase.CreateOrder);
 
     /// <summary>
-    /// Whether the request has no request id, or its client has gone. Waits for the whole request, and consumes it only
-    /// then: Kestrel counts a response that ends before its request as one more stream for a while, and closes a
-    /// connection with too many.
+    /// Whether the request has no request id, or its client has gone. Consumes the request only if it has none.
     /// </summary>
     static async Task<bool> HasNoRequestIdAsync(HttpContext context)
     {
-        var body = context.Request.BodyReader;
-        ReadResult read;
-        try
-        {
-            read = await body.ReadAsync(context.RequestAborted);
-            while (!read.IsCompleted && read.Buffer.Length <= MaxRequestSize)
-            {
-                body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                read = await body.ReadAsync(context.RequestAborted);
-            }
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
-        {
-            context.Abort(); // the request never ends
+        if (await GrpcRequestBody.ReadToEndAsync(context) is not { Buffer: var body } read)
             return true;
-        }
-
-        var hasNone = read.IsCompleted && HasNoRequestId(read.Buffer);
-        body.AdvanceTo(hasNone ? read.Buffer.End : read.Buffer.Start, read.Buffer.End);
+        var hasNone = read.IsCompleted && HasNoRequestId(body);
+        context.Request.BodyReader.AdvanceTo(hasNone ? body.End : body.Start, body.End);
         return hasNone;
     }
 

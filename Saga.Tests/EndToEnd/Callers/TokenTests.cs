@@ -113,6 +113,28 @@ public sealed class When_a_call_has_a_token : SystemFixture
     }
 
     [Test]
+    public async Task Should_keep_the_connection_of_a_client_with_many_rejected_calls()
+    {
+        var orders = new OrderService.OrderServiceClient(System.Orders[0].AnonymousChannel);
+        for (var round = 0; round < 20; round++)
+        {
+            var statuses = await Task.WhenAll(Enumerable.Range(0, 200).Select(async _ =>
+            {
+                try
+                {
+                    await orders.CreateOrderAsync(NewOrder(Id, 1));
+                    return StatusCode.OK;
+                }
+                catch (RpcException e)
+                {
+                    return e.StatusCode;
+                }
+            }));
+            Assert.That(statuses, Is.All.EqualTo(StatusCode.Unauthenticated));
+        }
+    }
+
+    [Test]
     public async Task Should_reject_json_without_one_or_its_scope()
     {
         using var anonymous = new HttpClient { BaseAddress = System.Orders[0].HttpAddress };

@@ -5,17 +5,20 @@ using Microsoft.Net.Http.Headers;
 
 namespace Service.Defaults;
 
-/// <summary>Answers calls that fail before their method runs, as their client expects: by gRPC, or by HTTP/JSON.</summary>
+/// <summary>
+/// Answers calls that fail before their method runs, as their client expects: by gRPC, or by HTTP/JSON.
+/// </summary>
 static class RpcErrorResponse
 {
     /// <summary>Writes an error; the response has not started.</summary>
-    public static Task WriteAsync(HttpContext context, RpcException error)
+    public static async Task WriteAsync(HttpContext context, RpcException error)
     {
         RpcStatus.Set(context, error.StatusCode);
         if (GrpcErrorFilter.IsGrpc(context.Request))
         {
-            GrpcErrorFilter.Write(context.Response, error);
-            return Task.CompletedTask;
+            if (await GrpcRequestBody.DiscardAsync(context))
+                GrpcErrorFilter.Write(context.Response, error);
+            return;
         }
 
         var status = error.StatusCode switch
@@ -28,7 +31,7 @@ static class RpcErrorResponse
         if (status == StatusCodes.Status401Unauthorized)
             context.Response.Headers[HeaderNames.WWWAuthenticate] = "Bearer";
         AddRetryAfter(context, error);
-        return JsonErrors.WriteAsync(context, status, error);
+        await JsonErrors.WriteAsync(context, status, error);
     }
 
     /// <summary>HTTP/JSON clients and proxies read the delay of <c>RetryInfo</c> from the header Retry-After.</summary>
