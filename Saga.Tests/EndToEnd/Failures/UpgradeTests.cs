@@ -49,6 +49,8 @@ public sealed class When_the_version_before_has_left_orders : SystemFixture
         Assert.That(cancelled.Select(x => x.Reason),
             Is.EqualTo(new[] { V1OrderReason.CancelledByClient, V1OrderReason.TimedOut }));
         await WaitForBalancesAsync(AccountId, available: 30, held: 0, captured: 70);
+        await ExecuteAsync(System.AccountDatabase, // as docs/operations.md says
+            $"update accounts set owner = '{BearerCredentials.Subject}' where account_id = '{AccountId}'");
         await AssertConfirmedAsync(await PlaceOrderAsync(AccountId, 1));
     }
 

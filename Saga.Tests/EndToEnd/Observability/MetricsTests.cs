@@ -87,8 +87,8 @@ public sealed class When_metrics_are_read : SystemFixture
         using var http = new HttpClient { BaseAddress = System.Orders[0].MetricsAddress };
         Assert.That((await http.GetAsync("/v1/orders")).StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
         Assert.That((await http.GetAsync("/health/ready")).StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
-        var api = new Uri(System.Orders[0].HttpAddress, "/metrics");
-        Assert.That((await http.GetAsync(api)).StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
+        using var api = System.Orders[0].NewHttpClient();
+        Assert.That((await api.GetAsync("/metrics")).StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
     }
 
     [Test]

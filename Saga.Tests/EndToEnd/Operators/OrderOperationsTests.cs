@@ -4,7 +4,9 @@ using Grpc.Core;
 using Operations.V1;
 using Orders.V1;
 using Saga.Servers;
+using Saga.Services;
 using Saga.Tests.Support;
+using Service.Defaults;
 using Wait = Saga.Servers.Wait;
 
 namespace Saga.Tests.EndToEnd.Operators;
@@ -48,8 +50,8 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
     public async Task Should_tell_the_story_of_a_confirmed_order()
     {
         var account = await OpenAccountAsync(10);
-        var requestId = Guid.NewGuid().ToString();
-        var id = (await Orders.CreateOrderAsync(NewOrder(account, 10, requestId: requestId))).OrderId;
+        var requestId = Guid.NewGuid();
+        var id = (await Orders.CreateOrderAsync(NewOrder(account, 10, requestId: $"{requestId}"))).OrderId;
         await AssertConfirmedAsync(id);
         await WaitUntilSettledAsync(id);
 
@@ -63,7 +65,7 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
             Total = Money(10),
             CreateTime = order.CreateTime,
             UpdateTime = order.UpdateTime,
-            RequestId = requestId,
+            RequestId = $"{new Caller(BearerCredentials.Subject, IsAdministrator: true).Remember(requestId)}",
         }));
         Assert.That(TransitionsOf(story), Is.EqualTo(new[]
         {

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Npgsql;
+using Saga.Services;
+using Service.Defaults;
 
 namespace Saga.Attack;
 
@@ -10,6 +12,8 @@ namespace Saga.Attack;
 /// </summary>
 sealed class HistoryChecker(IReadOnlyList<HistoryEvent> history, string orderDatabase, string accountDatabase)
 {
+    static readonly Caller Client = new(BearerCredentials.Subject, IsAdministrator: true);
+
     readonly List<string> _violations = [];
 
     /// <returns>The violated invariants, each with the events that show it; empty if all hold.</returns>
@@ -40,7 +44,7 @@ sealed class HistoryChecker(IReadOnlyList<HistoryEvent> history, string orderDat
     void CheckCreatedOrders(List<StoredOrder> stored)
     {
         var byRequest = stored.ToDictionary(x => x.RequestId);
-        foreach (var request in Of(HistoryEvent.Create).GroupBy(x => x.RequestId!))
+        foreach (var request in Of(HistoryEvent.Create).GroupBy(StoredId))
         {
             var acknowledged = request.Where(x => x.Outcome == Outcome.Ok).Select(x => x.OrderId).Distinct().ToList();
             var first = request.First();
@@ -98,7 +102,7 @@ sealed class HistoryChecker(IReadOnlyList<HistoryEvent> history, string orderDat
         await using (var row = await command.ExecuteReaderAsync())
             while (await row.ReadAsync())
                 entries.Add(row.GetString(0), row.GetDecimal(1));
-        foreach (var deposit in Of(HistoryEvent.Deposit).GroupBy(x => x.RequestId!))
+        foreach (var deposit in Of(HistoryEvent.Deposit).GroupBy(StoredId))
         {
             var exists = entries.Remove(deposit.Key, out var amount);
             if (deposit.Any(x => x.Outcome == Outcome.Ok) && !exists)
@@ -113,6 +117,9 @@ sealed class HistoryChecker(IReadOnlyList<HistoryEvent> history, string orderDat
         foreach (var request in entries.Keys)
             Violated("I1", $"deposit {request} has a request that no client sent", []);
     }
+
+    /// <summary>The id of the event's request in the databases.</summary>
+    static string StoredId(HistoryEvent x) => $"{Client.Remember(Guid.Parse(x.RequestId!))}";
 
     IEnumerable<HistoryEvent> Of(string kind) => history.Where(x => x.Kind == kind);
 

@@ -7,6 +7,9 @@ namespace Saga.Services;
 /// <summary>Sends a token with every call.</summary>
 public static class BearerCredentials
 {
+    /// <summary>The subject of the token that this process signs for itself.</summary>
+    public const string Subject = "tools";
+
     const string Scheme = "Bearer";
 
     /// <summary>
@@ -15,7 +18,7 @@ public static class BearerCredentials
     /// </summary>
     public static string Default { get; } =
         Environment.GetEnvironmentVariable("ORDERSAGA_TOKEN") is { Length: > 0 } given
-            ? given : TokenIssuer.Instance.Sign("tools", TokenIssuer.OperatorScopes);
+            ? given : TokenIssuer.Instance.Sign(Subject, TokenIssuer.OperatorScopes);
 
     /// <summary>Opens a connection for calls with a token.</summary>
     /// <param name="address">The address of the service.</param>
