@@ -1,27 +1,21 @@
 # Order, Account, Operations or Issuer: docker build -f docker/service.Dockerfile --build-arg SERVICE=Order .
-FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
-ARG SERVICE
+# What all services share is built once for all images.
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS libraries
 WORKDIR /src
-
-# Only the project files, so that the restored packages stay cached until one of these files changes.
-COPY global.json Directory.Build.props Directory.Packages.props ./
-COPY Contracts/Contracts.csproj Contracts/
-COPY lib/Messaging.Postgres/Messaging.Postgres.csproj lib/Messaging.Postgres/
-COPY lib/Messaging.RabbitMq/Messaging.RabbitMq.csproj lib/Messaging.RabbitMq/
-COPY lib/Service.Defaults/Service.Defaults.csproj lib/Service.Defaults/Service.props lib/Service.Defaults/
-COPY proto/orders/Orders.Api.csproj proto/orders/
-COPY proto/accounts/Accounts.Api.csproj proto/accounts/
-COPY proto/operations/Operations.Api.csproj proto/operations/
-COPY ${SERVICE}.Service/*.csproj ${SERVICE}.Service/
-COPY ${SERVICE}.Service/Host/${SERVICE}.Service.csproj ${SERVICE}.Service/Host/
-RUN dotnet restore ${SERVICE}.Service/Host
-
-COPY .editorconfig ./
+COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
 COPY proto proto
 COPY Contracts Contracts
 COPY lib lib
+# The packages stay in a cache between builds; one build at a time uses it. Analyzers run in Build and Lint of
+# build.cake.
+RUN --mount=type=cache,id=nuget,sharing=locked,target=/root/.nuget/packages \
+    dotnet build lib/Service.Defaults -c Release -p:RunAnalyzers=false
+
+FROM libraries AS build
+ARG SERVICE
 COPY ${SERVICE}.Service ${SERVICE}.Service
-RUN dotnet publish ${SERVICE}.Service/Host --no-restore -c Release -o /app
+RUN --mount=type=cache,id=nuget,sharing=locked,target=/root/.nuget/packages \
+    dotnet publish ${SERVICE}.Service/Host -c Release -p:RunAnalyzers=false -o /app
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0
 ARG SERVICE
