@@ -8,7 +8,7 @@ namespace Saga.Tests.EndToEnd;
 /// The services send each other batches while both know them. A replica with <c>Messaging:Batches</c> off behaves as
 /// one of a build without batches.
 /// </summary>
-[TestFixture, Category("E2E")]
+[TestFixture, Category("Long")]
 public sealed class When_many_messages_wait_between_the_services : SystemFixture
 {
     const int Count = 300;

@@ -30,7 +30,7 @@ public sealed class When_an_order_is_cancelled : SystemFixture
         Assert.That(reservation.Status, Is.EqualTo(ReservationStatus.Released));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_end_every_order_that_times_out_while_the_broker_is_down()
     {
         var rabbit = Stoppable(System.Servers.Rabbit);

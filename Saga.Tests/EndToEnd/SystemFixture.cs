@@ -33,10 +33,14 @@ public abstract class SystemFixture
 
     protected virtual IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>();
 
+    /// <summary>Whether the databases are copies, whose owner is not the one of their tables.</summary>
+    protected virtual bool CopiesDatabases => Options is { PrepareAsync: null, RunAsOwner: false };
+
     [OneTimeSetUp]
     public async Task StartAsync() => System = await OrderSystem.StartAsync(await TestServers.GetAsync(), Options with
     {
         Suffix = TestServers.NewName("_e2e"),
+        CopyOf = CopiesDatabases ? await TestServers.GetMigratedAsync() : null,
         Settings = new Dictionary<string, string>(Settings)
         {
             ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),

@@ -16,7 +16,7 @@ public sealed class When_an_order_is_watched : SystemFixture
     public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(resumeAfter: 2),
         Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_listen_again_for_a_watcher_after_a_time_without_watchers()
     {
         OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];

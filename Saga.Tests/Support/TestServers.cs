@@ -1,4 +1,5 @@
 using Saga.Servers;
+using Saga.Services;
 
 namespace Saga.Tests; // not Support: a SetUpFixture stops what the tests of its namespace use
 
@@ -15,9 +16,15 @@ public sealed class TestServers
         return servers;
     });
 
+    static readonly Lazy<Task<OrderSystem>> Migrated = new(async () => await OrderSystem.MigrateOnlyAsync(
+        await GetAsync(), new OrderSystemOptions { Suffix = NewName("_migrated"), WithOperations = true }));
+
     static int _names;
 
     public static Task<IServers> GetAsync() => Servers.Value;
+
+    /// <summary>Migrates databases once, and returns their suffix.</summary>
+    public static async Task<string> GetMigratedAsync() => (await Migrated.Value).Suffix;
 
     /// <summary>Returns a name that no other test uses.</summary>
     public static string NewName(string prefix) =>
@@ -26,6 +33,8 @@ public sealed class TestServers
     [OneTimeTearDown]
     public async Task StopAsync()
     {
+        if (Migrated.IsValueCreated && Migrated.Value.IsCompletedSuccessfully)
+            await (await Migrated.Value).DisposeAsync();
         if (Servers.IsValueCreated && Servers.Value.IsCompletedSuccessfully)
             await (await Servers.Value).DisposeAsync();
     }

@@ -4,7 +4,7 @@ using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
-[TestFixture, Category("E2E")]
+[TestFixture, Category("Long")]
 public sealed class When_the_broker_is_away_for_long : SystemFixture
 {
     protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(10);

@@ -38,7 +38,7 @@ public sealed class When_clients_list : SystemFixture
         Assert.That(json, Does.Contain(ids[0]).And.Not.Contain(ids[1]));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_continue_a_list_on_another_replica_and_after_a_restart()
     {
         var account = await OpenAccountAsync(100);

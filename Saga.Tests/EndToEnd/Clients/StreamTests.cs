@@ -53,7 +53,7 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
         Assert.That(await watch.ResponseStream.MoveNext(default), Is.False);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_close_the_connection_of_a_client_that_does_not_respond_any_more()
     {
         await using var client = await SlowHttp2Client.ConnectAsync(System.Orders[0].GrpcAddress);

@@ -6,7 +6,7 @@ using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Failures;
 
-[TestFixture, Category("E2E")]
+[TestFixture, Category("Long")]
 public sealed class When_a_service_is_killed_while_a_batch_is_partly_settled : SystemFixture
 {
     const int Deposit = 100_000, Round = 100;

@@ -90,7 +90,7 @@ public sealed class When_a_service_or_the_broker_fails : SystemFixture
     }
 
     [TestCase(Signal.Kill, 20)]
-    [TestCase(Signal.Term, 1000)]
+    [TestCase(Signal.Term, 1000, Category = "Long")]
     public async Task Should_accept_orders_while_the_broker_is_down_and_complete_them_later(Signal signal, int open)
     {
         var rabbit = Stoppable(System.Servers.Rabbit);
@@ -110,7 +110,7 @@ public sealed class When_a_service_or_the_broker_fails : SystemFixture
         await AssertConfirmedAsync(await PlaceOrderAsync(account, 1));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_be_ready_when_it_starts_while_the_broker_is_down()
     {
         var rabbit = Stoppable(System.Servers.Rabbit);
@@ -137,7 +137,7 @@ public sealed class When_a_service_or_the_broker_fails : SystemFixture
         await AssertConfirmedAsync(await PlaceOrderAsync(account, 1));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_start_several_replicas_on_an_empty_database_concurrently()
     {
         await using var system = await OrderSystem.StartAsync(await TestServers.GetAsync(),

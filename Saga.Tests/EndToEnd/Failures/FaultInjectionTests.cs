@@ -5,7 +5,7 @@ using Saga.Servers;
 namespace Saga.Tests.EndToEnd.Failures;
 
 /// <summary>Only the assembly of the fault tests can inject faults into a service; its environment cannot.</summary>
-[TestFixture, Category("E2E")]
+[TestFixture, Category("Long")]
 public sealed class When_a_service_is_started_with_fault_settings : SystemFixture
 {
     [Test]

@@ -44,7 +44,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WaitForBalancesAsync(account, 90, 0, 10);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_release_after_the_command_was_purged()
     {
         var account = await OpenAccountAsync(100);
@@ -56,7 +56,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WaitForBalancesAsync(account, 100, 0, 0);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_release_after_the_command_has_expired_by_a_policy()
     {
         var account = await OpenAccountAsync(100);
@@ -70,7 +70,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WaitForBalancesAsync(account, 100, 0, 0);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_capture_after_the_event_was_purged()
     {
         var account = await OpenAccountAsync(100);
@@ -83,8 +83,10 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await AuditAsync();
     }
 
-    [TestCase("10", OrderStatus.Confirmed, TestName = "Should_confirm_after_FundsReserved_was_purged")]
-    [TestCase("0", OrderStatus.Rejected, TestName = "Should_reject_after_ReservationRejected_was_purged")]
+    [TestCase("10", OrderStatus.Confirmed, Category = "Long",
+        TestName = "Should_confirm_after_FundsReserved_was_purged")]
+    [TestCase("0", OrderStatus.Rejected, Category = "Long",
+        TestName = "Should_reject_after_ReservationRejected_was_purged")]
     public async Task Should_go_on_after_the_answer_was_purged(string deposit, OrderStatus end)
     {
         var account = await OpenAccountAsync(long.Parse(deposit, null));
@@ -108,7 +110,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WaitForBalancesAsync(account, 90, 0, 10);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_know_that_the_funds_are_captured_after_the_event_was_purged()
     {
         var account = await OpenAccountAsync(100);
@@ -126,7 +128,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await WaitForBalancesAsync(account, 90, 0, 10);
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_report_a_hold_whose_order_nobody_knows()
     {
         var account = await OpenAccountAsync(100);
@@ -145,7 +147,7 @@ public sealed class When_the_broker_loses_messages : SystemFixture
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_not_fill_a_queue_with_copies_while_nobody_reads_it()
     {
         var account = await OpenAccountAsync(10_000);

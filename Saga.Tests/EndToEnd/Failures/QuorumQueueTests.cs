@@ -24,7 +24,7 @@ public sealed class When_quorum_queues_are_used : SystemFixture
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_confirm_an_order_whose_command_a_delivery_limit_has_dropped()
     {
         const string queue = "reserve-funds", policy = "deliveries", dropped = "dropped";

@@ -43,7 +43,7 @@ public sealed class When_prometheus_watches_the_services : AlertFixture
             await channel.QueuePurgeAsync("reserve-funds_error");
         });
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_report_that_no_replica_of_account_is_left()
     {
         var account = await OpenAccountAsync(1000);

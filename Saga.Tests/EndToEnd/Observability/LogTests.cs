@@ -8,7 +8,7 @@ using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Observability;
 
-[TestFixture, Category("E2E")]
+[TestFixture, Category("Long")]
 public sealed class When_logs_are_read_by_a_machine : TraceFixture
 {
     const string Price = "87654321", Deposited = "98765432";

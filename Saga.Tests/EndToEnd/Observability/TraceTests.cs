@@ -40,7 +40,7 @@ public sealed class When_orders_are_traced : TraceFixture
             "the statements of its commits");
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_continue_the_trace_of_a_message_that_recovery_sends()
     {
         var replica = System.Orders[0];

@@ -106,7 +106,7 @@ public sealed class When_messages_have_failed : OperatorFixture
         Assert.That(await MessagesAsync(group.GroupId), Is.EqualTo(all.Skip(4)));
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_be_grouped_within_three_seconds_when_there_are_ten_thousand()
     {
         await PublishAsync(10_000, CapturedOrder());

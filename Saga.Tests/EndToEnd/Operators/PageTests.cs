@@ -15,7 +15,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
 {
     const string Queue = "reserve-funds", FailingQueue = "capture-funds";
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_pause_and_resume_a_queue_and_redrive_orders_whose_messages_were_lost()
     {
         var account = await OpenAccountAsync(100);
@@ -150,7 +150,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
     Task SetAmountAsync(string order, int amount) => ExecuteAsync(System.AccountDatabase,
         $"update reservations set amount = {amount} where order_id = '{order}'");
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_read_long_content_on_a_phone()
     {
         const int groups = 15;

@@ -62,7 +62,7 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_redrive_orders_whose_messages_were_lost_by_commands()
     {
         var account = await OpenAccountAsync(100);

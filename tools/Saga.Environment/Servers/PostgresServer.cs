@@ -80,13 +80,40 @@ public class PostgresServer(string host, int port, string user, string password)
     public async Task<DatabaseLogins> CreateDatabaseAndRolesAsync(string name,
         CancellationToken cancellationToken = default)
     {
-        var owner = await CreateDatabaseAsync(name, cancellationToken);
+        await CreateDatabaseAsync(name, cancellationToken);
         await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
         foreach (var role in (string[])[RuntimeRoleOf(name), ReaderRoleOf(name)])
             await CreateRoleAsync(admin, role, cancellationToken);
-        return new DatabaseLogins(owner, ConnectionString(name, RuntimeRoleOf(name), RolePassword),
-            ConnectionString(name, ReaderRoleOf(name), RolePassword));
+        return LoginsOf(name);
     }
+
+    /// <summary>
+    /// Copies a database that has been migrated and that nobody uses now. The roles of the copy are members of the same
+    /// roles of the original, which have the rights.
+    /// </summary>
+    public async Task<DatabaseLogins> CopyDatabaseAsync(string name, string original,
+        CancellationToken cancellationToken = default)
+    {
+        await using var admin = NpgsqlDataSource.Create(Admin() + ";Pooling=false");
+        foreach (var roleOf in (Func<string, string>[])[x => x, RuntimeRoleOf, ReaderRoleOf])
+        {
+            await CreateRoleAsync(admin, roleOf(name), cancellationToken);
+            await ExecuteAsync(admin, $"grant \"{roleOf(original)}\" to \"{roleOf(name)}\"", cancellationToken);
+        }
+
+        // The owner of its tables, which creates some while the service runs.
+        await ExecuteAsync(admin, $"create database \"{name}\" owner \"{original}\" template \"{original}\"",
+            cancellationToken);
+        await ExecuteAsync(admin, $"""
+            revoke all on database "{name}" from public;
+            grant connect on database "{name}" to "{RuntimeRoleOf(name)}", "{ReaderRoleOf(name)}"
+            """, cancellationToken);
+        return LoginsOf(name);
+    }
+
+    DatabaseLogins LoginsOf(string database) => new(ConnectionString(database, database, RolePassword),
+        ConnectionString(database, RuntimeRoleOf(database), RolePassword),
+        ConnectionString(database, ReaderRoleOf(database), RolePassword));
 
     static string RuntimeRoleOf(string database) => $"{database}_runtime";
 

@@ -52,6 +52,9 @@ public sealed class OrderSystem : IAsyncDisposable
     /// <summary>The servers of the system.</summary>
     public IServers Servers => _servers;
 
+    /// <summary>The suffix of the databases and the virtual host.</summary>
+    public string Suffix => _options.Suffix;
+
     /// <summary>The broker's virtual host.</summary>
     public string VirtualHost => _options.Suffix == "" ? "/" : $"ordersaga{_options.Suffix}";
 
@@ -94,13 +97,7 @@ public sealed class OrderSystem : IAsyncDisposable
     public static async Task<OrderSystem> StartAsync(IServers servers, OrderSystemOptions options,
         CancellationToken cancellationToken = default)
     {
-        var orders = await servers.Postgres.CreateDatabaseAndRolesAsync($"orders{options.Suffix}", cancellationToken);
-        var accounts = await servers.Postgres.CreateDatabaseAndRolesAsync($"accounts{options.Suffix}",
-            cancellationToken);
-        var operations = options.WithOperations
-            ? await servers.Postgres.CreateDatabaseAndRolesAsync($"operations{options.Suffix}", cancellationToken)
-            : null;
-        var system = new OrderSystem(servers, options, orders, accounts, operations);
+        var system = await CreateDatabasesAsync(servers, options, cancellationToken);
         if (system.VirtualHost != "/")
         {
             await servers.BrokerStarted;
@@ -112,7 +109,7 @@ public sealed class OrderSystem : IAsyncDisposable
         {
             if (options.PrepareAsync is { } prepareAsync)
                 await prepareAsync(system);
-            if (!options.RunAsOwner)
+            if (!options.RunAsOwner && options.CopyOf == null)
                 await system.MigrateAsync(cancellationToken);
             if (system.Issuer is { } issuer)
             {
@@ -133,6 +130,30 @@ public sealed class OrderSystem : IAsyncDisposable
             await system.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Creates and migrates the databases, and starts nothing: for systems with
+    /// <see cref="OrderSystemOptions.CopyOf" />.
+    /// </summary>
+    /// <returns>Drops them when it is disposed.</returns>
+    public static async Task<OrderSystem> MigrateOnlyAsync(IServers servers, OrderSystemOptions options,
+        CancellationToken cancellationToken = default)
+    {
+        var system = await CreateDatabasesAsync(servers, options, cancellationToken);
+        await system.MigrateAsync(cancellationToken);
+        return system;
+    }
+
+    static async Task<OrderSystem> CreateDatabasesAsync(IServers servers, OrderSystemOptions options,
+        CancellationToken cancellationToken)
+    {
+        return new OrderSystem(servers, options, await CreateAsync("orders"), await CreateAsync("accounts"),
+            options.WithOperations ? await CreateAsync("operations") : null);
+
+        Task<DatabaseLogins> CreateAsync(string name) => options.CopyOf is { } original
+            ? servers.Postgres.CopyDatabaseAsync($"{name}{options.Suffix}", $"{name}{original}", cancellationToken)
+            : servers.Postgres.CreateDatabaseAndRolesAsync($"{name}{options.Suffix}", cancellationToken);
     }
 
     /// <summary>Creates the services' users of the broker, and gives them their rights in the virtual host.</summary>

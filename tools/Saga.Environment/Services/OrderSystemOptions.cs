@@ -34,6 +34,12 @@ public sealed record OrderSystemOptions
     /// </summary>
     public bool RunAsOwner { get; init; }
 
+    /// <summary>
+    /// The suffix of the databases of <see cref="OrderSystem.MigrateOnlyAsync" />, of which this system gets copies
+    /// instead of migrating its own; null to migrate.
+    /// </summary>
+    public string? CopyOf { get; init; }
+
     /// <summary>Changes the configuration of each process, for example the addresses of the servers.</summary>
     public Func<IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>>? Adjust { get; init; }
 

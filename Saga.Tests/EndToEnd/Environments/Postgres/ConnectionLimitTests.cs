@@ -4,8 +4,9 @@ using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
-[TestFixture("Maximum Pool Size=2", ""), TestFixture("Maximum Pool Size=6", "")]
-[TestFixture("", "alter role \"{role}\" connection limit 5"), Category("E2E")]
+[TestFixture("Maximum Pool Size=2", "", Category = "E2E")]
+[TestFixture("Maximum Pool Size=6", "", Category = "Long")]
+[TestFixture("", "alter role \"{role}\" connection limit 5", Category = "E2E")]
 public sealed class When_connections_are_few(string setting, string limit) : EnvironmentFixture
 {
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>

@@ -116,6 +116,8 @@ public sealed class When_a_role_exceeds_its_rights : OperatorFixture
         ("Order", "select pg_read_file('/etc/passwd')", Denied), ("Operations", "create database mine", Denied),
     ];
 
+    protected override bool CopiesDatabases => false;
+
     static IEnumerable<TestCaseData> RuntimeMoves() =>
         from service in Tables
         from sql in NeverAllowed.Concat(service.Statements)

@@ -3,7 +3,7 @@ using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
-[TestFixture("serializable"), TestFixture("repeatable read"), Category("E2E")]
+[TestFixture("serializable", Category = "E2E"), TestFixture("repeatable read", Category = "Long")]
 public sealed class When_transactions_have_another_default_isolation(string level) : EnvironmentFixture
 {
     static readonly string[] OrderTables = ["orders", "inbox_state", "outbox_message"];

@@ -11,7 +11,7 @@ namespace Saga.Tests.EndToEnd.Environments;
 /// Whether the first server is killed. Otherwise it is demoted without a restart, as some managed services do: it
 /// refuses writes.
 /// </param>
-[TestFixture(true), TestFixture(false), Category("E2E")]
+[TestFixture(true, Category = "E2E"), TestFixture(false, Category = "Long")]
 public sealed class When_a_standby_is_promoted(bool isKilled) : EnvironmentFixture
 {
     static readonly TimeSpan MaxFailoverTime = TimeSpan.FromSeconds(5);

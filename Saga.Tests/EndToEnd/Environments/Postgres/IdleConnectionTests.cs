@@ -34,7 +34,7 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_not_fail_reads_when_the_server_ends_sessions_between_two_calls()
     {
         var account = await OpenAccountAsync(100);
@@ -64,7 +64,7 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_not_fail_or_double_writes_when_the_server_ends_sessions_between_two_calls()
     {
         using var end = new CancellationTokenSource();

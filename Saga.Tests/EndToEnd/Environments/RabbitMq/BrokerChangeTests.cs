@@ -43,7 +43,7 @@ public sealed class When_an_operator_changes_the_broker : EnvironmentFixture
         await AuditAsync();
     }
 
-    [Test]
+    [Test, Category("Long")]
     public async Task Should_send_again_what_a_full_queue_has_refused()
     {
         const int count = 20;

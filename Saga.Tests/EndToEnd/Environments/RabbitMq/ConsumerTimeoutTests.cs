@@ -6,8 +6,7 @@ namespace Saga.Tests.EndToEnd.Environments;
 
 /// <summary>The broker closes the channel of a consumer that does not acknowledge a message in time.</summary>
 /// <param name="timeout">The timeout, in seconds.</param>
-[TestFixture(5, Category = "E2E")]
-[TestFixture(60, Category = "Long")]
+[TestFixture(60), Category("Long")]
 public sealed class When_the_broker_has_a_consumer_timeout(int timeout) : EnvironmentFixture
 {
     readonly TimeSpan _locked = TimeSpan.FromSeconds(5 * timeout);

@@ -7,7 +7,7 @@ using Saga.Tests.Support;
 
 namespace Saga.Tests.EndToEnd.Environments;
 
-[TestFixture("tlsv1.2", false), TestFixture("tlsv1.3", true), Category("E2E")]
+[TestFixture("tlsv1.2", false, Category = "Long"), TestFixture("tlsv1.3", true, Category = "E2E")]
 public sealed class When_the_broker_requires_tls(string version, bool verifiesClients)
 {
     readonly TestCertificates _trusted = new("authority");
