@@ -13,6 +13,9 @@ sealed class ComposeStack
     const string Issuer = "issuer-service";
     const int Http = 8080, Grpc = 8081, Postgres = 5432, Amqp = 5672, Management = 15672;
 
+    const int MaxAttempts = 5;
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
+
     readonly Container[] _containers;
     readonly JsonElement _services;
     DevelopmentTokens? _tokens;
@@ -76,9 +79,23 @@ sealed class ComposeStack
     }
 
     /// <summary>Runs a docker command on containers, such as pause or kill.</summary>
-    public static async Task OnEachAsync(string verb, IEnumerable<string> containers,
-        CancellationToken cancellationToken) =>
-        await DockerAsync([verb, .. containers], cancellationToken);
+    public static Task OnEachAsync(string verb, IEnumerable<string> containers, CancellationToken cancellationToken) =>
+        Task.WhenAll(containers.Select(x => DoAsync(verb, x, cancellationToken)));
+
+    static async Task DoAsync(string verb, string container, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+            try
+            {
+                await DockerAsync([verb, container], cancellationToken);
+                return;
+            }
+            catch (InvalidOperationException e) when (attempt < MaxAttempts
+                && e.Message.Contains("unable to freeze", StringComparison.Ordinal))
+            {
+                await Task.Delay(RetryDelay, cancellationToken); // its processes were too busy to be paused
+            }
+    }
 
     int Port(string service, int target) => _containers.Single(x => x.Service == service).Ports[target];
 
