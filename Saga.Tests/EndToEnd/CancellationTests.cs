@@ -138,7 +138,8 @@ public sealed class When_an_order_is_cancelled : SystemFixture
             await Task.Delay(pause);
             try
             {
-                await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id });
+                // The order may be locked for too long: ABORTED asks to retry.
+                await RetryAsync(() => Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = id }).ResponseAsync);
             }
             catch (RpcException e) when (e.StatusCode == StatusCode.FailedPrecondition)
             {

@@ -163,9 +163,10 @@ public sealed class When_metrics_are_read : SystemFixture
         System.Accounts[0].Send(Signal.Stop);
         try
         {
-            await UntilRejectedAsync(() => PlaceOrderAsync(account, 1));
             await Wait.UntilAsync(async () =>
             {
+                // A count that is not up to date yet rejects calls, too.
+                await UntilRejectedAsync(() => PlaceOrderAsync(account, 1));
                 var scrape = await Scrape.ReadAsync(System.Orders[0]);
                 return scrape.Sum("order_resends_total") > 0
                     && scrape.Sum("order_waiting", ("order_state", "Reserving")) >= MaxOpen
