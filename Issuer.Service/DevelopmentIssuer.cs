@@ -44,6 +44,7 @@ static class DevelopmentIssuer
             server.EnableDegradedMode() // without a store of clients and tokens
                 .SetIssuer(name)
                 .AllowPasswordFlow()
+                .AllowClientCredentialsFlow()
                 .AcceptAnonymousClients()
                 .SetTokenEndpointUris("connect/token")
                 .SetAccessTokenLifetime(TokenLifetime)
@@ -59,18 +60,21 @@ static class DevelopmentIssuer
 
     static ValueTask Validate(ValidateTokenRequestContext context)
     {
-        if (!context.Request.IsPasswordGrantType())
-            context.Reject(Errors.UnsupportedGrantType, "use grant_type=password");
+        if (!context.Request.IsPasswordGrantType() && !context.Request.IsClientCredentialsGrantType())
+            context.Reject(Errors.UnsupportedGrantType, "use grant_type=password or client_credentials");
         return default;
     }
 
     static ValueTask Handle(HandleTokenRequestContext context, string password)
     {
-        var user = DevelopmentUser.All.SingleOrDefault(x => x.Name == context.Request.Username);
+        var (users, name, given) = context.Request.IsPasswordGrantType()
+            ? (DevelopmentUser.All, context.Request.Username, context.Request.Password)
+            : (DevelopmentUser.Clients, context.Request.ClientId, context.Request.ClientSecret);
+        var user = users.SingleOrDefault(x => x.Name == name);
         if (user == null || !CryptographicOperations.FixedTimeEquals(
-            Encoding.UTF8.GetBytes(context.Request.Password ?? ""), Encoding.UTF8.GetBytes(password)))
+            Encoding.UTF8.GetBytes(given ?? ""), Encoding.UTF8.GetBytes(password)))
         {
-            context.Reject(Errors.InvalidGrant, "the user or the password is wrong");
+            context.Reject(Errors.InvalidGrant, "the user or client, or the password is wrong");
             return default;
         }
 

@@ -12,6 +12,7 @@ static class OperationsApiExtensions
     const string RabbitMq = "RabbitMq"; // the section, and the name of the connection string
 
     static readonly TimeSpan ManagementTimeout = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan TokenTimeout = TimeSpan.FromSeconds(5);
 
     /// <summary>Adds the parts of <see cref="OperationsGrpcService" />, and reconciliation.</summary>
     public static void AddOperationsApi(this WebApplicationBuilder builder)
@@ -24,6 +25,10 @@ static class OperationsApiExtensions
         services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
             .Configure<IConfiguration>((broker, configuration) =>
                 broker.Address = configuration.GetConnectionString(RabbitMq));
+        services.AddHttpClient(nameof(ServiceToken), x => x.Timeout = TokenTimeout);
+        services.AddSingleton(x => ActivatorUtilities.CreateInstance<ServiceToken>(x,
+            x.GetRequiredService<IHttpClientFactory>().CreateClient(nameof(ServiceToken))));
+        services.AddSingleton<IStartCheck, ServiceTokenCheck>();
         services.AddSingleton<ServiceClients>().AddSingleton<AuditTrail>().AddScoped<AuditList>();
         services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
         services.AddSingleton<VisitedMessages>().AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>()
@@ -34,10 +39,12 @@ static class OperationsApiExtensions
             .ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<Comparison>().AddSingleton<ReconciliationStore>()
             .AddHostedService<Reconciler>().AddHostedService<MismatchGauges>().AddHostedService<ReconciliationAges>();
+        services.AddGrpc().AddServiceOptions<OperationsGrpcService>(x => x.Interceptors.Add<OperatorInterceptor>());
+        services.AddSingleton<OperatorInterceptor>();
         services.AddSingleton<StuckList>().AddSingleton<OverviewReader>().AddSingleton<OperatorActions>();
     }
 
     /// <summary>Maps <see cref="OperationsGrpcService" />, which also serves HTTP/JSON.</summary>
     public static void MapOperationsApi(this WebApplication app) =>
-        app.MapGrpcService<OperationsGrpcService>().ValidateJson();
+        app.MapGrpcService<OperationsGrpcService>().RequireAuthorization(Scopes.Administer).ValidateJson();
 }

@@ -23,9 +23,9 @@ sealed class ServiceClients : IDisposable
     readonly GrpcChannel _order, _account;
     readonly ConcurrentDictionary<string, ListQueuesResponse> _queues = new();
 
-    public ServiceClients(IOptions<ServiceOptions> options)
+    public ServiceClients(IOptions<ServiceOptions> options, ServiceToken token)
     {
-        (_order, _account) = (Open(options.Value.Order!), Open(options.Value.Account!));
+        (_order, _account) = (Open(options.Value.Order!, token), Open(options.Value.Account!, token));
         var (order, account) = (Invoker(Answers.Order, _order), Invoker(Answers.Account, _account));
         (Orders, Accounts) = (new(order), new(account));
         Messaging = [(Answers.Order, new(order)), (Answers.Account, new(account))];
@@ -52,13 +52,16 @@ sealed class ServiceClients : IDisposable
             return list != null ? _queues[x.Service] = list : _queues.GetValueOrDefault(x.Service);
         }))).SelectMany(x => x?.Queues ?? [])];
 
-    static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    static GrpcChannel Open(Uri address, ServiceToken token) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
     {
-        HttpHandler = new SocketsHttpHandler
+        HttpHandler = new TokenHandler(token)
         {
-            UseProxy = false,
-            EnableMultipleHttp2Connections = true,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(1), // finds other replicas
+            InnerHandler = new SocketsHttpHandler
+            {
+                UseProxy = false,
+                EnableMultipleHttp2Connections = true,
+                PooledConnectionLifetime = TimeSpan.FromMinutes(1), // finds other replicas
+            },
         },
         DisposeHttpClient = true,
         InitialReconnectBackoff = ReconnectDelay,

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Service.Defaults;
 
 namespace Operations;
 
@@ -12,4 +13,22 @@ sealed class ServiceOptions
     /// <summary>The address of Account's operations.</summary>
     [Required]
     public Uri? Account { get; set; }
+
+    /// <summary>
+    /// A file with the token for these calls, which is read again every minute. Instead of it:
+    /// <see cref="ClientId" />.
+    /// </summary>
+    public string? TokenFile { get; set; }
+
+    /// <summary>The client for which the issuer gives tokens (OAuth 2.0, <c>client_credentials</c>).</summary>
+    public string? ClientId { get; set; }
+
+    /// <summary>The client's secret; or <see cref="ClientSecretFile" />.</summary>
+    public string? ClientSecret { get; set; }
+
+    /// <summary>A file with the client's secret, which is read for each new token.</summary>
+    public string? ClientSecretFile { get; set; }
+
+    /// <summary>The scope to ask for; an issuer may need more than that, such as the name of an API.</summary>
+    public string Scope { get; set; } = Scopes.Administer;
 }

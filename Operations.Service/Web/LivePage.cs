@@ -20,6 +20,9 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
     IDialogService Dialogs { get; set; } = null!;
 
     [Inject]
+    Session Session { get; set; } = null!;
+
+    [Inject]
     TimeProvider Time { get; set; } = null!;
 
     /// <summary>How often the content is read again while the page is open; null: only when it is asked for.</summary>
@@ -76,7 +79,7 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
     /// <summary>Reads the content again, and shows it or the error.</summary>
     protected async Task RefreshAsync()
     {
-        if (_closed.IsCancellationRequested)
+        if (_closed.IsCancellationRequested || !await Session.IsValidAsync())
             return;
         var (address, content, error) = (_address, Content, (string?)null);
         try
@@ -97,7 +100,7 @@ public abstract class LivePage<T> : ComponentBase, IDisposable
     }
 
     /// <summary>
-    /// Reads the content again, asks who wants an action and why, runs it, shows its outcome, and reads the content
+    /// Reads the content again, asks why an action is wanted, runs it, shows its outcome, and reads the content
     /// once more.
     /// </summary>
     /// <param name="ask">Makes the question from the content; null if there is nothing to do any more.</param>

@@ -1,6 +1,8 @@
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using MudBlazor.Services;
+using Service.Defaults;
 
 namespace Operations.Web;
 
@@ -13,7 +15,9 @@ static class PageExtensions
         builder.WebHost.UseStaticWebAssets(); // for a build that is not published
         builder.Services.AddRazorComponents().AddInteractiveServerComponents();
         builder.Services.AddMudServices();
-        builder.Services.AddScoped<OperatorName>();
+        builder.Services.AddScoped<Session>();
+        builder.Services.AddSingleton<AuthorizationErrors>()
+            .AddSingleton<IAuthorizationMiddlewareResultHandler, PageAuthorization>();
     }
 
     /// <summary>Maps the page to <c>/</c>.</summary>
@@ -21,9 +25,11 @@ static class PageExtensions
     {
         app.UseMiddleware<PageProtection>();
         app.UseAntiforgery();
-        app.MapStaticAssets();
+        app.MapStaticAssets().AllowAnonymous();
+        app.MapSignIn();
         // PageProtection sends the whole policy.
         app.MapRazorComponents<App>()
-            .AddInteractiveServerRenderMode(o => o.ContentSecurityFrameAncestorsPolicy = null);
+            .AddInteractiveServerRenderMode(o => o.ContentSecurityFrameAncestorsPolicy = null)
+            .RequireAuthorization(Scopes.Administer);
     }
 }

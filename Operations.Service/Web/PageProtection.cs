@@ -23,7 +23,8 @@ sealed class PageProtection(RequestDelegate next)
         var headers = context.Response.Headers;
         headers.ContentSecurityPolicy = Policy;
         headers.XContentTypeOptions = "nosniff";
-        headers["Referrer-Policy"] = "no-referrer";
+        // Without any referrer, browsers send forms with the origin null.
+        headers["Referrer-Policy"] = "same-origin";
         return next(context);
     }
 

@@ -101,6 +101,8 @@ public sealed class When_a_service_has_an_operations_port
         builder.Configuration["Kestrel:Endpoints:Grpc:Protocols"] = "Http2";
         builder.Configuration["Operations:Url"] = operationsUrl;
         builder.Logging.ClearProviders();
+        builder.Configuration["Authentication:Enabled"] = "false";
+        builder.AddCallers();
         builder.AddOperations();
         builder.Services.AddGrpc();
         builder.Services.AddPublicReflection();

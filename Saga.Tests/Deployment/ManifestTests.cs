@@ -20,6 +20,7 @@ public sealed partial class When_the_manifests_are_read
         ["Messaging"] = typeof(MessagingOptions),
         ["RabbitMq"] = typeof(BrokerOptions),
         ["Authentication"] = typeof(CallerOptions),
+        ["Services"] = typeof(Operations.ServiceOptions),
         ["Shutdown"] = typeof(ShutdownOptions),
         ["Kestrel"] = null,
         ["Logging"] = null,
@@ -29,7 +30,7 @@ public sealed partial class When_the_manifests_are_read
     static readonly string[] Keys =
     [
         "ConnectionStrings__Database", "ConnectionStrings__RabbitMq", "Database__MigrateAtStartup",
-        "Database__RuntimeRole", "Database__ReaderRole", "RabbitMq__Management", "Services__Order", "Services__Account",
+        "Database__RuntimeRole", "Database__ReaderRole", "RabbitMq__Management",
     ];
 
     [Test]

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Operations;
 using Operations.V1;
+using Service.Defaults;
 
 namespace Saga.Tests.Operators;
 
@@ -12,10 +13,22 @@ public sealed class When_nothing_answers_operators
 {
     static readonly Uri Nowhere = new("http://127.0.0.1:1");
 
-    readonly ServiceClients _services = new(Options.Create(new ServiceOptions { Order = Nowhere, Account = Nowhere }));
+    readonly HttpClient _http = new();
+    readonly ServiceClients _services;
+
+    public When_nothing_answers_operators()
+    {
+        var options = Options.Create(new ServiceOptions { Order = Nowhere, Account = Nowhere });
+        _services = new ServiceClients(options, new ServiceToken(_http, new IssuerKeys(null!), options,
+            Options.Create(new CallerOptions { Enabled = false }), TimeProvider.System));
+    }
 
     [OneTimeTearDown]
-    public void Close() => _services.Dispose();
+    public void Close()
+    {
+        _services.Dispose();
+        _http.Dispose();
+    }
 
     [Test]
     public async Task Should_name_what_is_missing_in_the_overview()

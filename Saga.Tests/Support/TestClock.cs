@@ -9,5 +9,7 @@ sealed class TestClock : TimeProvider
 
     public override long GetTimestamp() => Volatile.Read(ref _ticks);
 
+    public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch.AddTicks(GetTimestamp());
+
     public void Advance(double seconds) => Interlocked.Add(ref _ticks, TimeSpan.FromSeconds(seconds).Ticks);
 }

@@ -32,7 +32,7 @@ sealed class DrillPlant(OrderSystem system, DrillLoad load)
     };
 
     /// <summary>The commands for operators.</summary>
-    public OpsCommand Ops { get; } = new(system.Operations!.GrpcAddress);
+    public OpsCommand Ops { get; } = new(system.Operations!.GrpcAddress, BearerCredentials.Default);
 
     /// <summary>The system.</summary>
     public OrderSystem System => system;

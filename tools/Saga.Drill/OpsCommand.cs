@@ -6,7 +6,8 @@ namespace Saga.Drill;
 
 /// <summary>Runs commands for operators, as a process of the program that operators use.</summary>
 /// <param name="address">The address of Operations.Service.</param>
-sealed class OpsCommand(Uri address)
+/// <param name="token">The token of the operator.</param>
+sealed class OpsCommand(Uri address, string token)
 {
     // This program is in artifacts/bin/PROGRAM/CONFIGURATION.
     static readonly string Program = Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "..", "..", "Saga.Cli",
@@ -17,6 +18,7 @@ sealed class OpsCommand(Uri address)
         CancellationToken cancellationToken = default)
     {
         var result = await Cli.Wrap("dotnet").WithArguments([Program, "ops", .. arguments, "--address", $"{address}"])
+            .WithEnvironmentVariables(x => x.Set(BearerCredentials.Variable, token))
             .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(cancellationToken);
         return (result.ExitCode, result.StandardOutput, result.StandardError);
     }

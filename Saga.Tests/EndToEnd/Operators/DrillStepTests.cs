@@ -13,7 +13,7 @@ public sealed partial class When_an_operator_mends_what_is_stuck
         var result = await new DrillRun(plant, TimeSpan.FromSeconds(30), MaxWait).RunAsync(new ForgottenPause(plant),
             default);
         Assert.That(result.Failure, Is.Null, $"{result}");
-        Assert.That(result.Explanation, Does.Contain("was paused by drill"));
+        Assert.That(result.Explanation, Does.Contain("was paused by tools for drill"));
         Assert.That(result.Mend, Is.EqualTo("ops resume reserve-funds"));
         await AuditAsync();
     }

@@ -1,3 +1,4 @@
+using Grpc.Net.Client;
 using Operations.V1;
 using Saga.Drill;
 using Saga.Services;
@@ -23,11 +24,22 @@ public abstract class OperatorFixture : SystemFixture
         ["Reconciliation__RecheckDelay"] = "00:00:00.5",
     };
 
-    protected OperationsService.OperationsServiceClient Operations => new(System.Operations!.Channel);
+    /// <summary>The token of the operator.</summary>
+    protected static string Token { get; } = TokenIssuer.Instance.Sign(Operator, "admin");
+
+    protected OperationsService.OperationsServiceClient Operations => new(_channel!);
+
+    GrpcChannel? _channel;
+
+    [OneTimeSetUp]
+    public void Connect() => _channel = System.Operations!.ConnectAs(Token);
+
+    [OneTimeTearDown]
+    public void Disconnect() => _channel?.Dispose();
 
     /// <summary>Runs a command for operators.</summary>
     protected Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments) =>
-        new OpsCommand(System.Operations!.GrpcAddress).RunAsync(arguments);
+        new OpsCommand(System.Operations!.GrpcAddress, Token).RunAsync(arguments);
 
     protected async Task<IReadOnlyList<DeadLetterGroup>> DeadLettersAsync() =>
         [.. (await Operations.ListDeadLettersAsync(new ListDeadLettersRequest())).Groups];

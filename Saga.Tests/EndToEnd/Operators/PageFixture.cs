@@ -38,6 +38,7 @@ public abstract class PageFixture : OperatorFixture
             if (message.Type == "error")
                 _errors.Add(message.Text);
         };
+        await SignInAsync();
         Page.Request += (_, request) =>
         {
             if (new Uri(request.Url) is { Scheme: not "data" } url && url.Authority != Address.Authority)
@@ -52,6 +53,10 @@ public abstract class PageFixture : OperatorFixture
             await _browser.DisposeAsync();
         _playwright?.Dispose();
     }
+
+    /// <summary>Gives the browser the operator's token.</summary>
+    protected Task SignInAsync() =>
+        Page.Context.AddCookiesAsync([new() { Name = "operator", Value = Token, Url = $"{Address}" }]);
 
     /// <summary>Also what the content security policy has blocked is an error in the browser's console.</summary>
     [TearDown]
@@ -79,7 +84,7 @@ public abstract class PageFixture : OperatorFixture
     protected static ILocator ButtonOf(ILocator part, string name) =>
         part.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
 
-    /// <summary>Clicks a button, says who and why, confirms the question, and waits for the outcome.</summary>
+    /// <summary>Clicks a button, says why, confirms the question, and waits for the outcome.</summary>
     /// <param name="button">The button.</param>
     /// <param name="question">What the question contains.</param>
     /// <param name="outcome">What the outcome contains.</param>
@@ -91,7 +96,7 @@ public abstract class PageFixture : OperatorFixture
         await EndAsync(outcome);
     }
 
-    /// <summary>Clicks a button, says who and why, and confirms the question.</summary>
+    /// <summary>Clicks a button, says why, and confirms the question.</summary>
     protected async Task BeginAsync(ILocator button, string question, params (string Label, string Value)[] fields)
     {
         await button.ClickAsync();
@@ -99,8 +104,6 @@ public abstract class PageFixture : OperatorFixture
         await Expect(confirm).ToBeDisabledAsync();
         foreach (var (label, value) in fields)
             await Dialog.GetByLabel(label).FillAsync(value);
-        await Dialog.GetByLabel("Who").FillAsync(Operator);
-        await Expect(confirm).ToBeDisabledAsync();
         await Dialog.GetByLabel("Why").FillAsync(Reason);
         await Expect(Dialog).ToContainTextAsync(question, Patience);
         await confirm.ClickAsync();

@@ -254,9 +254,33 @@ public sealed class When_an_operator_uses_the_page : PageFixture
     }
 
     [Test]
+    public async Task Should_sign_in_and_out()
+    {
+        await Page.Context.ClearCookiesAsync();
+        await Page.GotoAsync($"{new Uri(Address, "queues")}");
+        await Expect(Page).ToHaveTitleAsync("Order saga: sign in");
+        foreach (var width in new[] { 390, 1280 })
+        {
+            await Page.SetViewportSizeAsync(width, 900);
+            var picture = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"page-sign-in-{width}.png");
+            await Page.ScreenshotAsync(new() { Path = picture });
+            TestContext.AddTestAttachment(picture);
+        }
+
+        await Page.GetByLabel("A token").FillAsync(Token);
+        await Page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        await Expect(Page.GetByRole(AriaRole.Heading, new() { Name = "Queues" })).ToBeVisibleAsync();
+        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Operator);
+
+        await Page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await Expect(Page).ToHaveTitleAsync("Order saga: sign in");
+        await SignInAsync();
+    }
+
+    [Test]
     public async Task Should_not_open_the_page_to_other_sites()
     {
-        using var http = new HttpClient { BaseAddress = Address };
+        using var http = System.Operations!.NewHttpClient(Token);
         using var page = await http.GetAsync("/");
         Assert.That(page.StatusCode, Is.EqualTo(HttpStatusCode.OK));
         Assert.That(page.Headers.GetValues("Content-Security-Policy").Single(),

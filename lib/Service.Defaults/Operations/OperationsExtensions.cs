@@ -45,13 +45,16 @@ public static class OperationsExtensions
         });
     }
 
-    /// <summary>Maps a gRPC service that is found only on the operations port.</summary>
+    /// <summary>
+    /// Maps a gRPC service that is found only on the operations port, for callers with the scope
+    /// <see cref="Scopes.Administer" />.
+    /// </summary>
     public static void MapOperations<TService>(this WebApplication app) where TService : class
     {
         ArgumentNullException.ThrowIfNull(app);
-        // The port is closed to everybody but operators.
-        app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint).AllowAnonymous();
+        app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint).RequireAuthorization(Scopes.Administer);
     }
+
 
     static void Configure(ListenOptions listen)
     {

@@ -96,6 +96,8 @@ sealed class UpCommand(bool smoke, bool withDashboard)
             curl -H "Authorization: Bearer $TOKEN" {{system.Orders[0].HttpAddress}}v1/orders
             curl -d grant_type=password -d username=bob -d password={{tokens.Password}} {{tokens.Address}}
 
+            export ORDERSAGA_TOKEN={{await tokens.GetAsync("operator")}} # for the operators' page and commands
+
             """);
     }
 

@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Operations.V1;
+using Saga.Services;
 using Spectre.Console;
 
 namespace Saga.Cli;
@@ -37,7 +38,7 @@ sealed class OpsConnection
 
     readonly Option<string> _operator = new("--operator")
     {
-        Description = "Your name in the audit trail.",
+        Description = "For whom you act, in the audit trail; it has the subject of your token in any case.",
         DefaultValueFactory = _ => Environment.UserName,
         Recursive = true,
     };
@@ -62,7 +63,7 @@ sealed class OpsConnection
             if (Console.IsOutputRedirected)
                 console.Profile.Width = WideConsole;
             var address = parsed.GetValue(_address) ?? new Uri(DefaultAddress);
-            using var channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions
+            using var channel = BearerCredentials.Connect(address, options: new GrpcChannelOptions
             {
                 HttpHandler = new SocketsHttpHandler { UseProxy = false },
                 DisposeHttpClient = true,

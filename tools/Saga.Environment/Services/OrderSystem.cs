@@ -200,8 +200,10 @@ public sealed class OrderSystem : IAsyncDisposable
         var program = _options.Programs.Find(service);
         return [.. Enumerable.Range(1, count).Select(i => new ServiceReplica(_servers.Folder, program,
             $"{name}{_options.Suffix}-{i}", ReplicaPorts.Pick(_options.WellKnownPorts && i == 1 ? firstPort : 0),
-            _options.Adjust?.Invoke(settings) ?? settings, Tokens == null ? null : () => Tokens.GetAsync("alice")))];
+            _options.Adjust?.Invoke(settings) ?? settings, TokenOf("alice")))];
     }
+
+    Func<Task<string>>? TokenOf(string user) => Tokens == null ? null : () => Tokens.GetAsync(user);
 
     (ServiceReplica, DevelopmentTokens) NewIssuer()
     {
@@ -235,8 +237,15 @@ public sealed class OrderSystem : IAsyncDisposable
             ["Services__Order"] = $"{Orders[0].OperationsAddress}",
             ["Services__Account"] = $"{Accounts[0].OperationsAddress}",
         };
+        if (Tokens == null)
+            settings["Services__TokenFile"] = TokenIssuer.Instance.WriteToken(_servers.Folder, "operations-service",
+                TokenIssuer.OperatorScopes);
+        else
+            (settings["Services__ClientId"], settings["Services__ClientSecret"])
+                = ("operations-service", Tokens.Password);
         return new ServiceReplica(_servers.Folder, _options.Programs.Find("Operations"),
-            $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings);
+            $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings,
+            TokenOf("operator"));
     }
 
     Dictionary<string, string> SettingsOf(DatabaseLogins database) => new(TrustSettings.Concat(_options.Settings))

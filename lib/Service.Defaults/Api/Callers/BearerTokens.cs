@@ -68,9 +68,12 @@ sealed class BearerTokens(
     Task FindKnown(MessageReceivedContext context)
     {
         var header = context.Request.Headers.Authorization.ToString();
-        if (!header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+        if (header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            context.Token = header[Prefix.Length..].Trim();
+        else if (header == "" && _options.Cookie is { } cookie)
+            context.Token = context.Request.Cookies[cookie];
+        if (context.Token is not { Length: > 0 } token)
             return Task.CompletedTask;
-        var token = header[Prefix.Length..].Trim();
         if ((cache.Find(token) ?? warmUp.Find(token)) is { } known)
         {
             context.Principal = known;
@@ -93,10 +96,9 @@ sealed class BearerTokens(
 
         // Microsoft Entra calls the claim scp; others have an array instead of a list with spaces.
         var scopes = identity.FindAll(x => x.Type is "scope" or "scp").SelectMany(x => x.Value.Split(' '));
-        var holder = new CallerPrincipal(identity, owner, scopes);
+        var holder = new CallerPrincipal(identity, owner, scopes, context.SecurityToken.ValidTo);
         context.Principal = holder;
-        cache.Add(((JsonWebToken)context.SecurityToken).EncodedToken, holder,
-            context.SecurityToken.ValidTo - time.GetUtcNow().UtcDateTime);
+        cache.Add(((JsonWebToken)context.SecurityToken).EncodedToken, holder, holder.Expiry - time.GetUtcNow());
         return Task.CompletedTask;
     }
 }

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -16,12 +17,16 @@ public static class CallerExtensions
     /// Adds authentication by bearer tokens, and a policy for each of <see cref="Scopes" />. Endpoints without a
     /// policy require a valid token.
     /// </summary>
-    public static void AddCallers(this WebApplicationBuilder builder)
+    /// <param name="builder">The service.</param>
+    /// <param name="cookie">The cookie in which browsers may send their token; null if none.</param>
+    public static void AddCallers(this WebApplicationBuilder builder, string? cookie = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         var section = builder.Configuration.GetSection(CallerOptions.Section);
         var enabled = section.GetValue(nameof(CallerOptions.Enabled), true);
         builder.Services.Configure<CallerOptions>(section);
+        builder.Services.Configure<CallerOptions>(x => x.Cookie = cookie);
+        builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Callers>();
         builder.Services.AddSingleton<TokenCache>();
         builder.Services.AddSingleton<WarmUpToken>();

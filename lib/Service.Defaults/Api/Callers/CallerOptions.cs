@@ -37,6 +37,9 @@ public sealed class CallerOptions
     /// </summary>
     public double MaxCallsPerSecond { get; set; } = 1000;
 
+    /// <summary>The cookie in which browsers send their token; null if there is none.</summary>
+    internal string? Cookie { get; set; }
+
     /// <summary>Who may ask for the descriptions of the methods (gRPC reflection).</summary>
     public EndpointAccess Reflection { get; set; } = EndpointAccess.Authenticated;
 

@@ -10,14 +10,18 @@ sealed class CallerPrincipal : ClaimsPrincipal
     /// <param name="identity">The claims of the token.</param>
     /// <param name="owner">Who owns what the caller creates.</param>
     /// <param name="scopes">The scopes of the token.</param>
-    public CallerPrincipal(ClaimsIdentity identity, string owner, IEnumerable<string> scopes)
+    /// <param name="expiry">When the token expires.</param>
+    public CallerPrincipal(ClaimsIdentity identity, string owner, IEnumerable<string> scopes, DateTimeOffset expiry)
         : base(identity)
     {
-        _scopes = [.. scopes];
+        (_scopes, Expiry) = ([.. scopes], expiry);
         Caller = new Caller(owner, Has(Scopes.Administer));
     }
 
     public Caller Caller { get; }
+
+    /// <summary>When the token expires.</summary>
+    public DateTimeOffset Expiry { get; }
 
     /// <summary>Whether the token has a scope.</summary>
     public bool Has(string scope) => _scopes.Contains(scope);

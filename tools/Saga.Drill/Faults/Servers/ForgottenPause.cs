@@ -1,3 +1,5 @@
+using Saga.Services;
+
 namespace Saga.Drill;
 
 /// <summary>An operator has paused a queue and forgotten it.</summary>
@@ -7,7 +9,7 @@ sealed class ForgottenPause(DrillPlant plant) : DrillFault(plant)
 
     public override string Name => "pause forgotten";
 
-    public override string Cause => $"The queue {Queue} was paused by drill";
+    public override string Cause => $"The queue {Queue} was paused by {BearerCredentials.Subject} for drill";
 
     public override async Task InjectAsync(CancellationToken cancellationToken)
     {

@@ -12,13 +12,15 @@ public static class BearerCredentials
 
     const string Scheme = "Bearer";
 
+    /// <summary>The environment variable with the token for services that were started elsewhere.</summary>
+    public const string Variable = "ORDERSAGA_TOKEN";
+
     /// <summary>
-    /// The token of the environment variable <c>ORDERSAGA_TOKEN</c>, for services that were started elsewhere;
-    /// otherwise one of this process for an administrator, which only services that it starts accept.
+    /// The token of <see cref="Variable" />; otherwise one of this process for an administrator, which only services
+    /// that it starts accept.
     /// </summary>
-    public static string Default { get; } =
-        Environment.GetEnvironmentVariable("ORDERSAGA_TOKEN") is { Length: > 0 } given
-            ? given : TokenIssuer.Instance.Sign(Subject, TokenIssuer.OperatorScopes);
+    public static string Default { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
+        ? given : TokenIssuer.Instance.Sign(Subject, TokenIssuer.OperatorScopes);
 
     /// <summary>Opens a connection for calls with a token.</summary>
     /// <param name="address">The address of the service.</param>

@@ -61,6 +61,17 @@ public sealed class TokenIssuer : IDisposable
         };
     }
 
+    /// <summary>Signs a token and writes it to a file of a folder.</summary>
+    /// <returns>The path of the file.</returns>
+    public string WriteToken(InstanceFolder folder, string subject, string scopes)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        var file = Path.Combine(folder.Path, $"{subject}-{_key.KeyId}.token");
+        if (!File.Exists(file))
+            File.WriteAllText(file, Sign(subject, scopes));
+        return file;
+    }
+
     /// <summary>Signs a token.</summary>
     /// <param name="subject">Who holds it.</param>
     /// <param name="scopes">Its scopes, separated by spaces.</param>
