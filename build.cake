@@ -62,11 +62,22 @@ Task("Proxies")
         Install(missing);
 });
 
+// Has everything encrypt its connections with certificates of this machine.
+void UseTls()
+{
+    const string folder = "./artifacts/tls";
+    Saga("certificates", folder);
+    Environment.SetEnvironmentVariable("ORDERSAGA_TLS", MakeAbsolute(Directory(folder)).FullPath);
+    Environment.SetEnvironmentVariable("SSL_CERT_FILE", MakeAbsolute(File($"{folder}/ca.pem")).FullPath);
+}
+
 Task("Run")
     .Description("Starts everything with a dashboard, places three orders, runs until Ctrl-C (--smoke: stops after the "
-        + "orders; --no-dashboard).")
+        + "orders; --no-dashboard; --tls: with TLS on every connection).")
     .IsDependentOn("Build-Run").IsDependentOn("Servers").Does(() =>
 {
+    if (HasArgument("tls"))
+        UseTls();
     System.IO.File.WriteAllText("artifacts/run.stamp", ""); // build.sh skips the build while no file is newer
     Saga("up", "--no-build", HasArgument("smoke") ? "--smoke" : "",
         HasArgument("no-dashboard") ? "--no-dashboard" : "");
@@ -161,9 +172,11 @@ Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ: --w
     Test("Integration", without == "" ? Split("Tests.Messaging.") : [$"&FullyQualifiedName!~{without}"]);
 });
 
-Task("Test-E2E").Description("Tests of both services as real processes.")
+Task("Test-E2E").Description("Tests of both services as real processes (--tls: with TLS on every connection).")
     .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Proxies").Does(() =>
 {
+    if (HasArgument("tls"))
+        UseTls();
     // These namespaces take about half of the time.
     Test("E2E", Split("EndToEnd.Clients.|EndToEnd.Environments.|EndToEnd.Observability."));
 });

@@ -14,8 +14,8 @@ using static OpenIddict.Server.OpenIddictServerEvents;
 namespace Issuer;
 
 /// <summary>
-/// An OAuth 2.0 authorization server with a discovery document, for trying the system out: all users have one password,
-/// and it serves plain HTTP. Its keys live as long as the process. Services in the environment Production refuse them.
+/// An OAuth 2.0 authorization server with a discovery document, for trying the system out: all users have one
+/// password. Its keys live as long as the process. Services in the environment Production refuse them.
 /// </summary>
 static class DevelopmentIssuer
 {
@@ -38,6 +38,7 @@ static class DevelopmentIssuer
         {
             KeyId = $"{BearerTokens.DevelopmentKeyPrefix}{Guid.NewGuid():n}",
         };
+        builder.AddTls();
         builder.Services.AddHealthChecks();
         builder.Services.AddOpenIddict().AddServer(server =>
         {

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Saga.Tests.Support;
 using Service.Defaults;
 
@@ -62,7 +63,9 @@ public sealed class When_readiness_is_checked
         };
         var lifetime = new ApplicationLifetime(logs.CreateLogger<ApplicationLifetime>());
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        using var warmUp = new WarmUpCalls(configuration, new WarmUpToken(), lifetime,
+        var certificate = new ServerCertificate(Options.Create(new TlsOptions()), TimeProvider.System,
+            logs.CreateLogger<ServerCertificate>());
+        using var warmUp = new WarmUpCalls(configuration, new WarmUpToken(), certificate, lifetime,
             logs.CreateLogger<WarmUpCalls>(),
         [
             (service, options) =>

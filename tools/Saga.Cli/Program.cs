@@ -18,6 +18,7 @@ var root = new RootCommand("Runs the order saga, measures it, injects faults, an
     AuditCommandLine.Audit(),
     OpsCommandLine.Ops(),
     UpCommandLine.Servers(),
+    UpCommandLine.Certificates(),
     ComposeCommandLine.Compose(),
     ComposeCommandLine.Smoke(),
 };

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using Saga.Servers;
 using static Microsoft.Playwright.Assertions;
 using Wait = Saga.Servers.Wait;
 
@@ -32,7 +33,11 @@ public abstract class PageFixture : OperatorFixture
             Assert.Ignore("the test needs Chromium: apt-get install chromium");
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Browser });
-        Page = await _browser.NewPageAsync(new() { ViewportSize = new() { Width = DesktopWidth, Height = 900 } });
+        Page = await _browser.NewPageAsync(new()
+        {
+            ViewportSize = new() { Width = DesktopWidth, Height = 900 },
+            IgnoreHTTPSErrors = LocalTls.Instance != null, // its authority is not one of the browser
+        });
         Page.Console += (_, message) =>
         {
             if (message.Type == "error")

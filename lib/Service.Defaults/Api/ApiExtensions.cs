@@ -38,6 +38,7 @@ public static class ApiExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddShutdown();
+        builder.AddTls();
         builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = ClientSockets.Listen);
         builder.WebHost.ConfigureKestrel(o =>
         {

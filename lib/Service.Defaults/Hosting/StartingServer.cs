@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Service.Defaults;
 
@@ -23,7 +24,11 @@ sealed class StartingServer(WebApplication service) : IAsyncDisposable
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrel(x => x.Configure(service.Configuration.GetSection("Kestrel")));
+        builder.WebHost.UseKestrel(x =>
+        {
+            x.ConfigureHttpsDefaults(service.Services.GetRequiredService<ServerCertificate>().Apply);
+            x.Configure(service.Configuration.GetSection("Kestrel"));
+        });
         _server = builder.Build();
         _sigterm = _server.Lifetime.ApplicationStopping.Register(service.Lifetime.StopApplication);
         _server.Run(AnswerAsync);

@@ -16,12 +16,14 @@ namespace Service.Defaults;
 /// </summary>
 /// <param name="configuration">The address of the gRPC endpoint.</param>
 /// <param name="token">The token for the calls.</param>
+/// <param name="certificate">The certificate of the port, if it has one.</param>
 /// <param name="lifetime">Signals that the endpoint is open.</param>
 /// <param name="log">The log.</param>
 /// <param name="calls">Calls that the service rejects, so that they change nothing.</param>
 sealed partial class WarmUpCalls(
     IConfiguration configuration,
     WarmUpToken token,
+    ServerCertificate certificate,
     IHostApplicationLifetime lifetime,
     ILogger<WarmUpCalls> log,
     IReadOnlyList<Func<CallInvoker, CallOptions, Task>> calls) : BackgroundService, IHealthCheck
@@ -53,7 +55,12 @@ sealed partial class WarmUpCalls(
     {
         using var channel = GrpcChannel.ForAddress(FindAddress(), new GrpcChannelOptions
         {
-            HttpHandler = new SocketsHttpHandler { UseProxy = false },
+            HttpHandler = new SocketsHttpHandler
+            {
+                UseProxy = false,
+                // The certificate need not be for the name by which this process calls itself.
+                SslOptions = { RemoteCertificateValidationCallback = (_, x, _, _) => certificate.IsPresented(x) },
+            },
             DisposeHttpClient = true,
             ThrowOperationCanceledOnCancellation = true,
         });

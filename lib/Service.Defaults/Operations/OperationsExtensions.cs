@@ -25,10 +25,18 @@ public static class OperationsExtensions
         var address = BindingAddress.Parse(url);
         if (address.Port == 0)
             return;
-        if (address.Scheme != Uri.UriSchemeHttp)
+        if (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps)
             throw Invalid(url);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            void Configure(ListenOptions listen)
+            {
+                listen.Protocols = HttpProtocols.Http2;
+                if (address.Scheme == Uri.UriSchemeHttps)
+                    listen.UseHttps();
+                listen.Use(OperationsPort.Mark);
+            }
+
             switch (address.Host)
             {
                 case "localhost":
@@ -56,12 +64,6 @@ public static class OperationsExtensions
     }
 
 
-    static void Configure(ListenOptions listen)
-    {
-        listen.Protocols = HttpProtocols.Http2;
-        listen.Use(OperationsPort.Mark);
-    }
-
     static InvalidOperationException Invalid(string url) => new($"Operations:Url is {url}, but must be an address "
-        + "such as http://127.0.0.1:5104, with an IP address, localhost or *, without TLS");
+        + "such as http://127.0.0.1:5104, with an IP address, localhost or *");
 }

@@ -4,8 +4,8 @@ namespace Service.Defaults;
 public sealed class OperationsOptions
 {
     /// <summary>
-    /// The address, such as <c>http://0.0.0.0:8082</c>, at which operators call the service by gRPC without TLS.
-    /// Empty, or with port 0: not served.
+    /// The address, such as <c>http://0.0.0.0:8082</c>, at which operators call the service by gRPC. Empty, or with
+    /// port 0: not served.
     /// </summary>
     public string? Url { get; set; }
 }

@@ -89,6 +89,8 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         if (system.Tokens is not { } tokens)
             return;
         console.MarkupLineInterpolated($"Callers need tokens. Users: alice, bob, operator; password {tokens.Password}");
+        if (LocalTls.Instance is { } tls)
+            console.Profile.Out.Writer.WriteLine($"Everything is encrypted: export SSL_CERT_FILE={tls.CaFile}");
         console.Profile.Out.Writer.WriteLine($$"""
 
             TOKEN={{await tokens.GetAsync("alice")}}

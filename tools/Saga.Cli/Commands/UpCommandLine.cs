@@ -30,6 +30,16 @@ static class UpCommandLine
         return command;
     }
 
+    public static Command Certificates()
+    {
+        var folder = new Argument<string>("folder") { Description = "The folder; it is created." };
+        var command = new Command("certificates", $"Creates an authority and a certificate for this machine. With the "
+            + $"folder in {LocalTls.Variable}, and its ca.pem in SSL_CERT_FILE, the other commands encrypt everything.")
+            { folder };
+        command.SetAction(parsed => LocalTls.Create(parsed.GetValue(folder)!));
+        return command;
+    }
+
     public static Command Servers()
     {
         var command = new Command("servers",

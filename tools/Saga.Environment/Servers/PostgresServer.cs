@@ -159,5 +159,8 @@ public class PostgresServer(string host, int port, string user, string password)
     }
 
     string ConnectionString(string database, string username, string secret) =>
-        $"Host={host};Port={port};Database={database};Username={username};Password={secret}";
+        $"Host={host};Port={port};Database={database};Username={username};Password={secret}{Encryption}";
+
+    /// <summary>More of its connection strings, if its connections are encrypted.</summary>
+    protected virtual string Encryption => "";
 }

@@ -52,7 +52,7 @@ public class RabbitServer : IDisposable
     string Amqp(string virtualHost, string user, string password)
     {
         var path = virtualHost == "/" ? "" : Escape(virtualHost);
-        return $"amqp://{Escape(user)}:{Escape(password)}@{Host}:{Port}/{path}";
+        return $"{_amqp.Scheme}://{Escape(user)}:{Escape(password)}@{Host}:{Port}/{path}";
     }
 
     /// <summary>Creates a virtual host unless it exists.</summary>

@@ -209,7 +209,7 @@ public sealed class OrderSystem : IAsyncDisposable
     {
         var password = RandomNumberGenerator.GetHexString(12, lowercase: true);
         var ports = ReplicaPorts.Pick(_options.WellKnownPorts ? 5400 : 0);
-        var address = new Uri($"http://127.0.0.1:{ports.Http}");
+        var address = new Uri($"{LocalTls.Scheme("http")}://127.0.0.1:{ports.Http}");
         var issuer = new ServiceReplica(_servers.Folder, _options.Programs.Find("Issuer"),
             $"issuer{_options.Suffix}", ports, new Dictionary<string, string>
             {

@@ -27,7 +27,7 @@ public sealed class ServiceReplica : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(ports);
         (_folder, Name) = (folder, name);
         (GrpcAddress, HttpAddress) = (AddressOf(ports.Grpc), AddressOf(ports.Http));
-        MetricsAddress = new Uri(AddressOf(ports.Metrics), "metrics");
+        MetricsAddress = new Uri($"http://127.0.0.1:{ports.Metrics}/metrics");
         OperationsAddress = AddressOf(ports.Operations);
 
         _program = program;
@@ -46,13 +46,19 @@ public sealed class ServiceReplica : IAsyncDisposable
             ["DOTNET_ThreadPool_ForceMinWorkerThreads"] = $"{Math.Max(1, Environment.ProcessorCount / 2):x}",
             ["DOTNET_HillClimbing_Disable"] = "1",
         };
+        if (LocalTls.Instance is { } tls)
+        {
+            _environment["Tls__CertificateFile"] = tls.CertificateFile;
+            _environment["Tls__KeyFile"] = tls.KeyFile;
+        }
+
         foreach (var (key, value) in TokenIssuer.Instance.SettingsOf(folder).Concat(settings))
             _environment[key] = value;
         (Channel, OperationsChannel) = (ConnectTo(GrpcAddress, token), ConnectTo(OperationsAddress, token));
         AnonymousChannel = GrpcChannel.ForAddress(GrpcAddress);
     }
 
-    static Uri AddressOf(int port) => new($"http://127.0.0.1:{port}");
+    static Uri AddressOf(int port) => new($"{LocalTls.Scheme("http")}://127.0.0.1:{port}");
 
     static GrpcChannel ConnectTo(Uri address, Func<Task<string>>? token) =>
         BearerCredentials.Connect(address, token, new GrpcChannelOptions

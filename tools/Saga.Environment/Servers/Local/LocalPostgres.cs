@@ -27,6 +27,10 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
             .FirstOrDefault(x => File.Exists(Path.Combine(x, "initdb")) && File.Exists(Path.Combine(x, "postgres")));
     }
 
+    /// <inheritdoc />
+    protected override string Encryption =>
+        LocalTls.Instance is { } tls ? $";SSL Mode=VerifyFull;Root Certificate={tls.CaFile}" : "";
+
     /// <summary>Creates a data folder and starts a server on it.</summary>
     public static async Task<LocalPostgres> StartAsync(InstanceFolder folder, string programs, int port,
         CancellationToken cancellationToken)
@@ -69,9 +73,21 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     {
         var server = new LocalPostgres(folder,
             [.. AsPostgres, Path.Combine(programs, "postgres"), "-D", data, "-p", $"{port}",
-            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Settings], port);
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Settings,
+            .. await EncryptAsync(data, cancellationToken)], port);
         await server.StartAsync(cancellationToken);
         return server;
+    }
+
+    /// <summary>The server reads a key only if it is its own.</summary>
+    static async Task<string[]> EncryptAsync(string data, CancellationToken cancellationToken)
+    {
+        if (LocalTls.Instance is not { } tls)
+            return [];
+        var key = Path.Combine(Path.GetDirectoryName(data)!, "server.key");
+        await RunAsync(["install", "--mode=600", .. AsPostgres.Length > 0 ? (string[])["--owner=postgres"] : [],
+            tls.KeyFile, key], cancellationToken);
+        return ["-c", "ssl=on", "-c", $"ssl_cert_file={tls.CertificateFile}", "-c", $"ssl_key_file={key}"];
     }
 
     /// <inheritdoc />

@@ -12,12 +12,13 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     /// <summary>Creates a broker's data folder; <see cref="StartAsync" /> starts the broker.</summary>
     /// <param name="folder">The folder of its data and logs.</param>
     /// <param name="program">The path of the server program.</param>
-    /// <param name="port">The port for amqp without TLS.</param>
+    /// <param name="port">The port for AMQP.</param>
     /// <param name="managementPort">The port of the management UI.</param>
     /// <param name="settings">More lines of rabbitmq.conf.</param>
     public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort,
         params IEnumerable<string> settings)
-        : base(new Uri($"amqp://ordersaga:ordersaga@127.0.0.1:{port}/"), new Uri($"http://127.0.0.1:{managementPort}/"))
+        : base(new Uri($"{LocalTls.Scheme("amqp")}://ordersaga:ordersaga@127.0.0.1:{port}/"),
+            new Uri($"{LocalTls.Scheme("http")}://127.0.0.1:{managementPort}/"))
     {
         (_folder, _program) = (folder, program);
         var home = folder.CreateSubfolder($"rabbitmq-{port}");
@@ -42,9 +43,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
         File.WriteAllText(_environment["RABBITMQ_ENABLED_PLUGINS_FILE"],
             "[rabbitmq_management,rabbitmq_shovel_management].\n");
         File.WriteAllText(_environment["RABBITMQ_CONFIG_FILE"], $"""
-            listeners.tcp.default = 127.0.0.1:{port}
-            management.tcp.ip = 127.0.0.1
-            management.tcp.port = {managementPort}
+            {Listeners(port, managementPort)}
             default_user = {User}
             default_pass = {Password}
             default_user_tags.administrator = true
@@ -57,6 +56,23 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
         _portMapper = ChildProcess.Start(folder, $"epmd-{port}",
             ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
     }
+
+    static string Listeners(int port, int managementPort) => LocalTls.Instance is not { } tls ? $"""
+        listeners.tcp.default = 127.0.0.1:{port}
+        management.tcp.ip = 127.0.0.1
+        management.tcp.port = {managementPort}
+        """ : $"""
+        listeners.tcp = none
+        listeners.ssl.default = 127.0.0.1:{port}
+        ssl_options.cacertfile = {tls.CaFile}
+        ssl_options.certfile = {tls.CertificateFile}
+        ssl_options.keyfile = {tls.KeyFile}
+        management.ssl.ip = 127.0.0.1
+        management.ssl.port = {managementPort}
+        management.ssl.cacertfile = {tls.CaFile}
+        management.ssl.certfile = {tls.CertificateFile}
+        management.ssl.keyfile = {tls.KeyFile}
+        """;
 
     /// <summary>The path of the server program; null if RabbitMQ is not installed.</summary>
     public static string? FindProgram() =>

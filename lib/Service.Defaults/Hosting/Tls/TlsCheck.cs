@@ -1,0 +1,36 @@
+using System.Security.Cryptography;
+using Messaging.Postgres.Observability;
+using Microsoft.Extensions.Configuration;
+
+namespace Service.Defaults;
+
+/// <summary>Refuses to start if a port is to be encrypted and there is no certificate for it.</summary>
+sealed class TlsCheck(ServerCertificate certificate, IConfiguration configuration) : IStartCheck
+{
+    public Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (!certificate.IsConfigured)
+        {
+            if (EncryptedPorts().FirstOrDefault() is { } port)
+                throw new StartException($"{port.Path} is {port.Value}, so Tls:CertificateFile and Tls:KeyFile must "
+                    + "be set");
+            return Task.CompletedTask;
+        }
+
+        try
+        {
+            certificate.Load();
+        }
+        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException
+            or CryptographicException)
+        {
+            throw new StartException($"Tls:CertificateFile and Tls:KeyFile cannot be used: {Reason.Of(e)}");
+        }
+
+        return Task.CompletedTask;
+    }
+
+    IEnumerable<IConfigurationSection> EncryptedPorts() => configuration.GetSection("Kestrel:Endpoints").GetChildren()
+        .Select(x => x.GetSection("Url")).Append(configuration.GetSection("Operations:Url"))
+        .Where(x => x.Value?.StartsWith("https:", StringComparison.OrdinalIgnoreCase) == true);
+}

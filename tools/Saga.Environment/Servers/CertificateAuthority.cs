@@ -1,0 +1,63 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Saga.Servers;
+
+/// <summary>A private authority and the certificates that it has issued, as PEM files in a folder.</summary>
+public sealed class CertificateAuthority : IDisposable
+{
+    static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
+
+    readonly string _folder;
+    readonly X509Certificate2 _authority;
+
+    /// <summary>Creates an authority.</summary>
+    /// <param name="folder">The folder, which exists.</param>
+    /// <param name="name">The name of the authority.</param>
+    public CertificateAuthority(string folder, string name)
+    {
+        _folder = folder;
+        using var key = RSA.Create(2048);
+        var request = NewRequest(name, key);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        _authority = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow + Lifetime);
+        File.WriteAllText(CaFile, _authority.ExportCertificatePem());
+    }
+
+    /// <summary>The file with the certificate of the authority.</summary>
+    public string CaFile => Path.Combine(_folder, "ca.pem");
+
+    /// <summary>Issues a certificate, and returns the files of the certificate and of its key.</summary>
+    /// <param name="names">The DNS names and IP addresses of the holder; the files have the first one.</param>
+    public (string Certificate, string Key) Issue(params IReadOnlyList<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        using var key = RSA.Create(2048);
+        var request = NewRequest(names[0], key);
+        var alternatives = new SubjectAlternativeNameBuilder();
+        foreach (var name in names)
+            if (IPAddress.TryParse(name, out var address))
+                alternatives.AddIpAddress(address);
+            else
+                alternatives.AddDnsName(name);
+        request.CertificateExtensions.Add(alternatives.Build());
+        using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1),
+            _authority.NotAfter.AddHours(-1), RandomNumberGenerator.GetBytes(8));
+        var (certificateFile, keyFile) =
+            (Path.Combine(_folder, $"{names[0]}.pem"), Path.Combine(_folder, $"{names[0]}.key"));
+        File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using (var file = new StreamWriter(keyFile, options))
+            file.Write(key.ExportPkcs8PrivateKeyPem());
+        return (certificateFile, keyFile);
+    }
+
+    static CertificateRequest NewRequest(string name, RSA key) =>
+        new($"CN={name}", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+
+    /// <inheritdoc />
+    public void Dispose() => _authority.Dispose();
+}
