@@ -2,6 +2,8 @@
 # What all services share is built once for all images.
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS libraries
 WORKDIR /src
+# The packages are those of the lock files, or none.
+ENV CI=true
 COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
 COPY proto proto
 COPY Contracts Contracts
