@@ -83,6 +83,20 @@ Task("Run")
         HasArgument("no-dashboard") ? "--no-dashboard" : "");
 });
 
+Task("Sbom").Description("Writes the CycloneDX bill of materials of each service to artifacts/sbom.").Does(() =>
+{
+    foreach (var service in new[] { "Order", "Account", "Operations", "Issuer" })
+    {
+        var project = $"{service}.Service/Host/{service}.Service.csproj";
+        Exec("dotnet", "restore", project);
+        Exec("dotnet", "dotnet-CycloneDX", project, "--disable-package-restore",
+            "--base-intermediate-output-path", "artifacts/obj",
+            "--exclude-filter", "Microsoft.EntityFrameworkCore.Design,Grpc.Tools", // they are not published
+            "--output", "artifacts/sbom", "--filename", $"{service.ToLowerInvariant()}-service.json",
+            "--output-format", "Json");
+    }
+});
+
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
 
 Task("Up")
