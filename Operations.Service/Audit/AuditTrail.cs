@@ -67,7 +67,8 @@ sealed partial class AuditTrail(IServiceScopeFactory scopes, TimeProvider time, 
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message =
-        "The action {Action} of operator {Operator} on {Target} has ended: {Outcome}. "
-        + "Changed orders or messages: {Count}. The operator's reason: {Reason}")]
-    partial void LogEnded(string @operator, string action, string target, string outcome, long count, string reason);
+        "The operators' action {Action} on {Target} has ended: {Outcome}. Changed orders or messages: {Count}. "
+        + "Run ops audit to see who did it and why")]
+    partial void LogEnded([PersonalData] string @operator, string action, string target, string outcome, long count,
+        [PersonalData] string reason);
 }

@@ -83,7 +83,7 @@ sealed partial class HoldRelease(OrderDbContext db, ISagaEvents<OrderState> saga
         RpcErrors.FailedPrecondition("HOLD_IS_NEEDED", $"orders/{orderId}", message);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Order {OrderId} is {State}, and operator {Operator} has Account release the funds that it holds for it: "
-        + "{Reason}")]
-    partial void LogReleases(Guid orderId, string state, string @operator, string reason);
+        "Order {OrderId} is {State}, and an operator has Account release the funds that it holds for it")]
+    partial void LogReleases(
+        Guid orderId, string state, [PersonalData] string @operator, [PersonalData] string reason);
 }

@@ -49,6 +49,50 @@ public sealed partial class When_log_messages_are_checked
     }
 
     [TestCaseSource(nameof(Messages))]
+    public void Should_leave_out_who_somebody_is_and_what_somebody_wrote(MethodInfo message)
+    {
+        var personal = message.GetParameters().Where(x => IsPersonal(x, message)).ToList();
+        Assert.That(personal.Where(x => !x.IsDefined(typeof(PersonalDataAttribute))).Select(x => x.Name), Is.Empty);
+        Assert.That(Placeholder().Matches(TextOf(message)).Select(x => x.Groups[1].Value),
+            Has.None.Matches<string>(x => personal.Exists(y => y.Name!.Equals(x, StringComparison.OrdinalIgnoreCase))),
+            "nothing would be in its place");
+    }
+
+    /// <summary>The reason of an operator is free text. A subject is an order, where messages are handled.</summary>
+    static bool IsPersonal(ParameterInfo parameter, MethodInfo message) =>
+        PersonalName().IsMatch(parameter.Name!)
+        || (parameter.Name == "subject" && parameter.ParameterType == typeof(string)
+            && !message.DeclaringType!.Assembly.GetName().Name!.StartsWith("Messaging.", StringComparison.Ordinal))
+        || (parameter.Name == "reason" && Array.Exists(message.GetParameters(), x => x.Name == "operator"));
+
+    [Test]
+    public void Should_write_neither_into_the_text_nor_into_a_field_what_is_classified()
+    {
+        var log = new FieldLog<AuditTrail>();
+        var message = All.Single(x => x.DeclaringType == typeof(AuditTrail));
+
+        message.Invoke(new AuditTrail(null!, TimeProvider.System, log),
+            ["carol", "PauseQueue", "a-queue", "Succeeded", 1L, "her reason"]);
+
+        Assert.That(log.Line, Does.Contain("action PauseQueue on a-queue").And.Contain("[Target, a-queue]"));
+        Assert.That(log.Line, Does.Not.Contain("carol").And.Not.Contain("her reason"));
+    }
+
+    /// <summary>Stores the last line with its fields, as the formatter for JSON writes it.</summary>
+    sealed class FieldLog<T> : ILogger<T>
+    {
+        public string Line { get; private set; } = "";
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => Line = $"{formatter(state, exception)} {state} "
+                + string.Join(' ', (IReadOnlyList<KeyValuePair<string, object?>>)state!);
+    }
+
+    [TestCaseSource(nameof(Messages))]
     public void Should_call_the_same_thing_by_the_same_name(MethodInfo message)
     {
         var names = Placeholder().Matches(TextOf(message)).Select(x => x.Groups[1].Value.Split(':')[0]).ToList();
@@ -107,6 +151,10 @@ public sealed partial class When_log_messages_are_checked
     [GeneratedRegex("amount|account|balance|total|available|held|captured|content|body|price|money|command",
         RegexOptions.IgnoreCase)]
     private static partial Regex SensitiveName();
+
+    [GeneratedRegex("operator|caller|owner|tenant|token|user|email|address|client|requestId|password|claim",
+        RegexOptions.IgnoreCase)]
+    private static partial Regex PersonalName();
 
     [GeneratedRegex(@"\{([^{}]+)\}")]
     private static partial Regex Placeholder();

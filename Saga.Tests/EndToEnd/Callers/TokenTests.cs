@@ -113,6 +113,40 @@ public sealed class When_a_call_has_a_token : SystemFixture
     }
 
     [Test]
+    public async Task Should_appear_in_no_log()
+    {
+        var subject = $"subject-{Guid.NewGuid():N}";
+        using var other = new TokenIssuer();
+        string[] tokens =
+        [
+            TokenIssuer.Instance.Sign(subject), TokenIssuer.Instance.Sign(subject, "accounts.read"),
+            TokenIssuer.Instance.Sign(subject, lifetime: TimeSpan.FromMinutes(-2)), other.Sign(subject),
+        ];
+        foreach (var token in tokens)
+        {
+            using var channel = System.Orders[0].ConnectAs(token);
+            try
+            {
+                await new OrderService.OrderServiceClient(channel).CreateOrderAsync(new CreateOrderRequest());
+            }
+            catch (RpcException)
+            {
+                // Each call is rejected: for its content, its scope, its signature, its age.
+            }
+
+            using var http = System.Orders[0].NewHttpClient(token);
+            using var response = await http.PostAsync("/v1/orders", new StringContent($"{{ {subject}"));
+            Assert.That(response.IsSuccessStatusCode, Is.False);
+        }
+
+        var log = await File.ReadAllTextAsync(System.Orders[0].LogFile);
+        Assert.That(log, Does.Contain("A call was rejected with PermissionDenied"));
+        Assert.That(log, Does.Not.Contain(subject));
+        foreach (var token in tokens)
+            Assert.That(log, Does.Not.Contain(token.Split('.')[1]).And.Not.Contain(token.Split('.')[2]));
+    }
+
+    [Test]
     public async Task Should_keep_the_connection_of_a_client_with_many_rejected_calls()
     {
         var orders = new OrderService.OrderServiceClient(System.Orders[0].AnonymousChannel);

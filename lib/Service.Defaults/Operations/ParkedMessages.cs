@@ -66,10 +66,10 @@ sealed partial class ParkedMessages<TDbContext>(TDbContext db, DatabaseClock<TDb
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message =
-        "{Count} parked messages are sent again by operator {Operator}: {Reason}")]
-    partial void LogSent(int count, string @operator, string reason);
+        "{Count} parked messages are sent again, because an operator asks for it")]
+    partial void LogSent(int count, [PersonalData] string @operator, [PersonalData] string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "{Count} parked messages were deleted by operator {Operator}: {Reason}")]
-    partial void LogDiscarded(int count, string @operator, string reason);
+        "{Count} parked messages were deleted, because an operator asked for it")]
+    partial void LogDiscarded(int count, [PersonalData] string @operator, [PersonalData] string reason);
 }

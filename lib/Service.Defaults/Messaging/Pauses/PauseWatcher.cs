@@ -77,9 +77,10 @@ sealed partial class PauseWatcher<TDbContext>(IServiceScopeFactory scopes, Queue
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The queue {Queue} is paused: operator {Operator} has stopped its consumption at {Time:O}, and its messages "
-        + "wait until it is resumed: {Reason}")]
-    partial void LogPaused(string queue, string @operator, DateTime time, string reason);
+        "The queue {Queue} is paused: an operator has stopped its consumption at {Time:O}, and its messages wait until "
+        + "it is resumed. Run ops queues to see who and why")]
+    partial void LogPaused(
+        string queue, [PersonalData] string @operator, DateTime time, [PersonalData] string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The queue {Queue} is consumed again: its pause has ended")]
     partial void LogResumed(string queue);
