@@ -94,6 +94,8 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase(" ", "request")]
     [TestCase("""{ "account_id": "\ud800" }""", "account_id")]
     [TestCase("""{ "\ud800": 1 }""", "request")]
+    [TestCase("""{ "": 1 }""", "\"\"")]
+    [TestCase("""{ "account_id": "A", "items": [ { "": 1 } ] }""", "items[0].\"\"")]
     public async Task Should_name_the_field_of_the_body(string json, string field)
     {
         using var response = await PostAsync(System.Orders[0], "/v1/orders", json);
@@ -101,6 +103,17 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         Assert.That(fields, Is.EqualTo(new[] { field }));
         Assert.That(text, Does.Not.Contain("System.").And.Not.Contain("Google."),
             "a client must not see the names of .NET types");
+    }
+
+    [TestCase("x")]
+    [TestCase("\U0001F34E")]
+    [TestCase("-\U0001F34E")]
+    public async Task Should_not_repeat_a_huge_name_of_a_field(string part)
+    {
+        var name = string.Concat(Enumerable.Repeat(part, 300_000));
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", $$"""{ "{{name}}": 1 }""");
+        Assert.That(await FieldsAsync(response), Has.Exactly(1).StartsWith(part + part));
+        Assert.That(await response.Content.ReadAsStringAsync(), Has.Length.LessThan(5000));
     }
 
     [TestCase("orders", "/v1/orders", "account_id", "items")]

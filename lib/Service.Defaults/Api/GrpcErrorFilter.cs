@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using Messaging.Postgres.Observability;
+using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -10,8 +11,8 @@ namespace Service.Defaults;
 
 /// <summary>
 /// Completes the errors of gRPC calls that fail before their method runs: unreadable messages and unknown methods.
-/// gRPC for .NET reports them without details, or as UNKNOWN, and logs the stack trace of each. This filter replaces
-/// both: the client receives a status with details, and the log one line.
+/// gRPC for .NET reports them without details, or as faults of the service (UNKNOWN, INTERNAL), and logs the stack
+/// trace of each. This filter replaces both: the client receives a status with details, and the log one line.
 /// </summary>
 sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilter> log)
 {
@@ -24,15 +25,21 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
     internal const string DetailsHeader = "grpc-status-details-bin";
     internal const string StatusHeader = "grpc-status";
 
+    /// <summary>The reason of requests that cannot be read because of their headers.</summary>
+    internal const string Unreadable = "UNREADABLE_REQUEST";
+
     const int MaxPathLength = 200; // of a path that the client has invented
     const string GrpcContentType = "application/grpc";
     const string MessageHeader = "grpc-message";
 
     readonly LogLimit _rejected = new(), _failed = new();
 
-    /// <summary>Whether this is a gRPC call, not an HTTP/JSON request.</summary>
+    /// <summary>
+    /// Whether this is a gRPC call, not an HTTP/JSON request, which can have the content type of gRPC by mistake.
+    /// </summary>
     public static bool IsGrpc(HttpRequest request) =>
-        request.ContentType?.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase) == true;
+        request.ContentType?.StartsWith(GrpcContentType, StringComparison.OrdinalIgnoreCase) == true
+        && request.HttpContext.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() == null;
 
     /// <summary>The value of <see cref="DetailsHeader" />.</summary>
     public static string Encode(RpcException error) =>
@@ -43,32 +50,47 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         DeadlineDetails.Add(context);
         await next(context);
         var response = context.Response;
-        if (response.HasStarted || !IsGrpc(context.Request) || response.Headers.ContainsKey(DetailsHeader)
+        if (response.HasStarted || response.Headers.ContainsKey(DetailsHeader)
             || context.RequestAborted.IsCancellationRequested)
             return;
-        if (FindError(context) is { } error)
-            Write(response, error);
-    }
-
-    RpcException? FindError(HttpContext context)
-    {
         var path = context.Request.Path.ToUriComponent();
         path = path[..Math.Min(path.Length, MaxPathLength)];
+        if (IsGrpc(context.Request))
+        {
+            var http = response.StatusCode;
+            if (FindError(context, path) is not { } error)
+                return;
+            Write(response, error);
+            // Clients and proxies that do not know gRPC must not take this for a success.
+            if (http is StatusCodes.Status405MethodNotAllowed or StatusCodes.Status415UnsupportedMediaType
+                or StatusCodes.Status426UpgradeRequired)
+                response.StatusCode = http;
+        }
+        else if (response.Headers.Remove(StatusHeader)) // gRPC has refused what is no call
+        {
+            response.Headers.Remove(MessageHeader);
+            await JsonErrors.WriteAsync(context, response.StatusCode, Log(path, RpcErrors.InvalidArgument("request",
+                $"must have the content type {GrpcContentType}", Unreadable)));
+        }
+    }
+
+    RpcException? FindError(HttpContext context, string path)
+    {
         if (context.Features.Get<IServerCallContextFeature>()?.ServerCallContext.Status is not { } status)
-            return context.Response.StatusCode is StatusCodes.Status404NotFound || IsUnimplemented(context.Response)
-                ? Log(path, RpcErrors.Other(StatusCode.Unimplemented, "UNKNOWN_METHOD", $"there is no method {path}"))
-                : null;
+            return FindErrorOfHttp(context.Response, path) is { } error ? Log(path, error) : null;
 
         switch (status)
         {
             case { StatusCode: StatusCode.OK }:
                 return null;
             case { DebugException: InvalidProtocolBufferException e }:
-                return Log(path, RpcErrors.InvalidArgument("request",
-                    $"is not a valid message of this method: {e.Message}", "MALFORMED_MESSAGE"));
+                return Log(path, Malformed($"is not a valid message of this method: {e.Message}"));
             case { DebugException: InvalidDataException e }:
-                return Log(path, RpcErrors.Other(StatusCode.Internal, "MALFORMED_MESSAGE",
-                    $"the message cannot be decompressed: {e.Message}"));
+                return Log(path, Malformed($"cannot be decompressed: {e.Message}"));
+            case { DebugException: IOException e }: // an impossible length, or the client has gone
+                return Log(path, Malformed($"cannot be read: {e.Message}"));
+            case { DebugException: null, StatusCode: StatusCode.Internal }:
+                return Log(path, Malformed($"cannot be read: {status.Detail}"));
             case { DebugException: { } e }:
                 if (_failed.IsDue((ForLog(path), LogLimit.KindOf(e)), out var count))
                     LogFailed(e, ForLog(path), count);
@@ -84,8 +106,24 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         }
     }
 
-    static bool IsUnimplemented(HttpResponse response) =>
-        response.Headers[StatusHeader] == $"{(int)StatusCode.Unimplemented}";
+    static RpcException Malformed(string description) =>
+        RpcErrors.InvalidArgument("request", description, "MALFORMED_MESSAGE");
+
+    /// <summary>The error of a call that gRPC has refused because of its path or its headers.</summary>
+    static RpcException? FindErrorOfHttp(HttpResponse response, string path) => response.StatusCode switch
+    {
+        StatusCodes.Status415UnsupportedMediaType =>
+            RpcErrors.InvalidArgument("request", $"must have the content type {GrpcContentType}", Unreadable),
+        StatusCodes.Status426UpgradeRequired => RpcErrors.InvalidArgument("request", "must use HTTP/2", Unreadable),
+        StatusCodes.Status405MethodNotAllowed =>
+            RpcErrors.Other(StatusCode.Unimplemented, "VERB_NOT_ALLOWED", "gRPC methods are called with POST"),
+        StatusCodes.Status404NotFound => UnknownMethod(path),
+        _ when response.Headers[StatusHeader] == $"{(int)StatusCode.Unimplemented}" => UnknownMethod(path),
+        _ => null,
+    };
+
+    static RpcException UnknownMethod(string path) =>
+        RpcErrors.Other(StatusCode.Unimplemented, "UNKNOWN_METHOD", $"there is no method {path}");
 
     /// <summary>A "Trailers-Only" response: the call ends with its headers.</summary>
     public static void Write(HttpResponse response, RpcException error)

@@ -23,20 +23,26 @@ static class RpcStatus
     /// <summary>The status of a call that has ended.</summary>
     public static StatusCode Of(HttpContext context)
     {
+        var known = context.Items.TryGetValue(Key, out var set) ? (StatusCode?)set : null;
+        var isAborted = context.RequestAborted.IsCancellationRequested;
         if (GrpcErrorFilter.IsGrpc(context.Request))
-            return Read(context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers)
-                ?? Read(context.Response.Headers)
-                ?? (context.RequestAborted.IsCancellationRequested ? StatusCode.Cancelled : StatusCode.Unknown);
-        if (context.Items.TryGetValue(Key, out var known))
-            return (StatusCode)known!;
-        return context.RequestAborted.IsCancellationRequested ? StatusCode.Cancelled
+        {
+            var sent = Read(context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers)
+                ?? Read(context.Response.Headers);
+            // gRPC takes a request that its client has broken off for a fault.
+            if (sent is { } status && !(isAborted && status is (StatusCode.Unknown or StatusCode.Internal)))
+                return status;
+            return known ?? (isAborted ? StatusCode.Cancelled : StatusCode.Unknown);
+        }
+
+        return known ?? (isAborted ? StatusCode.Cancelled
             : context.Response.StatusCode switch
             {
                 < StatusCodes.Status300MultipleChoices => StatusCode.OK,
                 StatusCodes.Status400BadRequest => StatusCode.InvalidArgument,
                 StatusCodes.Status413PayloadTooLarge => StatusCode.InvalidArgument,
                 _ => StatusCode.Unknown,
-            };
+            });
     }
 
     static StatusCode? Read(IHeaderDictionary? headers) =>

@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Http.Headers;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Google.Rpc;
 using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Clients;
@@ -47,5 +50,13 @@ static class RawCall
             Convert.FromBase64String(details.PadRight((details.Length + 3) / 4 * 4, '='))));
 
         string Header(string name) => string.Concat(headers.GetValues(name));
+    }
+
+    /// <summary>Reads the status code and the details of an error in JSON.</summary>
+    public static (int Code, Google.Rpc.Status Details) ReadJsonError(string json)
+    {
+        var types = TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor);
+        var error = new JsonParser(JsonParser.Settings.Default.WithTypeRegistry(types)).Parse<Google.Rpc.Status>(json);
+        return (error.Code, error);
     }
 }

@@ -22,6 +22,7 @@ static class JsonErrors
     /// <param name="error">An error with details.</param>
     public static Task WriteAsync(HttpContext context, int status, RpcException error)
     {
+        RpcStatus.Set(context, error.StatusCode);
         context.Response.StatusCode = status;
         context.Response.ContentType = MediaTypeNames.Application.Json;
         return context.Response.WriteAsync(Formatter.Format(error.GetRpcStatus()), Encoding.UTF8,

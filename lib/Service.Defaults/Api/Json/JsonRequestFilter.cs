@@ -66,7 +66,7 @@ public static class JsonRequestFilter
         catch (BadHttpRequestException e)
         {
             await JsonErrors.WriteAsync(context, e.StatusCode,
-                RpcErrors.InvalidArgument("request", $"cannot be read: {e.Message}", "UNREADABLE_REQUEST"));
+                RpcErrors.InvalidArgument("request", $"cannot be read: {e.Message}", GrpcErrorFilter.Unreadable));
             return;
         }
 

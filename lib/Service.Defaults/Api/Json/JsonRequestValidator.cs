@@ -13,6 +13,7 @@ namespace Service.Defaults;
 static class JsonRequestValidator
 {
     const int MaxDepth = 32;
+    const int MaxNameLength = 100;
 
     /// <summary>Checks the query parameters.</summary>
     /// <param name="query">The parameters.</param>
@@ -28,7 +29,7 @@ static class JsonRequestValidator
         {
             var field = Find(type, name);
             if (field == null)
-                violations.Add(name == "" ? "query" : name, "is not a parameter of this method");
+                violations.Add(name == "" ? "query" : Shown(name), "is not a parameter of this method");
             else if (hasBody)
                 violations.Add(name, "must be in the body, not in the query");
             else if (path.ContainsKey(field.Name))
@@ -92,7 +93,7 @@ static class JsonRequestValidator
         var seen = new HashSet<FieldDescriptor>();
         foreach (var property in json.EnumerateObject())
         {
-            var name = prefix + property.Name;
+            var name = prefix + Shown(property.Name);
             if (Find(type, property.Name) is not { } field)
                 violations.Add(name, "is not a field of the request");
             else if (!seen.Add(field))
@@ -101,6 +102,16 @@ static class JsonRequestValidator
                 CheckField(property.Value, field, prefix + field.Name, violations);
         }
     }
+
+    /// <summary>The name of a field as an error can repeat it: not empty, and not longer than any real one.</summary>
+    static string Shown(string name) => name switch
+    {
+        "" => "\"\"",
+        // Not after the first half of a surrogate pair.
+        { Length: > MaxNameLength } =>
+            $"{name[..(MaxNameLength - (char.IsHighSurrogate(name[MaxNameLength - 1]) ? 1 : 0))]}…",
+        _ => name,
+    };
 
     static void CheckField(JsonElement json, FieldDescriptor field, string name, FieldViolations violations)
     {
