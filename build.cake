@@ -179,6 +179,10 @@ Task("Drill").Description("Tries what operators do about each of the drill's fau
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("drill", "--no-build",
         "--fault", Argument("fault", "")));
 
+Task("Fuzz").Description("Sends damaged calls to both APIs, and checks what comes of it: --calls=N --seed=S.")
+    .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("fuzz", "--no-build",
+        "--calls", Argument("calls", "20000"), "--seed", Argument("seed", "1")));
+
 Task("Test-Integration").Description("Tests on real PostgreSQL and RabbitMQ: --without=PART of a name to leave it out.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() =>
 {
