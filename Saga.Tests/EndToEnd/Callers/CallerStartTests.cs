@@ -9,10 +9,12 @@ public sealed class When_a_service_starts_with_its_authentication
 {
     [TestCase("Production", "Enabled", "false", "Authentication:Enabled is false", TestName = "off in production")]
     [TestCase("Production", "KeySet", "", "Authentication:Authority", TestName = "nobody to trust")]
-    [TestCase("Development", "KeySet", "", "Authentication:Authority", TestName = "nobody to trust in development")]
-    [TestCase("Production", "Authority", "https://a.example", "Authentication:KeySet", TestName = "two to trust")]
+    [TestCase("Development", "KeySet", "", "Authentication:Authority", TestName = "nobody to trust in development",
+        Category = "Long")]
+    [TestCase("Production", "Authority", "https://a.example", "Authentication:KeySet",
+        TestName = "two to trust", Category = "Long")]
     [TestCase("Production", "KeySet", "missing.json", "missing.json", TestName = "no keys")]
-    [TestCase("Production", "Issuer", "", "Authentication:Issuer", TestName = "no issuer")]
+    [TestCase("Production", "Issuer", "", "Authentication:Issuer", TestName = "no issuer", Category = "Long")]
     public async Task Should_refuse(string environment, string setting, string value, string expected)
     {
         await using var service = await StartedService.StartAsync("Order", x =>

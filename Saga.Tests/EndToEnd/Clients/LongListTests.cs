@@ -5,7 +5,7 @@ using Orders.V1;
 
 namespace Saga.Tests.EndToEnd.Clients;
 
-[TestFixture(50_000, Category = "E2E")]
+[TestFixture(50_000, Category = "Long")]
 [TestFixture(2_000_000, Category = "Long")]
 public sealed class When_lists_are_long(int rows) : SystemFixture
 {

@@ -6,7 +6,7 @@ namespace Saga.Tests.EndToEnd.Environments;
 
 [TestFixture("Maximum Pool Size=2", "", Category = "E2E")]
 [TestFixture("Maximum Pool Size=6", "", Category = "Long")]
-[TestFixture("", "alter role \"{role}\" connection limit 5", Category = "E2E")]
+[TestFixture("", "alter role \"{role}\" connection limit 5", Category = "Long")]
 public sealed class When_connections_are_few(string setting, string limit) : EnvironmentFixture
 {
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
