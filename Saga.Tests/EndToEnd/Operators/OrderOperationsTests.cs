@@ -221,8 +221,12 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
     {
         var id = $"{Guid.CreateVersion7()}";
         await InsertAsync(state, $"{Guid.NewGuid()}", [id]);
-        var groups = (await Operator.ListStuckOrdersAsync(new() { OlderThan = Now, MaxIds = 1 })).Groups;
-        Assert.That(groups.Single(x => x.Queue == queue).OrderIds, Is.EqualTo(new[] { id }));
+        StuckGroup? group = null;
+        // A clock that is set back makes the order newer than now for a moment.
+        await Wait.UntilAsync(async () => (group = (await Operator.ListStuckOrdersAsync(
+            new() { OlderThan = Now, MaxIds = 1 })).Groups.SingleOrDefault(x => x.Queue == queue)) != null, MaxWait,
+            () => $"orders to wait for {queue}");
+        Assert.That(group!.OrderIds, Is.EqualTo(new[] { id }));
         Assert.That(await RedriveAsync(new() { Queue = queue }), Is.EqualTo(Progress(total: 1, sent: 1, skipped: 0)));
         await WaitForEndAsync(id);
         var story = await StoryAsync(id);
