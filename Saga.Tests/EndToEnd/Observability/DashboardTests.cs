@@ -28,7 +28,7 @@ public sealed partial class When_the_first_run_is_watched
         await Wait.UntilAsync(() => Task.FromResult(_run.HasExited
                 ? throw new InvalidOperationException($"Run has exited:\n{_run.Tail()}")
                 : Output.Contains("The system runs until Ctrl-C", StringComparison.Ordinal)),
-            TimeSpan.FromSeconds(90), () => $"Run:\n{_run.Tail()}");
+            TimeSpan.FromSeconds(150), () => $"Run:\n{_run.Tail()}");
     }
 
     [OneTimeTearDown]
@@ -88,6 +88,7 @@ public sealed partial class When_the_first_run_is_watched
     {
         var page = new Uri(PageText().Match(Output).Groups[1].Value);
         using var http = new HttpClient();
+        http.DefaultRequestHeaders.Authorization = new("Bearer", TokenText().Match(Output).Groups[1].Value);
         foreach (var (path, content) in new[]
         {
             ("", "blazor-error-ui"), ("_content/Operations/page.css", "#blazor-error-ui"),
@@ -110,6 +111,9 @@ public sealed partial class When_the_first_run_is_watched
 
     [GeneratedRegex(@"Operations, page +(http\S+)")]
     private static partial Regex PageText();
+
+    [GeneratedRegex(@"export ORDERSAGA_TOKEN=(\S+)")]
+    private static partial Regex TokenText();
 
     [GeneratedRegex(@"Logs +(/\S+)")]
     private static partial Regex FolderText();
