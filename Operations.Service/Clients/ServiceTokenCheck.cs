@@ -15,10 +15,11 @@ sealed class ServiceTokenCheck(IOptions<ServiceOptions> options, IOptions<Caller
         if (string.IsNullOrEmpty(_options.TokenFile) == string.IsNullOrEmpty(_options.ClientId))
             throw new StartException("Order and Account want a token, so one of Services:TokenFile (a file that has "
                 + "one) and Services:ClientId (a client for which the issuer gives one) must be set");
-        if (_options.ClientId is { Length: > 0 } && callers.Value.Authority is not { Length: > 0 })
+        if (string.IsNullOrEmpty(_options.ClientId))
+            return Task.CompletedTask;
+        if (string.IsNullOrEmpty(callers.Value.Authority))
             throw new StartException("Services:ClientId needs Authentication:Authority, the issuer that gives tokens");
-        if (_options.ClientId is { Length: > 0 }
-            && string.IsNullOrEmpty(_options.ClientSecret) == string.IsNullOrEmpty(_options.ClientSecretFile))
+        if (string.IsNullOrEmpty(_options.ClientSecret) == string.IsNullOrEmpty(_options.ClientSecretFile))
             throw new StartException("One of Services:ClientSecret and Services:ClientSecretFile must be set with "
                 + "Services:ClientId");
         return Task.CompletedTask;

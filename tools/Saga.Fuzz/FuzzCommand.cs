@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Saga.Fuzz;
 
-/// <summary>Starts the system on servers of its own, and fuzzes it.</summary>
+/// <summary>Starts servers and the system, and fuzzes it.</summary>
 /// <param name="console">The output.</param>
 /// <param name="seed">Decides what the calls are.</param>
 sealed class FuzzCommand(IAnsiConsole console, int seed)

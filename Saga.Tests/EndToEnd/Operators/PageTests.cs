@@ -259,13 +259,7 @@ public sealed class When_an_operator_uses_the_page : PageFixture
         await Page.Context.ClearCookiesAsync();
         await Page.GotoAsync($"{new Uri(Address, "queues")}");
         await Expect(Page).ToHaveTitleAsync("Order saga: sign in");
-        foreach (var width in new[] { 390, 1280 })
-        {
-            await Page.SetViewportSizeAsync(width, 900);
-            var picture = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"page-sign-in-{width}.png");
-            await Page.ScreenshotAsync(new() { Path = picture });
-            TestContext.AddTestAttachment(picture);
-        }
+        await PictureAsync("sign-in");
 
         await Page.GetByLabel("A token").FillAsync(Token);
         await Page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();

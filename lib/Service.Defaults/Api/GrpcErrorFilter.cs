@@ -69,8 +69,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         else if (response.Headers.Remove(StatusHeader)) // gRPC has refused what is no call
         {
             response.Headers.Remove(MessageHeader);
-            await JsonErrors.WriteAsync(context, response.StatusCode, Log(path, RpcErrors.InvalidArgument("request",
-                $"must have the content type {GrpcContentType}", Unreadable)));
+            await JsonErrors.WriteAsync(context, response.StatusCode, Log(path, NotOfGrpc()));
         }
     }
 
@@ -112,8 +111,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
     /// <summary>The error of a call that gRPC has refused because of its path or its headers.</summary>
     static RpcException? FindErrorOfHttp(HttpResponse response, string path) => response.StatusCode switch
     {
-        StatusCodes.Status415UnsupportedMediaType =>
-            RpcErrors.InvalidArgument("request", $"must have the content type {GrpcContentType}", Unreadable),
+        StatusCodes.Status415UnsupportedMediaType => NotOfGrpc(),
         StatusCodes.Status426UpgradeRequired => RpcErrors.InvalidArgument("request", "must use HTTP/2", Unreadable),
         StatusCodes.Status405MethodNotAllowed =>
             RpcErrors.Other(StatusCode.Unimplemented, "VERB_NOT_ALLOWED", "gRPC methods are called with POST"),
@@ -121,6 +119,9 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         _ when response.Headers[StatusHeader] == $"{(int)StatusCode.Unimplemented}" => UnknownMethod(path),
         _ => null,
     };
+
+    static RpcException NotOfGrpc() =>
+        RpcErrors.InvalidArgument("request", $"must have the content type {GrpcContentType}", Unreadable);
 
     static RpcException UnknownMethod(string path) =>
         RpcErrors.Other(StatusCode.Unimplemented, "UNKNOWN_METHOD", $"there is no method {path}");

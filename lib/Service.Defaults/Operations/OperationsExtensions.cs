@@ -63,7 +63,6 @@ public static class OperationsExtensions
         app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint).RequireAuthorization(Scopes.Administer);
     }
 
-
     static InvalidOperationException Invalid(string url) => new($"Operations:Url is {url}, but must be an address "
         + "such as http://127.0.0.1:5104, with an IP address, localhost or *");
 }

@@ -1,13 +1,12 @@
 using System.CommandLine;
 using Saga.Drill;
-using Spectre.Console;
 
 namespace Saga.Cli;
 
 /// <summary>The command that tries what operators do about faults.</summary>
 static class DrillCommandLine
 {
-    const int WideConsole = 300; // output to a file would otherwise be wrapped at 80 columns
+    const int FileColumns = 300;
 
     public static Command Drill()
     {
@@ -22,10 +21,8 @@ static class DrillCommandLine
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await ServiceBuild.PublishAsync(parsed.GetValue(noBuild), cancellationToken);
-            var console = AnsiConsole.Create(new AnsiConsoleSettings());
-            if (Console.IsOutputRedirected)
-                console.Profile.Width = WideConsole;
-            return await new DrillCommand(console, parsed.GetValue(fault)!).RunAsync(cancellationToken);
+            return await new DrillCommand(WideConsole.Create(FileColumns), parsed.GetValue(fault)!)
+                .RunAsync(cancellationToken);
         });
         return command;
     }

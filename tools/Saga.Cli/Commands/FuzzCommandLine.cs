@@ -1,13 +1,12 @@
 using System.CommandLine;
 using Saga.Fuzz;
-using Spectre.Console;
 
 namespace Saga.Cli;
 
 /// <summary>The command that sends damaged calls to both APIs.</summary>
 static class FuzzCommandLine
 {
-    const int WideConsole = 1000; // output to a file would otherwise be wrapped at 80 columns
+    const int FileColumns = 1000;
 
     public static Command Fuzz()
     {
@@ -27,10 +26,7 @@ static class FuzzCommandLine
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await ServiceBuild.PublishAsync(parsed.GetValue(noBuild), cancellationToken);
-            var console = AnsiConsole.Create(new AnsiConsoleSettings());
-            if (Console.IsOutputRedirected)
-                console.Profile.Width = WideConsole;
-            var fuzz = new FuzzCommand(console, parsed.GetValue(seed));
+            var fuzz = new FuzzCommand(WideConsole.Create(FileColumns), parsed.GetValue(seed));
             return await (parsed.GetValue(only) is { } number ? fuzz.RunOneAsync(number, cancellationToken)
                 : fuzz.RunAsync(parsed.GetValue(calls), cancellationToken));
         });

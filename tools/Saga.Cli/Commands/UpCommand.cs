@@ -10,6 +10,7 @@ namespace Saga.Cli;
 /// <param name="withDashboard">Whether to start a dashboard of the traces, metrics and logs.</param>
 sealed class UpCommand(bool smoke, bool withDashboard)
 {
+    const int FileColumns = 500;
     static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(5); // short, because the user waits for it
 
     readonly Stopwatch _watch = Stopwatch.StartNew();
@@ -17,10 +18,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
     /// <returns>The exit code: 0 if each order reached its expected status.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        // Output to a file would otherwise be wrapped at 80 columns.
-        var console = AnsiConsole.Create(new AnsiConsoleSettings());
-        if (Console.IsOutputRedirected)
-            console.Profile.Width = 500;
+        var console = WideConsole.Create(FileColumns);
         try
         {
             return await RunAsync(console, cancellationToken);

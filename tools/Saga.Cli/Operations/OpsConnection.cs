@@ -21,7 +21,7 @@ sealed class OpsConnection
     public const int Failed = 2;
 
     const int Cancelled = 130;
-    const int WideConsole = 500; // output to a file would otherwise be wrapped at 80 columns
+    const int FileColumns = 500;
 
     static readonly JsonFormatter Json = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
 
@@ -59,9 +59,7 @@ sealed class OpsConnection
         Func<OperationsService.OperationsServiceClient, OpsRun, ParseResult, Task<int>> run) =>
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var console = AnsiConsole.Create(new AnsiConsoleSettings());
-            if (Console.IsOutputRedirected)
-                console.Profile.Width = WideConsole;
+            var console = WideConsole.Create(FileColumns);
             var address = parsed.GetValue(_address) ?? new Uri(DefaultAddress);
             using var channel = BearerCredentials.Connect(address, options: new GrpcChannelOptions
             {

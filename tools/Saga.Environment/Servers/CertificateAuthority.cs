@@ -26,7 +26,16 @@ public sealed class CertificateAuthority : IDisposable
     }
 
     /// <summary>The file with the certificate of the authority.</summary>
-    public string CaFile => Path.Combine(_folder, "ca.pem");
+    public string CaFile => CaFileIn(_folder);
+
+    /// <summary>The file with the certificate of the authority of a folder.</summary>
+    public static string CaFileIn(string folder) => Path.Combine(folder, "ca.pem");
+
+    /// <summary>The files of a certificate that the authority of a folder has issued, and of its key.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="name">The first name of the holder.</param>
+    public static (string Certificate, string Key) FilesIn(string folder, string name) =>
+        (Path.Combine(folder, $"{name}.pem"), Path.Combine(folder, $"{name}.key"));
 
     /// <summary>Issues a certificate, and returns the files of the certificate and of its key.</summary>
     /// <param name="names">The DNS names and IP addresses of the holder; the files have the first one.</param>
@@ -44,8 +53,7 @@ public sealed class CertificateAuthority : IDisposable
         request.CertificateExtensions.Add(alternatives.Build());
         using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1),
             _authority.NotAfter.AddHours(-1), RandomNumberGenerator.GetBytes(8));
-        var (certificateFile, keyFile) =
-            (Path.Combine(_folder, $"{names[0]}.pem"), Path.Combine(_folder, $"{names[0]}.key"));
+        var (certificateFile, keyFile) = FilesIn(_folder, names[0]);
         File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())

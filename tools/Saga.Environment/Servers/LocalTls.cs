@@ -16,11 +16,13 @@ public sealed record LocalTls(string CaFile, string CertificateFile, string KeyF
 
     /// <summary>The certificates; null if nothing is to be encrypted.</summary>
     public static LocalTls? Instance { get; } =
-        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } folder
-            ? new(Path.GetFullPath(Path.Combine(folder, "ca.pem")),
-                Path.GetFullPath(Path.Combine(folder, $"{Host}.pem")),
-                Path.GetFullPath(Path.Combine(folder, $"{Host}.key")))
-            : null;
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } folder ? In(Path.GetFullPath(folder)) : null;
+
+    static LocalTls In(string folder)
+    {
+        var (certificate, key) = CertificateAuthority.FilesIn(folder, Host);
+        return new(CertificateAuthority.CaFileIn(folder), certificate, key);
+    }
 
     /// <summary>Adds an s to the scheme of an address if everything is encrypted.</summary>
     public static string Scheme(string scheme) => Instance == null ? scheme : $"{scheme}s";

@@ -237,12 +237,12 @@ public sealed class OrderSystem : IAsyncDisposable
             ["Services__Order"] = $"{Orders[0].OperationsAddress}",
             ["Services__Account"] = $"{Accounts[0].OperationsAddress}",
         };
+        const string Client = "operations-service";
         if (Tokens == null)
-            settings["Services__TokenFile"] = TokenIssuer.Instance.WriteToken(_servers.Folder, "operations-service",
-                TokenIssuer.OperatorScopes);
+            settings["Services__TokenFile"] =
+                TokenIssuer.Instance.WriteToken(_servers.Folder, Client, TokenIssuer.OperatorScopes);
         else
-            (settings["Services__ClientId"], settings["Services__ClientSecret"])
-                = ("operations-service", Tokens.Password);
+            (settings["Services__ClientId"], settings["Services__ClientSecret"]) = (Client, Tokens.Password);
         return new ServiceReplica(_servers.Folder, _options.Programs.Find("Operations"),
             $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings,
             TokenOf("operator"));

@@ -1,5 +1,5 @@
+using System.Diagnostics;
 using System.Diagnostics.Tracing;
-using System.Globalization;
 using Microsoft.Diagnostics.NETCore.Client;
 using Saga.Servers;
 using Saga.Services;
@@ -46,10 +46,7 @@ sealed record ServiceMemory(string Service, long Live, long Resident)
 
     static long ResidentOf(int processId)
     {
-        const string Name = "VmRSS:";
-        var line = File.ReadLines($"/proc/{processId}/status")
-            .First(x => x.StartsWith(Name, StringComparison.Ordinal));
-        return 1024 * long.Parse(line[Name.Length..].Replace("kB", "", StringComparison.Ordinal),
-            NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture);
+        using var process = Process.GetProcessById(processId);
+        return process.WorkingSet64;
     }
 }

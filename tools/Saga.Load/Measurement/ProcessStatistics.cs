@@ -1,8 +1,9 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Saga.Load;
 
-/// <summary>Reads the statistics of processes from /proc.</summary>
+/// <summary>Reads the statistics of processes.</summary>
 static class ProcessStatistics
 {
     const double TicksPerSecond = 100; // Linux's USER_HZ
@@ -32,10 +33,8 @@ static class ProcessStatistics
     /// <summary>The resident memory of a process, in MB.</summary>
     public static double MemoryMegabytes(int processId)
     {
-        var line = File.ReadLines($"/proc/{processId}/status")
-            .First(x => x.StartsWith("VmRSS:", StringComparison.Ordinal));
-        return double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
-            CultureInfo.InvariantCulture) / 1024;
+        using var process = Process.GetProcessById(processId);
+        return process.WorkingSet64 / (1024.0 * 1024);
     }
 
     static (string Name, double Own, double WithExitedChildren)? ReadCpu(string folder)
