@@ -29,6 +29,7 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             AccountId = accountId ?? Guid.CreateVersion7(time.GetUtcNow()),
             Currency = request.CurrencyCode,
             Owner = caller.Owner,
+            OpenedBy = caller.Subject,
             RequestId = remembered,
             CreateTime = now,
             UpdateTime = now,
@@ -98,7 +99,8 @@ sealed class AccountGrpcService(AccountDbContext db, IUnitOfWork<AccountDbContex
             if (await FindDepositedAsync(deposit, cancellationToken) is { } deposited)
                 return deposited;
             var account = await LockAsync(deposit, cancellationToken);
-            db.Add(account.Deposit(deposit.Amount.Amount, deposit.Remembered, time.UtcNow()));
+            db.Add(account.Deposit(
+                deposit.Amount.Amount, deposit.Remembered, deposit.Caller.Subject, time.UtcNow()));
             await db.SaveChangesAsync(cancellationToken);
             isCommitting = true;
             await transaction.CommitAsync(cancellationToken);

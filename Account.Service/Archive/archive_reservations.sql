@@ -35,15 +35,6 @@ create view all_reservations as
     union all
     select order_id, account_id, amount, currency, status, reason, create_time, update_time from reservations_archive;
 
-create view all_ledger_entries as
-    select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after, request_id,
-        create_time
-    from ledger_entries
-    union all
-    select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after, null,
-        create_time
-    from ledger_entries_archive;
-
 -- Moves the next settled reservations to the archive: those behind an order id, whose last change is older than a time.
 -- Returns their number and the last of their ids, which is null if there are none. Of several replicas, one archives at
 -- a time.

@@ -53,6 +53,7 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             e.Property(x => x.AccountId).ValueGeneratedNever();
             e.Property(x => x.Currency).HasMaxLength(3).IsFixedLength();
             e.Property(x => x.Owner).HasMaxLength(Caller.MaxOwnerLength);
+            e.Property(x => x.OpenedBy).HasMaxLength(Caller.MaxOwnerLength);
             e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(OpenRequestKey);
             // The accounts that a caller may see.
             e.HasIndex(x => new { x.Owner, x.AccountId }).HasFilter("owner is not null");
@@ -72,6 +73,7 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
         {
             e.HasKey(x => x.EntryId);
             e.Property(x => x.Kind).HasConversion(new NamedEnumConverter<EntryKind>()).HasMaxLength(10);
+            e.Property(x => x.DepositedBy).HasMaxLength(Caller.MaxOwnerLength);
             e.HasIndex(x => new { x.AccountId, x.EntryId });
             e.HasIndex(x => new { x.OrderId, x.Kind }).IsUnique().HasFilter("order_id is not null");
             e.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null")

@@ -20,6 +20,9 @@ public sealed class Account
     /// <summary>Who may see the account and spend from it; null if it was opened without authentication.</summary>
     public string? Owner { get; init; }
 
+    /// <summary>Who opened the account: a subject; null if it was opened without authentication.</summary>
+    public string? OpenedBy { get; init; }
+
     /// <summary>The money that can be spent.</summary>
     public decimal Available { get; private set; }
 
@@ -39,8 +42,8 @@ public sealed class Account
     public required DateTime UpdateTime { get; set; }
 
     /// <summary>Adds money to the available balance.</summary>
-    public LedgerEntry Deposit(decimal amount, Guid? requestId, DateTime now) =>
-        Change(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId);
+    public LedgerEntry Deposit(decimal amount, Guid? requestId, string? depositedBy, DateTime now) =>
+        Change(Available + amount, Held, Captured, EntryKind.Deposit, amount, null, now, requestId, depositedBy);
 
     internal LedgerEntry Hold(Guid orderId, decimal amount, DateTime now) =>
         Change(Available - amount, Held + amount, Captured, EntryKind.Hold, amount, orderId, now);
@@ -54,7 +57,7 @@ public sealed class Account
     /// <summary>Sets the balances and returns the entry; throws and changes nothing if one would be negative.</summary>
     /// <remarks>The clocks of replicas differ, but the times of an account's entries must increase.</remarks>
     LedgerEntry Change(decimal available, decimal held, decimal captured,
-        EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null)
+        EntryKind kind, decimal amount, Guid? orderId, DateTime now, Guid? requestId = null, string? depositedBy = null)
     {
         if (available < 0 || held < 0)
             throw new InvalidOperationException(
@@ -71,6 +74,7 @@ public sealed class Account
             HeldAfter = Held,
             CapturedAfter = Captured,
             RequestId = requestId,
+            DepositedBy = depositedBy,
             CreateTime = UpdateTime,
         };
     }

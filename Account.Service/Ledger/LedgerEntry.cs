@@ -33,6 +33,9 @@ public sealed class LedgerEntry
     /// <summary>The client's id of the deposit request, or null.</summary>
     public Guid? RequestId { get; init; }
 
+    /// <summary>Who deposited: a subject; null without authentication, and for other kinds.</summary>
+    public string? DepositedBy { get; init; }
+
     /// <summary>The time of the change.</summary>
     public required DateTime CreateTime { get; init; }
 }

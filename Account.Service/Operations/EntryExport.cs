@@ -17,7 +17,7 @@ sealed class EntryExport([FromKeyedServices(DatabaseExtensions.OutsidePool)] Npg
 
     const string Query = """
         select entry_id, account_id, order_id, kind, amount, available_after, held_after, captured_after,
-            e.create_time, currency
+            e.create_time, currency, deposited_by
         from all_ledger_entries e join accounts using (account_id)
         where entry_id > $1 and entry_id <= $2 and e.create_time >= $3 and e.create_time < $4 order by entry_id
         """;
@@ -65,6 +65,7 @@ sealed class EntryExport([FromKeyedServices(DatabaseExtensions.OutsidePool)] Npg
             HeldAfter = Money.ToProto(row.GetDecimal(6), currency),
             CapturedAfter = Money.ToProto(row.GetDecimal(7), currency),
             CreateTime = row.GetDateTime(8).ToTimestamp(),
+            DepositedBy = row.IsDBNull(10) ? "" : row.GetString(10),
         };
     }
 }

@@ -28,14 +28,14 @@ sealed class OperatorInterceptor(Callers callers) : Interceptor
 
     static void SetOperator(object request, Caller caller)
     {
-        if (caller.Owner is { } owner && request is IMessage message
+        if (caller.Subject is { } subject && request is IMessage message
             && message.Descriptor.FindFieldByName("operator") is { } field)
-            field.Accessor.SetValue(message, NameOf(owner, (string)field.Accessor.GetValue(message)));
+            field.Accessor.SetValue(message, NameOf(subject, (string)field.Accessor.GetValue(message)));
     }
 
     /// <summary>Names the operator.</summary>
-    /// <param name="owner">The subject of the caller's token.</param>
+    /// <param name="subject">The subject of the caller's token.</param>
     /// <param name="given">Whom the request names; empty if nobody.</param>
-    internal static string NameOf(string owner, string given) =>
-        string.IsNullOrWhiteSpace(given) || given == owner ? owner : $"{owner} for {given}";
+    internal static string NameOf(string subject, string given) =>
+        string.IsNullOrWhiteSpace(given) || given == subject ? subject : $"{subject} for {given}";
 }

@@ -24,7 +24,7 @@ static class StoryEvents
         var order = story.Order;
         if (story.Transitions.Count == 0)
         {
-            yield return Event(order.CreateTime, Order, $"The order over {Text(order.Total)} was accepted.");
+            yield return Event(order.CreateTime, Order, $"{Accepted(order)}.");
             yield return Event(order.UpdateTime, Order, $"The order became {order.State}{Because(order.Reason)}.");
         }
 
@@ -35,9 +35,15 @@ static class StoryEvents
     }
 
     static string Text(Transition step, OrderRecord order) =>
-        step.FromState == "" ? $"The order over {Text(order.Total)} was accepted and became {step.ToState}."
+        step.FromState == "" ? $"{Accepted(order)} and became {step.ToState}."
         : step.FromState == step.ToState ? $"{step.Event}: the order stayed {step.ToState}."
-        : $"{step.Event}: the order became {step.ToState}{Because(step.Reason)}.";
+        : $"{step.Event}{Named(" by ", CallerOf(step, order))}: the order became {step.ToState}{Because(step.Reason)}.";
+
+    static string Accepted(OrderRecord order) =>
+        $"The order over {Text(order.Total)} was accepted{Named(" from ", order.PlacedBy)}";
+
+    static string CallerOf(Transition step, OrderRecord order) =>
+        step.Event == "CancellationRequested" ? order.CancelledBy : "";
 
     static IEnumerable<StoryEvent> OfReservation(ReservationStory story)
     {
@@ -77,6 +83,8 @@ static class StoryEvents
 
     static StoryEvent Event(Timestamp? time, string source, string text) =>
         new() { Time = time, Source = source, Text = text };
+
+    static string Named(string before, string caller) => caller == "" ? "" : $"{before}{caller}";
 
     static string Because(string reason) => reason == "" ? "" : $" ({reason})";
 

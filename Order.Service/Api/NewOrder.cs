@@ -64,6 +64,7 @@ sealed record NewOrder(
         Total = Total.Amount,
         Currency = Total.Currency,
         Owner = Caller.Owner,
+        PlacedBy = Caller.Subject,
         RequestId = Remembered,
         CreateTime = now,
         UpdateTime = now,

@@ -120,7 +120,8 @@ sealed class OrderGrpcService(
             throw RpcErrors.FailedPrecondition("ORDER_IS_TERMINAL", $"orders/{orderId}",
                 $"order {orderId} is {order.CurrentState.ToUpperInvariant()} and can no longer be cancelled");
 
-        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(orderId), cancellationToken);
+        await saga.Raise(order, machine.CancellationRequested, new CancellationRequested(orderId, caller.Subject),
+            cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         notifier.Committed(order);

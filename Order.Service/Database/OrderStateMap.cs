@@ -43,6 +43,8 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         entity.Property(x => x.Reason).HasConversion(new NamedEnumConverter<OrderReason>()).HasMaxLength(20);
         entity.Property(x => x.LastEvent).HasMaxLength(32);
         entity.Property(x => x.Owner).HasMaxLength(Caller.MaxOwnerLength);
+        entity.Property(x => x.PlacedBy).HasMaxLength(Caller.MaxOwnerLength);
+        entity.Property(x => x.CancelledBy).HasMaxLength(Caller.MaxOwnerLength);
         entity.Property(x => x.Version).IsRowVersion();
         entity.HasIndex(x => x.RequestId).IsUnique().HasFilter("request_id is not null").HasDatabaseName(RequestIdKey);
         entity.HasIndex(x => x.CreateTime).HasFilter(OpenFilter).HasDatabaseName("ix_orders_open");

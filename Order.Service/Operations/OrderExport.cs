@@ -11,7 +11,8 @@ sealed class OrderExport(
     [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource outsidePool, ServiceDrain drain)
 {
     const string Query = """
-        select order_id, account_id, current_state, reason, total, currency, create_time, update_time, request_id
+        select order_id, account_id, current_state, reason, total, currency, create_time, update_time, request_id,
+            placed_by, cancelled_by
         from all_orders
         where order_id > $1 and order_id >= $2 and order_id <= $3 and create_time >= $4 and create_time < $5
         order by order_id
@@ -51,5 +52,7 @@ sealed class OrderExport(
         CreateTime = row.GetDateTime(6).ToTimestamp(),
         UpdateTime = row.GetDateTime(7).ToTimestamp(),
         RequestId = row.IsDBNull(8) ? "" : $"{row.GetGuid(8)}",
+        PlacedBy = row.IsDBNull(9) ? "" : row.GetString(9),
+        CancelledBy = row.IsDBNull(10) ? "" : row.GetString(10),
     };
 }

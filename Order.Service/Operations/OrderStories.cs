@@ -38,6 +38,8 @@ sealed class OrderStories(OrderDbContext db, IOptions<SagaOptions> options, Data
         CreateTime = order.CreateTime.ToTimestamp(),
         UpdateTime = order.UpdateTime.ToTimestamp(),
         RequestId = order.RequestId?.ToString() ?? "",
+        PlacedBy = order.PlacedBy ?? "",
+        CancelledBy = order.CancelledBy ?? "",
     };
 
     static Transition ToProto(OrderTransition transition) => new()

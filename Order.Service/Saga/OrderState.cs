@@ -26,6 +26,12 @@ public sealed class OrderState : SagaStateMachineInstance
     /// <summary>Who may see the order; null if it was placed without authentication.</summary>
     public string? Owner { get; init; }
 
+    /// <summary>Who placed the order: a subject; null if it was placed without authentication.</summary>
+    public string? PlacedBy { get; init; }
+
+    /// <summary>Who cancelled the order: a subject; null if no client did.</summary>
+    public string? CancelledBy { get; set; }
+
     /// <summary>The id under which the client's request is remembered, or null.</summary>
     public Guid? RequestId { get; init; }
 

@@ -63,7 +63,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), ExpectAnswer)
                 .Schedule(ReservationTimeout, x => ReservationTimedOutFor(x.Saga), send => send.RequireQueue())
                 .TransitionTo(Reserving),
-            Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
+            Compensate(WhenClientCancels(), OrderReason.CancelledByClient)
                 .TransitionTo(Cancelling),
             Compensate(When(ReleaseRequested), OrderReason.CancelledByOperator)
                 .TransitionTo(Cancelling));
@@ -80,7 +80,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
                 .TransitionTo(Rejected),
             Compensate(When(ReservationTimeout.Received), OrderReason.TimedOut)
                 .TransitionTo(Cancelling),
-            Compensate(When(CancellationRequested), OrderReason.CancelledByClient)
+            Compensate(WhenClientCancels(), OrderReason.CancelledByClient)
                 .TransitionTo(Cancelling),
             When(AnswerOverdue, x => !IsTimedOut(x.Saga))
                 .Send(ReserveFundsQueue, x => ReserveFundsFor(x.Saga), ExpectAnswer)
@@ -130,6 +130,9 @@ public sealed class OrderStateMachine : MassTransitStateMachine<OrderState>
             SetTimes(entered.Saga);
             OrderSpans.Entered(entered.Saga);
         }));
+
+        EventActivityBinder<OrderState, CancellationRequested> WhenClientCancels() =>
+            When(CancellationRequested).Then(x => x.Saga.CancelledBy = x.Message.Caller);
 
         EventActivityBinder<OrderState, T> Compensate<T>(EventActivityBinder<OrderState, T> when, OrderReason reason)
             where T : class =>

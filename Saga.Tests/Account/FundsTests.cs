@@ -56,7 +56,7 @@ public sealed class When_a_funds_command_is_decided
 
         var later = new Funds(account, funds.Reservation, Now.AddMinutes(-5)); // another replica's clock
         later.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
-        var deposit = account.Deposit(1, null, Now.AddHours(-1));
+        var deposit = account.Deposit(1, null, null, Now.AddHours(-1));
 
         Assert.That(later.Entry!.CreateTime, Is.GreaterThan(hold.CreateTime));
         Assert.That(later.Reservation!.UpdateTime, Is.EqualTo(later.Entry.CreateTime));
@@ -231,7 +231,7 @@ public sealed class When_a_funds_command_is_decided
     static (Account Account, Funds Funds) Given(ReservationStatus? status)
     {
         var account = new Account { AccountId = AccountId, Currency = "EUR", CreateTime = Now, UpdateTime = Now };
-        account.Deposit(status == ReservationStatus.Rejected ? 10 : 100, null, Now);
+        account.Deposit(status == ReservationStatus.Rejected ? 10 : 100, null, null, Now);
         var past = new Funds(account, null, Now);
         if (status != null)
             past.Decide(FundsCommand.Of(Command(30)));
@@ -240,7 +240,7 @@ public sealed class When_a_funds_command_is_decided
         if (status == ReservationStatus.Captured)
             past.Decide(FundsCommand.Of(new OrderConfirmed(OrderId, AccountId)));
         if (status == ReservationStatus.Rejected)
-            account.Deposit(90, null, Now);
+            account.Deposit(90, null, null, Now);
         return (account, new Funds(account, past.Reservation, Now));
     }
 }

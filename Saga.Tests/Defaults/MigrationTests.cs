@@ -13,10 +13,18 @@ public sealed class When_databases_are_migrated
     [Test]
     public async Task Should_apply_all_migrations_to_an_empty_database_and_revert_them()
     {
-        await MigrateAsync(x => new OrderDbContext(x.Of<OrderDbContext>()));
-        await MigrateAsync(x => new AccountDbContext(x.Of<AccountDbContext>()));
+        var old = Service.Defaults.OrderId.First(DateTime.UtcNow.AddDays(-40));
+        await MigrateAsync(x => new OrderDbContext(x.Of<OrderDbContext>()), $"""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time)
+            values ('{old}', 'Rejected', '{old}', '[]', 1, 'EUR', '2026-01-01', '2026-01-01', null)
+            """, "orders");
+        await MigrateAsync(x => new AccountDbContext(x.Of<AccountDbContext>()), $"""
+            insert into reservations (order_id, account_id, amount, currency, status, create_time, update_time)
+            values ('{old}', '{old}', 1, 'EUR', 'Rejected', '2026-01-01', '2026-01-01')
+            """, "reservations");
 
-        static async Task MigrateAsync<T>(Func<Connection, T> create) where T : DbContext
+        static async Task MigrateAsync<T>(Func<Connection, T> create, string insert, string table) where T : DbContext
         {
             var servers = await TestServers.GetAsync();
             var name = TestServers.NewName("migrated");
@@ -26,6 +34,14 @@ public sealed class When_databases_are_migrated
                 await db.Database.MigrateAsync();
                 Assert.That(db.Database.HasPendingModelChanges(), Is.False,
                     $"{typeof(T).Name} has changed without a migration");
+                await db.Database.MigrateAsync("DatabaseRoles"); // and the archive of the build before works
+                var archive = $"""
+                    {insert};
+                    select archive_finished(now() - interval '2 days', '{Guid.Empty}', 1);
+                    """;
+                await db.Database.ExecuteSqlRawAsync(archive);
+                var count = $"select count(*)::int as \"Value\" from {table}_archive join all_{table} using (order_id)";
+                Assert.That(await db.Database.SqlQueryRaw<int>(count).SingleAsync(), Is.EqualTo(1));
                 await db.Database.MigrateAsync("0");
                 await db.Database.MigrateAsync();
             }

@@ -42,6 +42,31 @@ public sealed class When_an_order_is_explained
             .And.Contain("Account has decided nothing about it").And.Contain("reserve-funds"));
 
     [Test]
+    public void Should_say_who_placed_and_who_cancelled_it()
+    {
+        var facts = Waiting();
+        (facts.Order!.Order.PlacedBy, facts.Order.Order.CancelledBy) = ("alice", "bob");
+        facts.Order.Transitions.Add([
+            new Transition { Time = At(-5), ToState = "Reserving", Event = "OrderSubmitted" },
+            new Transition
+            {
+                Time = At(-4),
+                FromState = "Reserving",
+                ToState = "Cancelling",
+                Event = "CancellationRequested",
+                Reason = "CancelledByClient",
+            },
+            new Transition { Time = At(-3), FromState = "Cancelling", ToState = "Cancelled", Event = "FundsReleased" },
+        ]);
+        Assert.That(StoryEvents.Of(facts).Select(x => x.Text), Is.EqualTo(new[]
+        {
+            "The order over ? was accepted from alice and became Reserving.",
+            "CancellationRequested by bob: the order became Cancelling (CancelledByClient).",
+            "FundsReleased: the order became Cancelled.",
+        }));
+    }
+
+    [Test]
     public void Should_advise_nothing_about_an_order_that_is_not_late()
     {
         var facts = Waiting(isStuck: false);

@@ -101,6 +101,7 @@ public sealed class When_the_saga_handles_an_event
         var order = Given("Reserving");
         await RaiseAsync(order.CorrelationId, @event, Token);
         Assert.That(order.Reason, Is.EqualTo(reason));
+        Assert.That(order.CancelledBy, Is.EqualTo(reason == OrderReason.CancelledByClient ? "alice" : null));
     }
 
     [Test]
@@ -218,7 +219,7 @@ public sealed class When_the_saga_handles_an_event
     Task<Exception?> RaiseAsync(Guid orderId, Type type, Guid token) => RaiseAsync(type.Name switch
     {
         nameof(OrderSubmitted) => new OrderSubmitted(orderId),
-        nameof(CancellationRequested) => new CancellationRequested(orderId),
+        nameof(CancellationRequested) => new CancellationRequested(orderId, "alice"),
         nameof(ReleaseRequested) => new ReleaseRequested(orderId),
         nameof(FundsReserved) => new FundsReserved(orderId),
         nameof(ReservationRejected) => new ReservationRejected(orderId, RejectionReason.InsufficientFunds),

@@ -11,7 +11,10 @@ namespace Accounts.Migrations
     [Migration("20261129050000_Archive")]
     public class Archive : Migration
     {
-        /// <summary>Adds the archive, which is empty until something is older than <c>Archive:After</c>.</summary>
+        /// <summary>
+        /// Adds the archive, which is empty until something is older than <c>Archive:After</c>. The migration
+        /// <see cref="Callers" /> adds the view of the whole ledger.
+        /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("archive_partitions.sql"));

@@ -54,6 +54,11 @@ namespace Accounts.Migrations
                         .HasColumnType("numeric(19,4)")
                         .HasColumnName("held");
 
+                    b.Property<string>("OpenedBy")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("opened_by");
+
                     b.Property<string>("Owner")
                         .HasMaxLength(255)
                         .HasColumnType("character varying(255)")
@@ -118,6 +123,11 @@ namespace Accounts.Migrations
                     b.Property<DateTime>("CreateTime")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("create_time");
+
+                    b.Property<string>("DepositedBy")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("deposited_by");
 
                     b.Property<decimal>("HeldAfter")
                         .HasPrecision(19, 4)

@@ -12,19 +12,13 @@ namespace Orders.Migrations
     public class DatabaseRoles : Migration
     {
         /// <summary>
-        /// Prepares the functions with the rights of the owner for callers that are not the owner: they find no
-        /// temporary tables of a caller, and only the trigger writes transitions.
+        /// Prepares the trigger with the rights of the owner for callers that are not the owner: it finds no temporary
+        /// tables of a caller, and only it writes transitions.
         /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql("drop function record_order_transitions cascade");
             migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("record_order_transitions.sql"));
-            migrationBuilder.Sql("""
-                do $$ begin
-                    execute format('alter function archive_finished(timestamptz, uuid, integer)
-                        set search_path = %I, pg_temp', current_schema());
-                end $$
-                """);
         }
 
         /// <inheritdoc />

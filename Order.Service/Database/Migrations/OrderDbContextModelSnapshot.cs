@@ -183,6 +183,11 @@ namespace Orders.Migrations
                         .HasColumnName("currency")
                         .IsFixedLength();
 
+                    b.Property<string>("CancelledBy")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("cancelled_by");
+
                     b.Property<string>("CurrentState")
                         .IsRequired()
                         .HasMaxLength(16)
@@ -203,6 +208,11 @@ namespace Orders.Migrations
                         .HasMaxLength(255)
                         .HasColumnType("character varying(255)")
                         .HasColumnName("owner");
+
+                    b.Property<string>("PlacedBy")
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("placed_by");
 
                     b.Property<string>("Reason")
                         .HasMaxLength(20)

@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Operations.V1;
+using Saga.Services;
 
 namespace Saga.Tests.EndToEnd.Operators;
 
@@ -166,6 +167,7 @@ public sealed partial class When_an_operator_looks_after_orders
         {
             (account, "", "Deposit", Money(10)), (account, id, "Hold", Money(6)), (account, id, "Capture", Money(6)),
         }));
+        Assert.That(entries.Select(x => x.DepositedBy), Is.EqualTo(new[] { BearerCredentials.Subject, "", "" }));
         range.AfterId = $"{entries[1].EntryId}";
         Assert.That(await ReadAsync(AccountOperator.ExportEntries(range).ResponseStream), Is.EqualTo(entries[2..]));
         range.AfterId = "x";

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Npgsql;
 using Operations.V1;
 using Orders.V1;
+using Saga.Services;
 using Wait = Saga.Servers.Wait;
 
 namespace Saga.Tests.EndToEnd.Operators;
@@ -56,6 +57,7 @@ public sealed class When_finished_orders_are_archived : OperatorFixture
         var story = await ExplainAsync(confirmed);
         Assert.That(story.Events.Select(x => x.Text), Has.Some.Contains("Confirmed"), $"{story}");
         Assert.That(story.Events.Select(x => x.Text), Has.Some.Contains("Capture"), $"{story}");
+        Assert.That(story.Events.Select(x => x.Text), Has.Some.Contains($"from {BearerCredentials.Subject}"));
 
         // Nothing happens a second time.
         Assert.That((await Orders.CreateOrderAsync(request)).OrderId, Is.EqualTo(confirmed));

@@ -66,6 +66,7 @@ public sealed partial class When_an_operator_looks_after_orders : SystemFixture
             CreateTime = order.CreateTime,
             UpdateTime = order.UpdateTime,
             RequestId = $"{new Caller(BearerCredentials.Subject, IsAdministrator: true).Remember(requestId)}",
+            PlacedBy = BearerCredentials.Subject,
         }));
         Assert.That(TransitionsOf(story), Is.EqualTo(new[]
         {

@@ -36,7 +36,7 @@ sealed class SagaModel(Mutant mutant)
         object content = step.Kind switch
         {
             0 => new OrderSubmitted(id),
-            1 => new CancellationRequested(id),
+            1 => new CancellationRequested(id, null),
             2 => new FundsReserved(id),
             3 => new ReservationRejected(id, RejectionReason.InsufficientFunds),
             4 => new ReservationTimedOut(id),

@@ -112,7 +112,7 @@ sealed class Replica
     }
 
     /// <summary>CancelOrder, committed and sent as in the production service.</summary>
-    public Task CancelOrder(Guid id) => RaiseInOrder(id, new CancellationRequested(id),
+    public Task CancelOrder(Guid id) => RaiseInOrder(id, new CancellationRequested(id, null),
         order => !OrderMapping.ToStatus(order.CurrentState).IsTerminal());
 
     /// <summary>One round of the production search for overdue answers, for one order.</summary>

@@ -21,7 +21,7 @@ sealed class AccountDatabase(World world) : SimDatabase(world)
     {
         var (account, deposits) = _accounts[accountId];
         var copy = Copy(account);
-        Ledger.Add(copy.Deposit(amount, null, now));
+        Ledger.Add(copy.Deposit(amount, null, null, now));
         _accounts[accountId] = (copy, deposits + amount);
         World.Invariants.AccountChanged(copy, deposits + amount);
         return copy;

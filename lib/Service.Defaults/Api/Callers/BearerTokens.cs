@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Hosting;
@@ -87,18 +88,22 @@ sealed class BearerTokens(
     {
         var identity = (ClaimsIdentity)context.Principal!.Identity!;
         var owner = identity.FindFirst(_options.OwnerClaim)?.Value;
-        if (string.IsNullOrWhiteSpace(owner) || owner.Length > Caller.MaxOwnerLength || owner.Any(char.IsControl))
+        var subject = identity.FindFirst(JwtRegisteredClaimNames.Sub)?.Value;
+        if (!IsName(owner) || !IsName(subject))
         {
-            context.Fail(new SecurityTokenValidationException(
-                $"its claim {_options.OwnerClaim} must have 1 to {Caller.MaxOwnerLength} characters"));
+            context.Fail(new SecurityTokenValidationException($"its claims {_options.OwnerClaim} and "
+                + $"{JwtRegisteredClaimNames.Sub} must have 1 to {Caller.MaxOwnerLength} characters"));
             return Task.CompletedTask;
         }
 
         // Microsoft Entra calls the claim scp; others have an array instead of a list with spaces.
         var scopes = identity.FindAll(x => x.Type is "scope" or "scp").SelectMany(x => x.Value.Split(' '));
-        var holder = new CallerPrincipal(identity, owner, scopes, context.SecurityToken.ValidTo);
+        var holder = new CallerPrincipal(identity, owner, subject, scopes, context.SecurityToken.ValidTo);
         context.Principal = holder;
         cache.Add(((JsonWebToken)context.SecurityToken).EncodedToken, holder, holder.Expiry - time.GetUtcNow());
         return Task.CompletedTask;
     }
+
+    static bool IsName([NotNullWhen(true)] string? claim) =>
+        !string.IsNullOrWhiteSpace(claim) && claim.Length <= Caller.MaxOwnerLength && !claim.Any(char.IsControl);
 }

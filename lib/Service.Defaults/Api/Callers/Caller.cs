@@ -15,6 +15,12 @@ public sealed record Caller(string? Owner, bool IsAdministrator)
     /// <summary>Everybody, if authentication is off.</summary>
     public static readonly Caller Anybody = new(null, IsAdministrator: true);
 
+    /// <summary>
+    /// Who calls, for the record: the subject of the token. It differs from <see cref="Owner" /> where several share an
+    /// owner, such as a tenant. Null if authentication is off.
+    /// </summary>
+    public string? Subject { get; init; } = Owner;
+
     /// <summary>Whether the caller may see what somebody owns. What it may not see does not exist for it.</summary>
     /// <param name="owner">The owner; null for what was created without authentication.</param>
     public bool Sees(string? owner) => IsAdministrator || (owner != null && owner == Owner);

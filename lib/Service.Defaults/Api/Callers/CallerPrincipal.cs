@@ -9,13 +9,15 @@ sealed class CallerPrincipal : ClaimsPrincipal
 
     /// <param name="identity">The claims of the token.</param>
     /// <param name="owner">Who owns what the caller creates.</param>
+    /// <param name="subject">Who calls.</param>
     /// <param name="scopes">The scopes of the token.</param>
     /// <param name="expiry">When the token expires.</param>
-    public CallerPrincipal(ClaimsIdentity identity, string owner, IEnumerable<string> scopes, DateTimeOffset expiry)
+    public CallerPrincipal(
+        ClaimsIdentity identity, string owner, string subject, IEnumerable<string> scopes, DateTimeOffset expiry)
         : base(identity)
     {
         (_scopes, Expiry) = ([.. scopes], expiry);
-        Caller = new Caller(owner, Has(Scopes.Administer));
+        Caller = new Caller(owner, Has(Scopes.Administer)) { Subject = subject };
     }
 
     public Caller Caller { get; }

@@ -11,7 +11,7 @@ namespace Service.Defaults;
 sealed class WarmUpToken
 {
     readonly byte[] _bytes;
-    readonly CallerPrincipal _holder = new(new ClaimsIdentity("WarmUp"), $"warm-up {Guid.NewGuid()}",
+    readonly CallerPrincipal _holder = new(new ClaimsIdentity("WarmUp"), $"warm-up {Guid.NewGuid()}", "warm-up",
         Scopes.All.Except([Scopes.Administer]), DateTimeOffset.MaxValue);
 
     public WarmUpToken()

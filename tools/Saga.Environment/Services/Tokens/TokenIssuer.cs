@@ -78,8 +78,9 @@ public sealed class TokenIssuer : IDisposable
     /// <param name="lifetime">How long it is valid; negative for an expired one. A day by default.</param>
     /// <param name="audience">Its audience.</param>
     /// <param name="issuer">Its issuer.</param>
+    /// <param name="tenant">The tenant of the holder; by default its own.</param>
     public string Sign(string subject, string scopes = ClientScopes, TimeSpan? lifetime = null,
-        string audience = Audience, string issuer = Name)
+        string audience = Audience, string issuer = Name, string? tenant = null)
     {
         var (now, valid) = (DateTime.UtcNow, lifetime ?? DefaultLifetime);
         return new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
@@ -89,7 +90,12 @@ public sealed class TokenIssuer : IDisposable
             NotBefore = now - TimeSpan.FromHours(1),
             IssuedAt = now - TimeSpan.FromHours(1),
             Expires = now + valid,
-            Claims = new Dictionary<string, object> { ["sub"] = subject, ["scope"] = scopes },
+            Claims = new Dictionary<string, object>
+            {
+                ["sub"] = subject,
+                ["scope"] = scopes,
+                ["tenant"] = tenant ?? subject,
+            },
             SigningCredentials = new SigningCredentials(_key, SecurityAlgorithms.EcdsaSha256),
         });
     }
