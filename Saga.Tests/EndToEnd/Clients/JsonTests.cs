@@ -90,9 +90,9 @@ public sealed class When_the_json_api_is_called : SystemFixture
         Assert.That((await ErrorAsync(response)).GetProperty("message").GetString(), Is.Not.Empty);
     }
 
-    [TestCase(100_000, HttpStatusCode.OK)]
-    [TestCase(5_000_000, HttpStatusCode.RequestEntityTooLarge)]
-    public async Task Should_accept_requests_of_up_to_four_megabytes(int spaces, HttpStatusCode expected)
+    [TestCase(500_000, HttpStatusCode.OK)]
+    [TestCase(525_000, HttpStatusCode.RequestEntityTooLarge)]
+    public async Task Should_accept_requests_of_up_to_half_a_megabyte(int spaces, HttpStatusCode expected)
     {
         var json = Order("""{ "account_id": ACCOUNT, "items": [ITEM] }""", await OpenAccountAsync(100));
         using var response = await PostAsync(System.Orders[0], "/v1/orders", new string(' ', spaces) + json);

@@ -110,7 +110,7 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("-\U0001F34E")]
     public async Task Should_not_repeat_a_huge_name_of_a_field(string part)
     {
-        var name = string.Concat(Enumerable.Repeat(part, 300_000));
+        var name = string.Concat(Enumerable.Repeat(part, 100_000));
         using var response = await PostAsync(System.Orders[0], "/v1/orders", $$"""{ "{{name}}": 1 }""");
         Assert.That(await FieldsAsync(response), Has.Exactly(1).StartsWith(part + part));
         Assert.That(await response.Content.ReadAsStringAsync(), Has.Length.LessThan(5000));

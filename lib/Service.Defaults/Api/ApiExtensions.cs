@@ -21,6 +21,12 @@ public static class ApiExtensions
     /// <summary>The path of the health check that succeeds while the process runs.</summary>
     internal const string LivePath = "/health/live";
 
+    /// <summary>
+    /// A larger request is rejected, in bytes: several times what the largest valid one needs. A small message can
+    /// stand for many objects.
+    /// </summary>
+    internal const int MaxRequestSize = 512 * 1024;
+
     /// <summary>A client can watch many orders on one connection, and still make other calls on it.</summary>
     const int MaxStreamsPerConnection = 1000;
 
@@ -53,6 +59,7 @@ public static class ApiExtensions
         builder.Services.AddGrpc(o =>
         {
             o.Interceptors.Add<ErrorInterceptor>();
+            o.MaxReceiveMessageSize = MaxRequestSize;
             // The endpoint for unknown services would match every path of two segments, such as DELETE /v1/orders.
             o.IgnoreUnknownServices = true;
         })

@@ -17,8 +17,6 @@ namespace Service.Defaults;
 /// </summary>
 public static class JsonRequestFilter
 {
-    const int MaxBodySize = 4 * 1024 * 1024; // bytes; the limit of gRPC messages
-
     /// <summary>Adds the filter to all methods of these endpoints.</summary>
     public static void ValidateJson(this IEndpointConventionBuilder endpoints)
     {
@@ -33,7 +31,7 @@ public static class JsonRequestFilter
             if (method.MethodDescriptor.IsServerStreaming)
                 next = StreamUnbuffered(next);
             if (hasBody)
-                endpoint.Metadata.Add(new RequestSizeLimitAttribute(MaxBodySize));
+                endpoint.Metadata.Add(new RequestSizeLimitAttribute(ApiExtensions.MaxRequestSize));
             endpoint.RequestDelegate = context => HandleAsync(context, type, hasBody, next);
         });
     }
