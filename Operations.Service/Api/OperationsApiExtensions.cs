@@ -29,6 +29,8 @@ static class OperationsApiExtensions
         services.AddSingleton(x => ActivatorUtilities.CreateInstance<ServiceToken>(x,
             x.GetRequiredService<IHttpClientFactory>().CreateClient(nameof(ServiceToken))));
         services.AddSingleton<IStartCheck, ServiceTokenCheck>();
+        services.AddSingleton<ServiceCertificate>()
+            .AddSingleton<IStartCheck>(x => x.GetRequiredService<ServiceCertificate>());
         services.AddSingleton<ServiceClients>().AddSingleton<AuditTrail>().AddScoped<AuditList>();
         services.AddHttpClient<Broker>(x => x.Timeout = ManagementTimeout);
         services.AddSingleton<VisitedMessages>().AddSingleton<DeadLetterQueues>().AddSingleton<DeadLetterList>()

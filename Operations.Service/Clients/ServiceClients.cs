@@ -23,9 +23,10 @@ sealed class ServiceClients : IDisposable
     readonly GrpcChannel _order, _account;
     readonly ConcurrentDictionary<string, ListQueuesResponse> _queues = new();
 
-    public ServiceClients(IOptions<ServiceOptions> options, ServiceToken token)
+    public ServiceClients(IOptions<ServiceOptions> options, ServiceToken token, ServiceCertificate certificate)
     {
-        (_order, _account) = (Open(options.Value.Order!, token), Open(options.Value.Account!, token));
+        _order = Open(options.Value.Order!, token, certificate);
+        _account = Open(options.Value.Account!, token, certificate);
         var (order, account) = (Invoker(Answers.Order, _order), Invoker(Answers.Account, _account));
         (Orders, Accounts) = (new(order), new(account));
         Messaging = [(Answers.Order, new(order)), (Answers.Account, new(account))];
@@ -52,22 +53,24 @@ sealed class ServiceClients : IDisposable
             return list != null ? _queues[x.Service] = list : _queues.GetValueOrDefault(x.Service);
         }))).SelectMany(x => x?.Queues ?? [])];
 
-    static GrpcChannel Open(Uri address, ServiceToken token) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    static GrpcChannel Open(Uri address, ServiceToken token, ServiceCertificate certificate)
     {
-        HttpHandler = new TokenHandler(token)
+        var handler = new SocketsHttpHandler
         {
-            InnerHandler = new SocketsHttpHandler
-            {
-                UseProxy = false,
-                EnableMultipleHttp2Connections = true,
-                PooledConnectionLifetime = TimeSpan.FromMinutes(1), // finds other replicas
-            },
-        },
-        DisposeHttpClient = true,
-        InitialReconnectBackoff = ReconnectDelay,
-        MaxReconnectBackoff = ReconnectDelay,
-        MaxReceiveMessageSize = 64 * 1024 * 1024,
-    });
+            UseProxy = false,
+            EnableMultipleHttp2Connections = true,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(1), // finds other replicas, and other certificates
+        };
+        certificate.Apply(handler.SslOptions);
+        return GrpcChannel.ForAddress(address, new GrpcChannelOptions
+        {
+            HttpHandler = new TokenHandler(token) { InnerHandler = handler },
+            DisposeHttpClient = true,
+            InitialReconnectBackoff = ReconnectDelay,
+            MaxReconnectBackoff = ReconnectDelay,
+            MaxReceiveMessageSize = 64 * 1024 * 1024,
+        });
+    }
 
     static CallInvoker Invoker(string service, GrpcChannel channel) =>
         channel.Intercept(new UnreachableService(service));

@@ -15,6 +15,14 @@ sealed class ServiceOptions
     public Uri? Account { get; set; }
 
     /// <summary>
+    /// The PEM file of the certificate that this service presents to both; null if they want none.
+    /// </summary>
+    public string? CertificateFile { get; set; }
+
+    /// <summary>The PEM file of its key, without a password.</summary>
+    public string? KeyFile { get; set; }
+
+    /// <summary>
     /// A file with the token for these calls, which is read again every minute. Instead of it:
     /// <see cref="ClientId" />.
     /// </summary>

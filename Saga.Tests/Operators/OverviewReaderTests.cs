@@ -1,6 +1,7 @@
 using Messaging.RabbitMq;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Operations;
 using Operations.V1;
@@ -20,7 +21,8 @@ public sealed class When_nothing_answers_operators
     {
         var options = Options.Create(new ServiceOptions { Order = Nowhere, Account = Nowhere });
         _services = new ServiceClients(options, new ServiceToken(_http, new IssuerKeys(null!), options,
-            Options.Create(new CallerOptions { Enabled = false }), TimeProvider.System));
+            Options.Create(new CallerOptions { Enabled = false }), TimeProvider.System),
+            new ServiceCertificate(options, TimeProvider.System, NullLogger<TlsFiles>.Instance));
     }
 
     [OneTimeTearDown]

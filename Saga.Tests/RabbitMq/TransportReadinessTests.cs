@@ -63,8 +63,9 @@ public sealed class When_readiness_is_checked
         };
         var lifetime = new ApplicationLifetime(logs.CreateLogger<ApplicationLifetime>());
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings).Build();
-        var certificate = new ServerCertificate(Options.Create(new TlsOptions()), TimeProvider.System,
-            logs.CreateLogger<ServerCertificate>());
+        var tls = new TlsOptions();
+        var certificate = new ServerCertificate(tls, new TlsFiles(tls, TlsOptions.Section, TimeProvider.System,
+            logs.CreateLogger<TlsFiles>()));
         using var warmUp = new WarmUpCalls(configuration, new WarmUpToken(), certificate, lifetime,
             logs.CreateLogger<WarmUpCalls>(),
         [

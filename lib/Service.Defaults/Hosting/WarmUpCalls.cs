@@ -53,14 +53,11 @@ sealed partial class WarmUpCalls(
 
     async Task CallAsync(CancellationToken stoppingToken)
     {
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        certificate.ApplyToOwnCalls(handler.SslOptions);
         using var channel = GrpcChannel.ForAddress(FindAddress(), new GrpcChannelOptions
         {
-            HttpHandler = new SocketsHttpHandler
-            {
-                UseProxy = false,
-                // The certificate need not be for the name by which this process calls itself.
-                SslOptions = { RemoteCertificateValidationCallback = (_, x, _, _) => certificate.IsPresented(x) },
-            },
+            HttpHandler = handler,
             DisposeHttpClient = true,
             ThrowOperationCanceledOnCancellation = true,
         });

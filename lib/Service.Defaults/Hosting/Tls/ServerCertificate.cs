@@ -2,95 +2,68 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Messaging.Postgres.Observability;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Service.Defaults;
 
 /// <summary>
-/// The certificate of the service's ports. Files that have changed are read again within ten seconds; open connections
-/// are not disturbed. Files that cannot be used are logged, and the certificate before them stays.
+/// The certificate of the service's ports, and those that it wants of clients. The revocation of clients' certificates
+/// is not checked.
 /// </summary>
-sealed partial class ServerCertificate(
-    IOptions<TlsOptions> options, TimeProvider time, ILogger<ServerCertificate> log)
+sealed class ServerCertificate(TlsOptions options, TlsFiles files)
 {
-    static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(10);
+    static readonly Oid ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
 
-    readonly TlsOptions _options = options.Value;
-    readonly Lock _lock = new();
-    readonly LogLimit _unusable = new(time);
-    long _checked;
-    Loaded? _loaded;
+    /// <summary>Whether there is one.</summary>
+    public bool IsConfigured => files.IsConfigured;
 
-    /// <summary>Whether there are files.</summary>
-    public bool IsConfigured => _options.CertificateFile is { Length: > 0 };
+    /// <inheritdoc cref="TlsFiles.Load" />
+    public void Load() => files.Load();
 
-    /// <summary>Has a port present the certificate.</summary>
+    /// <summary>Has a port present the certificate, and want one of clients if it is to.</summary>
     public void Apply(HttpsConnectionAdapterOptions https)
     {
         https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
         https.ServerCertificateSelector = (_, _) => null; // so that none is looked for elsewhere
+        if (options.ClientCaFile is { Length: > 0 })
+        {
+            https.ClientCertificateMode = ClientCertificateMode.RequireCertificate;
+            // This process calls itself with its own certificate, which may be of another authority.
+            https.ClientCertificateValidation = (client, _, errors) =>
+                errors == SslPolicyErrors.None || IsPresented(client);
+        }
+
         https.OnAuthenticate = (_, connection) =>
         {
+            var content = files.Get();
             connection.ServerCertificateSelectionCallback = null;
-            connection.ServerCertificateContext = Get().Context;
+            connection.ServerCertificateContext = content.Context;
+            if (content.ClientAuthorities is { } authorities)
+                connection.CertificateChainPolicy = PolicyOf(authorities);
         };
     }
 
-    /// <summary>Whether a certificate is the one that the ports present.</summary>
-    public bool IsPresented(X509Certificate? certificate) =>
-        certificate != null && Get().Certificate.RawDataMemory.Span.SequenceEqual(certificate.GetRawCertData());
-
-    /// <summary>Reads the files for the first time.</summary>
-    /// <exception cref="Exception">They cannot be used.</exception>
-    public void Load() => _loaded = Read();
-
-    Loaded Get()
+    /// <summary>Has calls of this process to its own port accept this certificate, and present it.</summary>
+    public void ApplyToOwnCalls(SslClientAuthenticationOptions client)
     {
-        lock (_lock)
+        // It need not be for the name by which this process calls itself.
+        client.RemoteCertificateValidationCallback = (_, x, _, _) => IsPresented(x);
+        if (IsConfigured)
+            client.ClientCertificateContext = files.Get().Context;
+    }
+
+    bool IsPresented(X509Certificate? certificate) => certificate != null
+        && files.Get().Certificate.RawDataMemory.Span.SequenceEqual(certificate.GetRawCertData());
+
+    static X509ChainPolicy PolicyOf(X509Certificate2Collection authorities)
+    {
+        var policy = new X509ChainPolicy
         {
-            if (_loaded is { } known && time.GetElapsedTime(_checked) < CheckInterval)
-                return known;
-            _checked = time.GetTimestamp();
-            try
-            {
-                return _loaded = Read();
-            }
-            catch (Exception e) when (_loaded != null
-                && e is ArgumentException or IOException or UnauthorizedAccessException or CryptographicException)
-            {
-                if (_unusable.IsDue(LogLimit.KindOf(e), out _))
-                    LogUnusable(_options.CertificateFile!, Reason.Of(e));
-                return _loaded!;
-            }
-        }
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            ApplicationPolicy = { ClientAuthentication },
+        };
+        policy.CustomTrustStore.AddRange(authorities);
+        return policy;
     }
-
-    Loaded Read()
-    {
-        var pem = (File.ReadAllText(_options.CertificateFile!), File.ReadAllText(_options.KeyFile!));
-        if (_loaded is { } known && known.Pem == pem)
-            return known;
-        using var ephemeral = X509Certificate2.CreateFromPem(pem.Item1, pem.Item2);
-        // Some platforms cannot use a key that was not imported.
-        var certificate = X509CertificateLoader.LoadPkcs12(ephemeral.Export(X509ContentType.Pkcs12), password: null);
-        var chain = new X509Certificate2Collection();
-        chain.ImportFromPem(pem.Item1);
-        chain.RemoveAt(0);
-        if (_loaded != null)
-            LogReplaced(certificate.Subject, certificate.NotAfter.ToUniversalTime());
-        return new(certificate, SslStreamCertificateContext.Create(certificate, chain, offline: true), pem);
-    }
-
-    [LoggerMessage(Level = LogLevel.Information, Message =
-        "New connections get another certificate from now on: {Certificate}, valid until {Expiry:u}")]
-    partial void LogReplaced(string certificate, DateTime expiry);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "The certificate in {File} cannot be used, and the one before it "
-        + "stays until it expires. Check Tls:CertificateFile and Tls:KeyFile: {Reason}")]
-    partial void LogUnusable(string file, string reason);
-
-    sealed record Loaded(X509Certificate2 Certificate, SslStreamCertificateContext Context, (string, string) Pem);
 }

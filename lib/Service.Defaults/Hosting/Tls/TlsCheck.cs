@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Configuration;
 
@@ -14,6 +13,9 @@ sealed class TlsCheck(ServerCertificate certificate, IConfiguration configuratio
             if (EncryptedPorts().FirstOrDefault() is { } port)
                 throw new StartException($"{port.Path} is {port.Value}, so Tls:CertificateFile and Tls:KeyFile must "
                     + "be set");
+            if (configuration["Tls:ClientCaFile"] is { Length: > 0 })
+                throw new StartException("Tls:ClientCaFile is set, so Tls:CertificateFile and Tls:KeyFile must "
+                    + "be, too");
             return Task.CompletedTask;
         }
 
@@ -21,10 +23,9 @@ sealed class TlsCheck(ServerCertificate certificate, IConfiguration configuratio
         {
             certificate.Load();
         }
-        catch (Exception e) when (e is ArgumentException or IOException or UnauthorizedAccessException
-            or CryptographicException)
+        catch (Exception e) when (TlsFiles.IsUnusable(e))
         {
-            throw new StartException($"Tls:CertificateFile and Tls:KeyFile cannot be used: {Reason.Of(e)}");
+            throw new StartException($"The files of {TlsOptions.Section} cannot be used: {Reason.Of(e)}");
         }
 
         return Task.CompletedTask;

@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
 
 namespace Service.Defaults;
 
@@ -12,8 +14,10 @@ static class TlsExtensions
     public static void AddTls(this WebApplicationBuilder builder)
     {
         builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddOptions<TlsOptions>().BindConfiguration("Tls");
-        builder.Services.AddSingleton<ServerCertificate>().AddSingleton<IStartCheck, TlsCheck>();
+        var options = builder.Configuration.GetSection(TlsOptions.Section).Get<TlsOptions>() ?? new TlsOptions();
+        builder.Services.AddSingleton(x => new ServerCertificate(options, new TlsFiles(options, TlsOptions.Section,
+            x.GetRequiredService<TimeProvider>(), x.GetRequiredService<ILogger<TlsFiles>>())));
+        builder.Services.AddSingleton<IStartCheck, TlsCheck>();
         builder.WebHost.ConfigureKestrel(x => x.ConfigureHttpsDefaults(
             x.ApplicationServices.GetRequiredService<ServerCertificate>().Apply));
     }

@@ -5,6 +5,9 @@ namespace Service.Defaults;
 /// </summary>
 public sealed class TlsOptions
 {
+    /// <summary>The name of the section.</summary>
+    public const string Section = "Tls";
+
     /// <summary>
     /// A PEM file with the certificate, followed by those of the authorities between it and the root.
     /// </summary>
@@ -12,4 +15,10 @@ public sealed class TlsOptions
 
     /// <summary>The PEM file of its key, without a password.</summary>
     public string? KeyFile { get; set; }
+
+    /// <summary>
+    /// A PEM file with the authorities of clients' certificates, those between them and the root included. If set,
+    /// these ports refuse connections without such a certificate.
+    /// </summary>
+    public string? ClientCaFile { get; set; }
 }
