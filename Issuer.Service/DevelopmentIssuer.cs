@@ -1,6 +1,4 @@
-using System.Security.Claims;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -46,46 +44,56 @@ static class DevelopmentIssuer
                 .SetIssuer(name)
                 .AllowPasswordFlow()
                 .AllowClientCredentialsFlow()
+                .AllowAuthorizationCodeFlow()
+                .RequireProofKeyForCodeExchange()
                 .AcceptAnonymousClients()
                 .SetTokenEndpointUris("connect/token")
+                .SetAuthorizationEndpointUris(new Uri(options.BrowserAddress ?? name, "connect/authorize"))
                 .SetAccessTokenLifetime(TokenLifetime)
                 .RegisterScopes([.. Service.Defaults.Scopes.All])
                 .AddSigningKey(key)
                 .AddEphemeralEncryptionKey()
                 .DisableAccessTokenEncryption()
-                .AddEventHandler<ValidateTokenRequestContext>(x => x.UseInlineHandler(Validate))
-                .AddEventHandler<HandleTokenRequestContext>(x => x.UseInlineHandler(x => Handle(x, password)));
+                .AddEventHandler<ValidateTokenRequestContext>(x => x.UseInlineHandler(x => Validate(x, password)))
+                .AddEventHandler<HandleTokenRequestContext>(x => x.UseInlineHandler(x => Handle(x, password)))
+                .AddEventHandler<ValidateAuthorizationRequestContext>(x => x.UseInlineHandler(SignInForm.Validate))
+                .AddEventHandler<HandleAuthorizationRequestContext>(x =>
+                    x.UseInlineHandler(x => SignInForm.HandleAsync(x, password)));
             server.UseAspNetCore().DisableTransportSecurityRequirement();
         });
     }
 
-    static ValueTask Validate(ValidateTokenRequestContext context)
+    static ValueTask Validate(ValidateTokenRequestContext context, string password)
     {
-        if (!context.Request.IsPasswordGrantType() && !context.Request.IsClientCredentialsGrantType())
-            context.Reject(Errors.UnsupportedGrantType, "use grant_type=password or client_credentials");
+        var request = context.Request;
+        if (request.IsAuthorizationCodeGrantType())
+        {
+            if (DevelopmentUser.Find(DevelopmentUser.Clients, request.ClientId, request.ClientSecret, password) == null)
+                context.Reject(Errors.InvalidClient, "the client or its secret is wrong");
+        }
+        else if (!request.IsPasswordGrantType() && !request.IsClientCredentialsGrantType())
+            context.Reject(Errors.UnsupportedGrantType,
+                "use grant_type=password, client_credentials or authorization_code");
+
         return default;
     }
 
     static ValueTask Handle(HandleTokenRequestContext context, string password)
     {
-        var (users, name, given) = context.Request.IsPasswordGrantType()
-            ? (DevelopmentUser.All, context.Request.Username, context.Request.Password)
-            : (DevelopmentUser.Clients, context.Request.ClientId, context.Request.ClientSecret);
-        var user = users.SingleOrDefault(x => x.Name == name);
-        if (user == null || !CryptographicOperations.FixedTimeEquals(
-            Encoding.UTF8.GetBytes(given ?? ""), Encoding.UTF8.GetBytes(password)))
+        var request = context.Request;
+        if (request.IsAuthorizationCodeGrantType())
         {
-            context.Reject(Errors.InvalidGrant, "the user or client, or the password is wrong");
+            context.SignIn(context.Principal!); // whom the form has signed in
             return default;
         }
 
-        var requested = context.Request.GetScopes();
-        var identity = new ClaimsIdentity(
-            TokenValidationParameters.DefaultAuthenticationType, Claims.Name, Claims.Role);
-        identity.SetClaim(Claims.Subject, user.Name)
-            .SetScopes(requested.Length == 0 ? user.Scopes : requested.Intersect(user.Scopes))
-            .SetResources(new CallerOptions().Audience);
-        context.SignIn(new ClaimsPrincipal(identity));
+        var user = request.IsPasswordGrantType()
+            ? DevelopmentUser.Find(DevelopmentUser.All, request.Username, request.Password, password)
+            : DevelopmentUser.Find(DevelopmentUser.Clients, request.ClientId, request.ClientSecret, password);
+        if (user == null)
+            context.Reject(Errors.InvalidGrant, "the user or client, or the password is wrong");
+        else
+            context.SignIn(user.Principal(request.GetScopes()));
         return default;
     }
 }

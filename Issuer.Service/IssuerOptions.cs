@@ -12,4 +12,7 @@ sealed class IssuerOptions
     /// <summary>The issuer that tokens name: the address at which services read its keys.</summary>
     [Required]
     public Uri? Name { get; set; }
+
+    /// <summary>The address at which browsers reach it, if that is another than <see cref="Name" />.</summary>
+    public Uri? BrowserAddress { get; set; }
 }

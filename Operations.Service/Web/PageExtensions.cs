@@ -16,6 +16,7 @@ static class PageExtensions
         builder.Services.AddRazorComponents().AddInteractiveServerComponents();
         builder.Services.AddMudServices();
         builder.Services.AddScoped<Session>();
+        builder.AddSignIn();
         builder.Services.AddSingleton<AuthorizationErrors>()
             .AddSingleton<IAuthorizationMiddlewareResultHandler, PageAuthorization>();
     }

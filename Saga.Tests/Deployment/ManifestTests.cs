@@ -21,6 +21,7 @@ public sealed partial class When_the_manifests_are_read
         ["RabbitMq"] = typeof(BrokerOptions),
         ["Authentication"] = typeof(CallerOptions),
         ["Services"] = typeof(Operations.ServiceOptions),
+        ["SignIn"] = typeof(Operations.Web.SignInOptions),
         ["Shutdown"] = typeof(ShutdownOptions),
         ["Kestrel"] = null,
         ["Logging"] = null,
@@ -31,6 +32,7 @@ public sealed partial class When_the_manifests_are_read
     [
         "ConnectionStrings__Database", "ConnectionStrings__RabbitMq", "Database__MigrateAtStartup",
         "Database__RuntimeRole", "Database__ReaderRole", "RabbitMq__Management",
+        "ASPNETCORE_FORWARDEDHEADERS_ENABLED",
     ];
 
     [Test]

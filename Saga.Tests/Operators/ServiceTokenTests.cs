@@ -60,6 +60,9 @@ public sealed class When_the_service_for_operators_needs_a_token
     [TestCase("/audit?x=1", "/audit?x=1")]
     [TestCase("//elsewhere.example", "/")]
     [TestCase("https://elsewhere.example", "/")]
+    [TestCase("/\\elsewhere.example", "/")]
+    [TestCase("/a\r\nSet-Cookie: a=b", "/")]
+    [TestCase("/ä", "/")]
     [TestCase("", "/")]
     public void Should_return_to_its_own_pages_only(string target, string expected) =>
         Assert.That(Operations.Web.SignInPage.LocalPath(target), Is.EqualTo(expected));

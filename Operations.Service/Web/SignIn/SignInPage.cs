@@ -1,58 +1,121 @@
-using System.Net;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Service.Defaults;
 
 namespace Operations.Web;
 
 /// <summary>
-/// Where an operator enters a token, which the browser keeps in a cookie until it expires. Nothing about sessions is
-/// stored, so every replica knows them.
+/// Where an operator signs in at the issuer, or enters a token. The browser keeps the token in a cookie until it
+/// expires. Nothing about sessions is stored, so every replica knows them.
 /// </summary>
 static class SignInPage
 {
     /// <summary>The name of the cookie.</summary>
     public const string Cookie = "operator";
 
-    const string Path = "/sign-in", SignOutPath = "/sign-out", Target = "to", Token = "token";
+    /// <summary>The path of the page; below it, the browser is sent to the issuer and returns from there.</summary>
+    public const string Path = "/sign-in", IssuerPath = $"{Path}/issuer";
+
+    /// <summary>The parameters of its address, and the field of its form.</summary>
+    public const string Target = "to", Problem = "problem", Again = "again", Token = "token";
+
+    const string SignOutPath = "/sign-out";
+    const int MaxTokenLength = 4000; // browsers keep cookies of 4096 bytes, with their names and attributes
 
     /// <summary>Signing in leads back to a page.</summary>
     /// <param name="page">The path of the page and its query, relative to the root.</param>
-    public static string PathTo(string page) =>
-        $"{Path}?{Target}={UrlEncoder.Default.Encode($"/{page.TrimStart('/')}")}";
+    /// <param name="problem">What it says; null for nothing.</param>
+    public static string PathTo(string page, SignInProblem? problem = null) => WithTarget(Path, page)
+        + (problem == null ? "" : $"&{Problem}={problem}");
+
+    /// <summary>Adds the page to which signing in leads to an address.</summary>
+    public static string WithTarget(string path, string page) =>
+        $"{path}?{Target}={UrlEncoder.Default.Encode($"/{page.TrimStart('/')}")}";
+
+    /// <summary>Adds signing in at the issuer, if there is a client for it.</summary>
+    public static void AddSignIn(this WebApplicationBuilder builder)
+    {
+        var section = builder.Configuration.GetSection(SignInOptions.Section);
+        var isWanted = builder.Configuration.GetSection(CallerOptions.Section)
+            .GetValue(nameof(CallerOptions.Enabled), true);
+        if (!isWanted || section[nameof(SignInOptions.ClientId)] is not { Length: > 0 })
+            return;
+        builder.Services.Configure<SignInOptions>(section);
+        builder.Services.AddSingleton<IStartCheck, SignInCheck>();
+        builder.Services.AddAuthentication().AddOpenIdConnect(IssuerSignIn.Scheme, _ => { });
+        builder.Services.AddSingleton<IConfigureOptions<OpenIdConnectOptions>, IssuerSignIn>();
+    }
 
     /// <summary>Maps the page, and signing out.</summary>
     public static void MapSignIn(this IEndpointRouteBuilder app)
     {
-        app.MapGet(Path, (HttpContext context) => ShowAsync(context, "")).AllowAnonymous();
+        app.MapGet(Path, (HttpContext context) => SignInHtml.WriteAsync(context, ProblemOf(context)))
+            .AllowAnonymous();
         app.MapPost(Path, SignInAsync).AllowAnonymous();
+        if (app.ServiceProvider.GetRequiredService<IOptions<SignInOptions>>().Value.ClientId is { Length: > 0 })
+            app.MapGet(IssuerPath, SendToIssuerAsync).AllowAnonymous();
         app.MapPost(SignOutPath, (HttpContext context) =>
         {
             context.Response.Cookies.Delete(Cookie);
-            context.Response.Redirect(Path);
+            context.Response.Redirect($"{Path}?{Again}=true");
         }).AllowAnonymous();
     }
+
+    static SignInProblem? ProblemOf(HttpContext context) =>
+        Enum.TryParse<SignInProblem>(context.Request.Query[Problem], out var problem) && Enum.IsDefined(problem)
+            ? problem : null;
 
     static async Task SignInAsync(HttpContext context)
     {
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         var token = form[Token].ToString().Trim();
+        if (await FindProblemAsync(context, token) is { } problem)
+        {
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            await SignInHtml.WriteAsync(context, problem);
+            return;
+        }
+
+        context.Response.Redirect(TargetOf(context));
+    }
+
+    static async Task SendToIssuerAsync(HttpContext context)
+    {
+        try
+        {
+            await context.RequestServices.GetRequiredService<IssuerKeys>().ReadAsync(context.RequestAborted);
+        }
+        catch (Exception) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            context.Response.Redirect(PathTo(TargetOf(context), SignInProblem.Issuer));
+            return;
+        }
+
+        await context.ChallengeAsync(IssuerSignIn.Scheme, new OpenIdConnectChallengeProperties
+        {
+            RedirectUri = TargetOf(context),
+            // Whoever has signed out, or was refused, may want to be somebody else.
+            Prompt = context.Request.Query.ContainsKey(Again) ? OpenIdConnectPrompt.Login : null,
+        });
+    }
+
+    /// <summary>Gives the browser a token for its cookie; if something is wrong with the token, returns that.</summary>
+    public static async Task<SignInProblem?> FindProblemAsync(HttpContext context, string token)
+    {
         if (await FindHolderAsync(context, token) is not { } holder)
-        {
-            await ShowAsync(context, "The token is not valid.");
-            return;
-        }
-
+            return SignInProblem.Token;
         if (!holder.Has(Scopes.Administer))
-        {
-            await ShowAsync(context, $"The token lacks the scope {Scopes.Administer}.");
-            return;
-        }
-
+            return SignInProblem.Scope;
+        if (token.Length > MaxTokenLength)
+            return SignInProblem.Size;
         context.Response.Cookies.Append(Cookie, token, new CookieOptions
         {
             HttpOnly = true,
@@ -60,7 +123,7 @@ static class SignInPage
             SameSite = SameSiteMode.Lax, // so that links to the page work
             Expires = holder.Expiry,
         });
-        context.Response.Redirect(LocalPath(context.Request.Query[Target].ToString()));
+        return null;
     }
 
     /// <summary>Validates a token as that of a call: within one request, only its first token is validated.</summary>
@@ -72,41 +135,12 @@ static class SignInPage
         return (await call.AuthenticateAsync(JwtBearerDefaults.AuthenticationScheme)).Principal as CallerPrincipal;
     }
 
-    /// <summary>The page to return to; the first one if this is not a path of this site.</summary>
-    internal static string LocalPath(string target) =>
-        target.StartsWith('/') && !target.StartsWith("//", StringComparison.Ordinal)
-            && !target.Contains('\\', StringComparison.Ordinal) && !target.Any(char.IsControl) ? target : "/";
+    /// <summary>The page to which signing in leads.</summary>
+    public static string TargetOf(HttpContext context) => LocalPath(context.Request.Query[Target].ToString());
 
-    static Task ShowAsync(HttpContext context, string error)
-    {
-        var action = WebUtility.HtmlEncode(PathTo(LocalPath(context.Request.Query[Target].ToString())));
-        var alert = error == "" ? "" : $"""<p class="error" role="alert">{WebUtility.HtmlEncode(error)}</p>""";
-        context.Response.StatusCode = error == "" ? StatusCodes.Status200OK : StatusCodes.Status401Unauthorized;
-        context.Response.ContentType = "text/html; charset=utf-8";
-        context.Response.Headers.CacheControl = "no-store";
-        return context.Response.WriteAsync($"""
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-                <meta charset="utf-8">
-                <meta name="viewport" content="width=device-width, initial-scale=1">
-                <title>Order saga: sign in</title>
-                <link rel="icon" href="data:,">
-                <link rel="stylesheet" href="/_content/Operations/sign-in.css">
-            </head>
-            <body>
-                <main>
-                    <h1>Order saga: operations</h1>
-                    {alert}
-                    <form method="post" action="{action}">
-                        <label for="token">A token with the scope {Scopes.Administer}</label>
-                        <textarea id="token" name="{Token}" rows="8" required autofocus autocomplete="off"
-                                  spellcheck="false"></textarea>
-                        <button>Sign in</button>
-                    </form>
-                </main>
-            </body>
-            </html>
-            """);
-    }
+    /// <summary>The page to return to; the first one if this is not a path of this site.</summary>
+    public static string LocalPath(string target) =>
+        target.StartsWith('/') && !target.StartsWith("//", StringComparison.Ordinal)
+            && !target.Contains('\\', StringComparison.Ordinal) && target.All(x => x is > ' ' and <= '~')
+            ? target : "/";
 }

@@ -26,6 +26,9 @@ public abstract class PageFixture : OperatorFixture
 
     protected Uri Address => System.Operations!.HttpAddress;
 
+    /// <summary>What the browser may ask for anything.</summary>
+    protected virtual IEnumerable<Uri> Addresses => [Address];
+
     [OneTimeSetUp]
     public async Task OpenBrowserAsync()
     {
@@ -46,7 +49,8 @@ public abstract class PageFixture : OperatorFixture
         await SignInAsync();
         Page.Request += (_, request) =>
         {
-            if (new Uri(request.Url) is { Scheme: not "data" } url && url.Authority != Address.Authority)
+            if (new Uri(request.Url) is { Scheme: not "data" } url
+                && Addresses.All(x => x.Authority != url.Authority))
                 _errors.Add($"{url} is not of the page");
         };
     }
@@ -60,7 +64,7 @@ public abstract class PageFixture : OperatorFixture
     }
 
     /// <summary>Gives the browser the operator's token.</summary>
-    protected Task SignInAsync() =>
+    protected virtual Task SignInAsync() =>
         Page.Context.AddCookiesAsync([new() { Name = "operator", Value = Token, Url = $"{Address}" }]);
 
     /// <summary>Also what the content security policy has blocked is an error in the browser's console.</summary>

@@ -90,8 +90,8 @@ public static class ApiExtensions
     static void AddPageTokens<TDbContext>(this WebApplicationBuilder builder)
         where TDbContext : DbContext, IDataProtectionKeyContext
     {
-        // If no key can be read, a call that needs one fails and logs that. The keys protect only page tokens, so they
-        // are not encrypted in the database.
+        // If no key can be read, a call that needs one fails and logs that. The keys protect only page tokens, and
+        // what browsers remember while an operator signs in, so they are not encrypted in the database.
         builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.None);
         builder.Services.AddDataProtection().SetApplicationName(typeof(TDbContext).Name)
             .PersistKeysToDbContext<TDbContext>();

@@ -96,7 +96,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
             curl -H "Authorization: Bearer $TOKEN" {{system.Orders[0].HttpAddress}}v1/orders
             curl -d grant_type=password -d username=bob -d password={{tokens.Password}} {{tokens.Address}}
 
-            export ORDERSAGA_TOKEN={{await tokens.GetAsync("operator")}} # for the operators' page and commands
+            export ORDERSAGA_TOKEN={{await tokens.GetAsync("operator")}} # for the operators' commands
 
             """);
     }
@@ -113,7 +113,7 @@ sealed class UpCommand(bool smoke, bool withDashboard)
         table.AddRow("Account, JSON", $"{account.HttpAddress}v1/accounts");
         if (system.Operations is { } operations)
         {
-            table.AddRow("Operations, page", $"{operations.HttpAddress}");
+            table.AddRow("Operations, page", $"{operations.HttpAddress}  user operator");
             table.AddRow("Operations, gRPC", $"{operations.GrpcAddress.Authority}  commands: Saga.Cli ops --help");
             table.AddRow("Operations, JSON", $"{operations.HttpAddress}v1/stuck");
         }

@@ -242,7 +242,8 @@ public sealed class OrderSystem : IAsyncDisposable
             settings["Services__TokenFile"] =
                 TokenIssuer.Instance.WriteToken(_servers.Folder, Client, TokenIssuer.OperatorScopes);
         else
-            (settings["Services__ClientId"], settings["Services__ClientSecret"]) = (Client, Tokens.Password);
+            foreach (var section in (string[])["Services", "SignIn"])
+                (settings[$"{section}__ClientId"], settings[$"{section}__ClientSecret"]) = (Client, Tokens.Password);
         return new ServiceReplica(_servers.Folder, _options.Programs.Find("Operations"),
             $"operations{_options.Suffix}", ReplicaPorts.Pick(_options.WellKnownPorts ? 5301 : 0), settings,
             TokenOf("operator"));

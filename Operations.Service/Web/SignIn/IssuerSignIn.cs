@@ -1,0 +1,95 @@
+using Messaging.Postgres.Observability;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Authentication.OpenIdConnect;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
+
+namespace Operations.Web;
+
+/// <summary>
+/// Signs operators in at the issuer, by the authorization code flow with PKCE (OpenID Connect); the access token that
+/// it gives becomes the cookie of the page. What must be remembered until the browser comes back is in its cookies and
+/// its address, encrypted by the keys that the database keeps, so any replica can go on.
+/// </summary>
+sealed partial class IssuerSignIn(
+    IOptions<SignInOptions> options, IOptionsMonitor<JwtBearerOptions> tokens, TimeProvider time,
+    ILogger<IssuerSignIn> log) : IConfigureNamedOptions<OpenIdConnectOptions>
+{
+    /// <summary>The name of the authentication scheme.</summary>
+    public const string Scheme = "Issuer";
+
+    const string CallbackPath = "/sign-in/callback";
+
+    static readonly TimeSpan MaxIssuerWait = TimeSpan.FromSeconds(5);
+
+    readonly SignInOptions _options = options.Value;
+    readonly LogLimit _failed = new(time), _invalid = new(time);
+
+    public void Configure(string? name, OpenIdConnectOptions options)
+    {
+        var bearer = tokens.Get(JwtBearerDefaults.AuthenticationScheme);
+        options.ConfigurationManager = bearer.ConfigurationManager;
+        options.TokenValidationParameters.ValidAlgorithms = bearer.TokenValidationParameters.ValidAlgorithms;
+        options.TokenValidationParameters.IssuerSigningKeyValidator =
+            bearer.TokenValidationParameters.IssuerSigningKeyValidator;
+        options.BackchannelTimeout = MaxIssuerWait;
+        options.ClientId = _options.ClientId;
+        options.ResponseType = OpenIdConnectResponseType.Code;
+        options.ResponseMode = OpenIdConnectResponseMode.Query; // a form of another site would be rejected
+        options.PushedAuthorizationBehavior = PushedAuthorizationBehavior.Disable; // it would need the secret, too
+        options.Scope.Clear();
+        foreach (var scope in _options.Scope.Split(' ', StringSplitOptions.RemoveEmptyEntries).Prepend("openid"))
+            options.Scope.Add(scope);
+        options.CallbackPath = CallbackPath;
+        options.RemoteSignOutPath = default;
+        options.MapInboundClaims = false;
+        options.DisableTelemetry = true;
+        options.SaveTokens = true; // until AdmitAsync
+        foreach (var cookie in (CookieBuilder[])[options.CorrelationCookie, options.NonceCookie])
+            (cookie.SameSite, cookie.SecurePolicy) = (SameSiteMode.Lax, CookieSecurePolicy.SameAsRequest);
+        options.Events = new OpenIdConnectEvents
+        {
+            OnAuthorizationCodeReceived = AddSecretAsync,
+            OnTicketReceived = AdmitAsync,
+            OnRemoteFailure = Refuse,
+        };
+    }
+
+    public void Configure(OpenIdConnectOptions options) => Configure(null, options);
+
+    async Task AddSecretAsync(AuthorizationCodeReceivedContext context) =>
+        context.TokenEndpointRequest!.ClientSecret = _options.ClientSecretFile is { Length: > 0 } file
+            ? (await File.ReadAllTextAsync(file, context.HttpContext.RequestAborted)).Trim() : _options.ClientSecret;
+
+    async Task AdmitAsync(TicketReceivedContext context)
+    {
+        context.HandleResponse(); // there is no session but the cookie
+        var token = context.Properties!.GetTokenValue(OpenIdConnectParameterNames.AccessToken) ?? "";
+        var page = SignInPage.LocalPath(context.ReturnUri ?? "");
+        var problem = await SignInPage.FindProblemAsync(context.HttpContext, token);
+        if (problem == SignInProblem.Token && _invalid.IsDue(problem, out var count))
+            LogInvalid(count);
+        context.Response.Redirect(problem == null ? page : SignInPage.PathTo(page, problem));
+    }
+
+    Task Refuse(RemoteFailureContext context)
+    {
+        var failure = context.Failure!;
+        if (_failed.IsDue(failure, out var count))
+            LogFailed(Reason.Of(failure), count);
+        context.HandleResponse();
+        var page = SignInPage.LocalPath(context.Properties?.RedirectUri ?? "");
+        context.Response.Redirect(SignInPage.PathTo(page, SignInProblem.Issuer));
+        return Task.CompletedTask;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The issuer has not signed in an operator. Check SignIn and "
+        + "what the issuer knows of the page: {Reason}. Since the last such line: {Count}")]
+    partial void LogFailed(string reason, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The issuer has signed in an operator with a token that is not "
+        + "valid here. Check SignIn:Scope and Authentication:Audience. Since the last such line: {Count}")]
+    partial void LogInvalid(int count);
+}
