@@ -65,6 +65,8 @@ public sealed class When_load_results_are_summarized
         LateMs = null,
         Outcomes = new Dictionary<string, int> { ["CONFIRMED"] = 9 },
         CommitsPerOrder = 0.5,
+        LogBytesPerOrder = 9000,
+        DiskBytesPerOrder = 3000,
         CpuMsPerOrder = new Dictionary<string, double> { ["load"] = 1 },
         MemoryMb = new Dictionary<string, double>(),
     };

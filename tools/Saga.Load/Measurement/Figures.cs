@@ -66,6 +66,14 @@ sealed record Figures
     /// </summary>
     public required double? CommitsPerOrder { get; init; }
 
+    /// <summary>The write-ahead log for each order, in bytes, with all that the servers log; null as above.</summary>
+    public required double? LogBytesPerOrder { get; init; }
+
+    /// <summary>
+    /// The growth of both databases for each order, in bytes, with what vacuum has not freed yet; null as above.
+    /// </summary>
+    public required double? DiskBytesPerOrder { get; init; }
+
     /// <summary>The processor time for each order, by part of the system.</summary>
     public required IReadOnlyDictionary<string, double> CpuMsPerOrder { get; init; }
 
@@ -88,6 +96,8 @@ sealed record Figures
         var last = ended.Count == 0 ? run.StartedAt : ended.Max(x => x.At);
         var seconds = Math.Max(0.001, Stopwatch.GetElapsedTime(run.StartedAt, last).TotalSeconds);
         double PerOrder(double total) => Math.Round(total / Math.Max(1, accepted.Count), 2);
+        double? PerOrderOf(Func<DatabaseUsage, long> figure) =>
+            (before.Databases, after.Databases) is ({ } start, { } end) ? PerOrder(figure(end) - figure(start)) : null;
         return new Figures
         {
             Orders = options.Orders,
@@ -105,7 +115,9 @@ sealed record Figures
             LateMs = run.Late.Count > 0
                 ? Latency.From(run.Late.Select(x => (long)(x.TotalSeconds * Stopwatch.Frequency))) : null,
             Outcomes = ended.GroupBy(x => x.Status).ToDictionary(x => x.Key, x => x.Count()),
-            CommitsPerOrder = after.Commits - before.Commits is { } commits ? PerOrder(commits) : null,
+            CommitsPerOrder = PerOrderOf(x => x.Commits),
+            LogBytesPerOrder = PerOrderOf(x => x.LogBytes),
+            DiskBytesPerOrder = PerOrderOf(x => x.DiskBytes),
             CpuMsPerOrder = after.CpuMilliseconds.ToDictionary(x => x.Key,
                 x => PerOrder(x.Value - before.CpuMilliseconds[x.Key])),
             MemoryMb = memory,

@@ -20,7 +20,9 @@ static class FiguresTable
         if (figures.LateMs != null)
             table.AddRow("delay of calls behind the rate, ms", Percentiles(figures.LateMs));
         table.AddRow("outcomes", Parts(figures.Outcomes));
-        table.AddRow("commits per order", figures.CommitsPerOrder is { } commits ? Text(commits) : "unknown");
+        table.AddRow("commits per order", Known(figures.CommitsPerOrder));
+        table.AddRow("write-ahead log per order, bytes", Known(figures.LogBytesPerOrder));
+        table.AddRow("disk per order, bytes", Known(figures.DiskBytesPerOrder));
         table.AddRow("CPU per order, ms", Parts(figures.CpuMsPerOrder));
         table.AddRow("memory, MB", Parts(figures.MemoryMb));
         foreach (var (figure, spread) in figures.Spread ?? new Dictionary<string, double[]>())
@@ -29,6 +31,8 @@ static class FiguresTable
     }
 
     static string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
+
+    static string Known(double? value) => value is { } known ? Text(known) : "unknown";
 
     static string Percentiles(Latency x) =>
         $"p50 {Text(x.P50)}  p90 {Text(x.P90)}  p99 {Text(x.P99)}  max {Text(x.Max)}";

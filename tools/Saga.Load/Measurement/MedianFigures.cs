@@ -14,6 +14,9 @@ static class MedianFigures
             return Math.Round((sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2, 2);
         }
 
+        double? MedianIfKnown(string name, Func<Figures, double?> figure) =>
+            figure(runs[0]) == null ? null : Median(name, x => figure(x) ?? double.NaN);
+
         Latency MedianLatency(string name, Func<Figures, Latency> figure) => new(
             Median($"{name}.p50", x => figure(x).P50), Median($"{name}.p90", x => figure(x).P90),
             Median($"{name}.p99", x => figure(x).P99), Median($"{name}.max", x => figure(x).Max));
@@ -31,8 +34,9 @@ static class MedianFigures
             LateMs = runs[0].LateMs == null ? null : MedianLatency("late_ms", x => x.LateMs!),
             Outcomes = runs.SelectMany(x => x.Outcomes).GroupBy(x => x.Key)
                 .ToDictionary(x => x.Key, x => x.Sum(y => y.Value)),
-            CommitsPerOrder = runs[0].CommitsPerOrder == null ? null
-                : Median("commits_per_order", x => x.CommitsPerOrder ?? double.NaN),
+            CommitsPerOrder = MedianIfKnown("commits_per_order", x => x.CommitsPerOrder),
+            LogBytesPerOrder = MedianIfKnown("log_bytes_per_order", x => x.LogBytesPerOrder),
+            DiskBytesPerOrder = MedianIfKnown("disk_bytes_per_order", x => x.DiskBytesPerOrder),
             CpuMsPerOrder = MedianParts("cpu_ms_per_order", x => x.CpuMsPerOrder),
             MemoryMb = MedianParts("memory_mb", x => x.MemoryMb),
             Spread = spread,
