@@ -19,6 +19,13 @@ public sealed class When_a_world_is_simulated
     }
 
     [Test]
+    public void Should_violate_no_invariant_with_the_accounts_in_four_databases()
+    {
+        var (found, _) = SimulateCommand.Run(1, 500, partitions: 4);
+        Assert.That(found.Select(x => $"seed {x.Seed}: {x.Violations[0]}"), Is.Empty);
+    }
+
+    [Test]
     public void Should_reach_every_final_status()
     {
         var ends = Enumerable.Range(1, 50).SelectMany(x => World.Run(x).Outcomes)
@@ -48,6 +55,9 @@ public sealed class When_a_world_is_simulated
         Assert.That(findings.Where(x => !x.IsFound).Select(x => x.Mutant), Is.Empty);
         var simulated = findings.Where(x => x.Seed != null).Select(x => x.Mutant).ToList();
         Assert.That(simulated, Has.Count.GreaterThanOrEqualTo(10));
-        Assert.That(simulated, Is.SupersetOf(new[] { Mutant.BatchAckedByFirstMember, Mutant.BatchKeyedAsOne }));
+        Assert.That(simulated, Is.SupersetOf(new[]
+        {
+            Mutant.BatchAckedByFirstMember, Mutant.BatchKeyedAsOne, Mutant.PartitionedByOrder,
+        }));
     }
 }

@@ -49,4 +49,7 @@ public enum Mutant
 
     /// <summary>The inbox knows the messages of a batch by the batch's id alone.</summary>
     BatchKeyedAsOne,
+
+    /// <summary>Of several partitions, funds are released in that of the order, not in that of the account.</summary>
+    PartitionedByOrder,
 }

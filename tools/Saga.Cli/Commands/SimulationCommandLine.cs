@@ -12,11 +12,13 @@ static class SimulationCommandLine
         var first = new Option<int>("--first") { Description = "The first seed.", DefaultValueFactory = _ => 1 };
         var seeds = CliOptions.Count("--seeds", "The number of seeds.", 10_000);
         var mutant = new Option<Mutant>("--mutant") { Description = "With --seed: the guarantee to switch off." };
+        var partitions = CliOptions.Count("--partitions", "Over how many databases the accounts are distributed.", 1);
         var command = new Command("simulate", "Simulates the production rules with faults, once for each seed.")
-            { seed, first, seeds, mutant };
+            { seed, first, seeds, mutant, partitions };
         command.SetAction(parsed => parsed.GetValue(seed) is { } one
-            ? SimulateCommand.Replay(one, parsed.GetValue(mutant))
-            : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds)));
+            ? SimulateCommand.Replay(one, parsed.GetValue(mutant), parsed.GetValue(partitions))
+            : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds),
+                parsed.GetValue(partitions)));
         return command;
     }
 

@@ -26,9 +26,9 @@ sealed class ReplicaPublisher(SimProcess process, World world)
 
     void PublishNext()
     {
-        var queue = SimBroker.QueueOf(_waiting[0].Message.Content);
+        var queue = world.Broker.AddressOf(_waiting[0].Message.Content);
         var isAlone = queue == null || world.Random.Next(4) == 0;
-        var next = isAlone ? _waiting[..1] : _waiting.FindAll(x => SimBroker.QueueOf(x.Message.Content) == queue);
+        var next = isAlone ? _waiting[..1] : _waiting.FindAll(x => world.Broker.AddressOf(x.Message.Content) == queue);
         _waiting.RemoveAll(next.Contains);
         if (_waiting.Count > 0)
             AddStep();

@@ -82,17 +82,18 @@ sealed class Invariants(World world)
                     + $"its reservation is {Name(status)}");
         }
 
-        var repeated = world.Accounts.Ledger.Where(x => x.OrderId != null)
+        var repeated = world.Partitions.SelectMany(x => x.Ledger).Where(x => x.OrderId != null)
             .GroupBy(x => (x.OrderId, x.Kind)).Where(x => x.Count() > 1);
         foreach (var entries in repeated)
             Violated($"I3: order {entries.Key.OrderId:N} has {entries.Count()} {entries.Key.Kind} entries");
-        foreach (var (account, _) in world.Accounts.All.Where(x => x.Account.Held != 0))
+        foreach (var (account, _) in world.Partitions.SelectMany(x => x.All)
+            .Where(x => x.Account.Held != 0))
             Violated($"I4: account {account.AccountId:N} still holds {account.Held}");
-        foreach (var row in world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values))
+        foreach (var row in world.Databases.SelectMany(x => x.Outbox.Values))
             Violated($"I9: {row.Content} is still in an outbox{(row.Parked == null ? "" : ", parked")}");
         // The saga heals the loss of a message that the broker has confirmed; the outbox must lose none before that.
         var sent = world.Published.SelectMany(x => x.Messages).Select(x => x.MessageId).ToHashSet();
-        foreach (var message in world.Orders.Committed.Values.Concat(world.Accounts.Committed.Values))
+        foreach (var message in world.Databases.SelectMany(x => x.Committed.Values))
             if (!sent.Contains(message.MessageId))
                 Violated($"I9: {message.Content} was committed and never sent");
             else if (SimBroker.QueueOf(message.Content) != null && !IsConsumed(message.MessageId))
@@ -102,11 +103,11 @@ sealed class Invariants(World world)
     }
 
     /// <summary>Whether a message was consumed, or the broker has lost it.</summary>
-    bool IsConsumed(Guid messageId) => world.Orders.Consumed.Contains(messageId)
-        || world.Accounts.Consumed.Contains(messageId) || world.Lost.Contains(messageId);
+    bool IsConsumed(Guid messageId) => world.Lost.Contains(messageId)
+        || world.Databases.Any(x => x.Consumed.Contains(messageId));
 
     ReservationStatus? ReservationOf(OrderState order) =>
-        world.Accounts.Reservations.GetValueOrDefault(order.CorrelationId)?.Status;
+        world.AccountsOf(order.AccountId).Reservations.GetValueOrDefault(order.CorrelationId)?.Status;
 
     static string Name(ReservationStatus? status) => status?.ToString() ?? "missing";
 }

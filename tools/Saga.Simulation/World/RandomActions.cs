@@ -30,13 +30,13 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
                 Deliver();
                 break;
             case < 825:
-                _ = world.Running(_random.Next(4))?.Recover();
+                _ = world.Running(_random.Next(world.Replicas.Count))?.Recover();
                 break;
             case < 830:
                 _ = world.Running(_random.Next(2))?.AskAgain();
                 break;
             case < 860:
-                _ = world.Running(_random.Next(4))?.DeleteConfirmed();
+                _ = world.Running(_random.Next(world.Replicas.Count))?.DeleteConfirmed();
                 break;
             case < 890:
                 CreateOrder();
@@ -58,19 +58,19 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
                 world.Now += TimeSpan.FromSeconds(_random.Next(1, 45));
                 break;
             case < 967:
-                world.Kill(_random.Next(4));
+                world.Kill(_random.Next(world.Replicas.Count));
                 break;
             case < 977:
-                var index = _random.Next(4);
+                var index = _random.Next(world.Replicas.Count);
                 if (world.Replicas[index].Process.HasExited)
                     world.Start(index);
                 break;
             case < 982:
                 world.Trace("a replica's connection to the broker is closed");
-                world.Broker.CloseConnection(world.Replicas[_random.Next(4)].Process);
+                world.Broker.CloseConnection(Any(world.Replicas).Process);
                 break;
             case < 987:
-                PauseOrResume(world.Replicas[_random.Next(4)].Process);
+                PauseOrResume(Any(world.Replicas).Process);
                 break;
             case < 990:
                 world.Broker.IsDown = !world.Broker.IsDown;
@@ -90,8 +90,8 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
                 break;
             case < 999:
                 world.Trace("the inboxes are purged");
-                world.Orders.PurgeInbox();
-                world.Accounts.PurgeInbox();
+                foreach (var database in world.Databases)
+                    database.PurgeInbox();
                 break;
         }
     }
@@ -101,9 +101,10 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
     {
         var isForOrder = _random.Next(2) == 0;
         var queue = (isForOrder ? OrderQueues : AccountQueues)[_random.Next(3)];
-        if (world.Running((isForOrder ? 0 : 2) + _random.Next(2)) is not { } replica)
+        var partition = isForOrder ? 0 : world.AnyPartition();
+        if (world.Running((isForOrder ? 0 : 2 + 2 * partition) + _random.Next(2)) is not { } replica)
             return;
-        if (world.Broker.Deliver(queue, replica.Process, _random) is not var (message, tag))
+        if (world.Broker.Deliver(queue, partition, replica.Process, _random) is not var (message, tag))
             return;
         if (world.IsTraced)
         {
@@ -128,16 +129,19 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
     void Deposit()
     {
         var (account, amount) = (Any(accounts), _random.Next(1, 30));
-        _ = world.Scheduler.Add(null, $"deposit {amount}", () => world.Accounts.Deposit(account, amount, world.Now),
-            () => world.Accounts.CanLock(account, null));
+        var partition = world.AccountsOf(account);
+        _ = world.Scheduler.Add(null, $"deposit {amount}", () => partition.Deposit(account, amount, world.Now),
+            () => partition.CanLock(account, null));
     }
 
     /// <summary>Loses a message of a random queue; sometimes all of them, as a purge does.</summary>
     void Lose()
     {
-        var queue = (_random.Next(3) == 0 ? OrderQueues : AccountQueues)[_random.Next(3)];
+        var isOfOrder = _random.Next(3) == 0;
+        var queue = (isOfOrder ? OrderQueues : AccountQueues)[_random.Next(3)];
         var isPurge = _random.Next(3) == 0;
-        while (world.Broker.Lose(queue, _random) is { } lost)
+        var partition = isOfOrder ? 0 : world.AnyPartition();
+        while (world.Broker.Lose(queue, partition, _random) is { } lost)
         {
             world.Trace($"{lost} is lost from {queue}");
             world.Lost.UnionWith(lost.Messages.Select(x => x.MessageId));

@@ -26,12 +26,14 @@ sealed class Scenario(World world)
 
     List<Guid> OpenAccounts()
     {
-        var accounts = Enumerable.Range(0, world.Random.Next(1, 5)).Select(_ => world.NewId()).ToList();
+        var accounts = Enumerable.Range(0, world.Random.Next(1, 5) * world.Partitions.Count)
+            .Select(_ => world.NewId()).ToList();
         foreach (var id in accounts)
         {
             var now = world.Now;
-            world.Accounts.Open(new Account { AccountId = id, Currency = "EUR", CreateTime = now, UpdateTime = now });
-            world.Accounts.Deposit(id, world.Random.Next(20, 200), now);
+            var partition = world.AccountsOf(id);
+            partition.Open(new Account { AccountId = id, Currency = "EUR", CreateTime = now, UpdateTime = now });
+            partition.Deposit(id, world.Random.Next(20, 200), now);
         }
 
         return accounts;
@@ -71,7 +73,7 @@ sealed class Scenario(World world)
             _ = replica.DeleteConfirmed();
         if (world.Scheduler.RunOne())
             return true;
-        var unsent = world.Orders.Outbox.Values.Concat(world.Accounts.Outbox.Values).Where(x => x.Parked == null)
+        var unsent = world.Databases.SelectMany(x => x.Outbox.Values).Where(x => x.Parked == null)
             .Select(x => (DateTime?)x.EnqueueTime).Min();
         if (unsent == null || world.Mutant == Mutant.RecoveryOff)
             return AskAgain();

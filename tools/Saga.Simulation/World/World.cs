@@ -1,24 +1,29 @@
 using System.Globalization;
+using Contracts;
 
 namespace Saga.Simulation;
 
 /// <summary>
 /// A deterministic simulation on one thread: two processes of each service, their databases, a broker and clients. The
-/// seed decides every step and every fault.
+/// seed decides every step and every fault. Account can be partitioned: then each account is in one of several
+/// databases, with processes and queues of its own.
 /// </summary>
 public sealed class World
 {
-    readonly Replica[] _replicas = new Replica[4]; // two of Order, two of Account
+    readonly Replica[] _replicas; // two of Order, then two of each partition of Account
     readonly int _seed;
     readonly Action<string>? _trace;
     int _ids, _starts;
 
-    World(int seed, Mutant mutant, Action<string>? trace)
+    World(int seed, Mutant mutant, int partitions, Action<string>? trace)
     {
         (_seed, Mutant, _trace) = (seed, mutant, trace);
         Random = new Random(seed);
         Scheduler = new StepScheduler(Random) { Trace = trace == null ? null : Trace };
-        (Orders, Accounts) = (new OrderDatabase(this), new AccountDatabase(this));
+        Orders = new OrderDatabase(this);
+        Partitions = [.. Enumerable.Range(0, partitions).Select(_ => new AccountDatabase(this))];
+        Broker = new SimBroker(partitions, PartitionOf);
+        _replicas = new Replica[2 + 2 * partitions];
         Invariants = new Invariants(this);
         for (var i = 0; i < _replicas.Length; i++)
             Start(i);
@@ -28,8 +33,9 @@ public sealed class World
     internal Random Random { get; }
     internal StepScheduler Scheduler { get; }
     internal OrderDatabase Orders { get; }
-    internal AccountDatabase Accounts { get; }
-    internal SimBroker Broker { get; } = new();
+    internal IReadOnlyList<AccountDatabase> Partitions { get; }
+    internal IEnumerable<SimDatabase> Databases => [Orders, .. Partitions];
+    internal SimBroker Broker { get; }
     internal Invariants Invariants { get; }
     internal IReadOnlyList<Replica> Replicas => _replicas;
 
@@ -50,15 +56,17 @@ public sealed class World
     /// <summary>Runs one seed.</summary>
     /// <param name="seed">Decides the whole run.</param>
     /// <param name="mutant">The guarantee to switch off.</param>
+    /// <param name="partitions">Over how many databases the accounts are distributed.</param>
     /// <param name="trace">Receives a line for every step; null for no trace.</param>
-    public static SimulationResult Run(int seed, Mutant mutant = Mutant.None, Action<string>? trace = null)
+    public static SimulationResult Run(
+        int seed, Mutant mutant = Mutant.None, int partitions = 1, Action<string>? trace = null)
     {
         // A caller's context would move the code after an await to another thread.
         var context = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(null);
         try
         {
-            var world = new World(seed, mutant, trace);
+            var world = new World(seed, mutant, partitions, trace);
             new Scenario(world).Run();
             return new SimulationResult(seed, world.Invariants.Violations, world.StepCount,
                 world.Orders.All.GroupBy(x => x.CurrentState).ToDictionary(x => x.Key, x => x.Count()));
@@ -70,7 +78,24 @@ public sealed class World
     }
 
     /// <summary>A world without a scenario, for the models.</summary>
-    internal static World Empty(Mutant mutant) => new(0, mutant, null);
+    internal static World Empty(Mutant mutant) => new(0, mutant, 1, null);
+
+    /// <summary>The database of an account, whether the account exists or not.</summary>
+    internal AccountDatabase AccountsOf(Guid accountId) => Partitions[PartitionOf(accountId)];
+
+    /// <summary>The partition whose queue receives a message: that of its account; 0 for a message to Order.</summary>
+    internal int PartitionOf(object content) => content switch
+    {
+        ReserveFunds x => PartitionOf(x.AccountId),
+        ReleaseFunds x => PartitionOf(Mutant == Mutant.PartitionedByOrder ? x.OrderId : x.AccountId),
+        OrderConfirmed x => PartitionOf(x.AccountId),
+        _ => 0,
+    };
+
+    int PartitionOf(Guid id) => id.ToByteArray()[^1] % Partitions.Count; // the last byte differs between ids
+
+    /// <summary>A random partition; without a random number if there is only one.</summary>
+    internal int AnyPartition() => Partitions.Count == 1 ? 0 : Random.Next(Partitions.Count);
 
     internal Guid NewId() =>
         new(_seed, 0, 0, 0, 0, 0, 0, (byte)(++_ids >> 24), (byte)(_ids >> 16), (byte)(_ids >> 8), (byte)_ids);
@@ -125,9 +150,11 @@ public sealed class World
     /// <summary>Starts a replica; in one start of four its clock is wrong by up to five minutes.</summary>
     internal void Start(int index)
     {
-        var name = $"{(index < 2 ? "order" : "account")}-{index % 2 + 1}.{++_starts}";
+        var partition = (index - 2) / 2;
+        var service = index < 2 ? "order" : Partitions.Count == 1 ? "account" : $"account{partition}";
+        var name = $"{service}-{index % 2 + 1}.{++_starts}";
         var skew = TimeSpan.FromSeconds(Random.Next(4) == 0 ? Random.Next(-300, 300) : 0);
-        _replicas[index] = new Replica(this, name, index < 2 ? Orders : Accounts, skew);
+        _replicas[index] = new Replica(this, name, index < 2 ? Orders : Partitions[partition], skew);
         Trace($"{name} starts");
     }
 
