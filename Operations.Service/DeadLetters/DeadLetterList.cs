@@ -11,6 +11,7 @@ sealed class DeadLetterList(DeadLetterQueues visits, QueueList queues, ServiceCl
 {
     const int DefaultMessages = 3;
     const int MaxMessages = 1000;
+    const int MaxIds = 10_000;
     const int PageSize = 1000;
     const int MaxParked = 50_000;
 
@@ -77,15 +78,20 @@ sealed class DeadLetterList(DeadLetterQueues visits, QueueList queues, ServiceCl
 
     /// <summary>Chooses messages of a group, the oldest first.</summary>
     /// <param name="groupId">The group.</param>
-    /// <param name="messageIds">Only these messages; empty: all.</param>
+    /// <param name="messageIds">Only these messages, at most 10,000; empty: all.</param>
     /// <param name="limit">At most so many; 0 means all.</param>
     /// <param name="cancellationToken">Cancels the search.</param>
     /// <exception cref="RpcException">
-    /// NOT_FOUND: there is no such group. UNAVAILABLE: it may be where it cannot be looked for.
+    /// INVALID_ARGUMENT: too many messages. NOT_FOUND: there is no such group. UNAVAILABLE: it may be where it cannot
+    /// be looked for.
     /// </exception>
     public async Task<IReadOnlyList<DeadLetterMessage>> ChooseAsync(string groupId, ICollection<string> messageIds,
         int limit, CancellationToken cancellationToken)
     {
+        var violations = new FieldViolations();
+        if (messageIds.Count > MaxIds)
+            violations.Add("message_ids", $"must have at most {MaxIds} elements, not {messageIds.Count}");
+        violations.ThrowIfAny();
         var answers = new Answers();
         var group = (await FindAsync(answers, cancellationToken)).Where(x => x.Cause.GroupId == groupId).ToList();
         if (group.Count == 0)

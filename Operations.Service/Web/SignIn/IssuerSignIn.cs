@@ -10,8 +10,8 @@ namespace Operations.Web;
 
 /// <summary>
 /// Signs operators in at the issuer, by the authorization code flow with PKCE (OpenID Connect); the access token that
-/// it gives becomes the cookie of the page. What must be remembered until the browser comes back is in its cookies and
-/// its address, encrypted by the keys that the database keeps, so any replica can go on.
+/// it gives becomes the cookie of the page. The state of a sign-in is encrypted in cookies and in the parameter
+/// <c>state</c>, by keys that the database keeps, so any replica can go on.
 /// </summary>
 sealed partial class IssuerSignIn(
     IOptions<SignInOptions> options, IOptionsMonitor<JwtBearerOptions> tokens, TimeProvider time,
@@ -23,6 +23,17 @@ sealed partial class IssuerSignIn(
     const string CallbackPath = "/sign-in/callback";
 
     static readonly TimeSpan MaxIssuerWait = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// The errors of OAuth 2.0 (RFC 6749) and OpenID Connect. Anybody can call the page with another one, and what an
+    /// issuer writes about an error may name a person.
+    /// </summary>
+    static readonly HashSet<string> KnownErrors =
+    [
+        "access_denied", "account_selection_required", "consent_required", "interaction_required", "invalid_client",
+        "invalid_grant", "invalid_request", "invalid_scope", "login_required", "server_error",
+        "temporarily_unavailable", "unauthorized_client", "unsupported_grant_type", "unsupported_response_type",
+    ];
 
     readonly SignInOptions _options = options.Value;
     readonly LogLimit _failed = new(time), _invalid = new(time);
@@ -44,6 +55,7 @@ sealed partial class IssuerSignIn(
             options.Scope.Add(scope);
         options.CallbackPath = CallbackPath;
         options.RemoteSignOutPath = default;
+        options.SignedOutCallbackPath = default;
         options.MapInboundClaims = false;
         options.DisableTelemetry = true;
         options.SaveTokens = true; // until AdmitAsync
@@ -68,7 +80,7 @@ sealed partial class IssuerSignIn(
         context.HandleResponse(); // there is no session but the cookie
         var token = context.Properties!.GetTokenValue(OpenIdConnectParameterNames.AccessToken) ?? "";
         var page = SignInPage.LocalPath(context.ReturnUri ?? "");
-        var problem = await SignInPage.FindProblemAsync(context.HttpContext, token);
+        var problem = await SignInPage.TrySignInAsync(context.HttpContext, token);
         if (problem == SignInProblem.Token && _invalid.IsDue(problem, out var count))
             LogInvalid(count);
         context.Response.Redirect(problem == null ? page : SignInPage.PathTo(page, problem));
@@ -76,14 +88,28 @@ sealed partial class IssuerSignIn(
 
     Task Refuse(RemoteFailureContext context)
     {
-        var failure = context.Failure!;
-        if (_failed.IsDue(failure, out var count))
-            LogFailed(Reason.Of(failure), count);
+        Log(context.Failure!);
         context.HandleResponse();
         var page = SignInPage.LocalPath(context.Properties?.RedirectUri ?? "");
         context.Response.Redirect(SignInPage.PathTo(page, SignInProblem.Issuer));
         return Task.CompletedTask;
     }
+
+    /// <summary>Logs why the issuer has not signed in somebody.</summary>
+    public void Log(Exception failure)
+    {
+        if (_failed.IsDue(failure, out var count))
+            LogFailed(WhatIsWrong(failure), count);
+    }
+
+    static string WhatIsWrong(Exception failure) => failure switch
+    {
+        OpenIdConnectProtocolException { Data: var data } =>
+            data["error"] is string error && KnownErrors.Contains(error) ? error : "an unknown error",
+        HttpRequestException or IOException => Reason.Of(failure),
+        { InnerException: HttpRequestException or IOException } => Reason.Of(failure.InnerException),
+        _ => failure.GetType().Name,
+    };
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The issuer has not signed in an operator. Check SignIn and "
         + "what the issuer knows of the page: {Reason}. Since the last such line: {Count}")]

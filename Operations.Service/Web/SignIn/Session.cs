@@ -10,7 +10,7 @@ sealed class Session(AuthenticationStateProvider authentication, NavigationManag
     CallerPrincipal? _holder;
 
     /// <summary>The operator; null where authentication is off.</summary>
-    public string? Operator => _holder?.Caller.Owner;
+    public string? Operator => _holder?.Caller.Subject;
 
     /// <summary>
     /// The name that an operator without a token has entered last, for the next action in the same browser tab.

@@ -61,7 +61,7 @@ static class SignInHtml
             return form;
         var issuer = new Uri(services.GetRequiredService<IOptions<CallerOptions>>().Value.Authority!).Authority;
         var link = SignInPage.WithTarget(SignInPage.IssuerPath, target)
-            + (isRefused || context.Request.Query.ContainsKey(SignInPage.Again) ? $"&{SignInPage.Again}=true" : "");
+            + (isRefused ? $"&{SignInPage.Again}=true" : "");
         return $"""
             <a class="button" href="{Encode(link)}">Sign in with {Encode(issuer)}</a>
             <details>

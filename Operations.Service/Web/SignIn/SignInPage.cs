@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -24,7 +25,7 @@ static class SignInPage
     /// <summary>The path of the page; below it, the browser is sent to the issuer and returns from there.</summary>
     public const string Path = "/sign-in", IssuerPath = $"{Path}/issuer";
 
-    /// <summary>The parameters of its address, and the field of its form.</summary>
+    /// <summary>The parameters of its address, of which one is also a cookie, and the field of its form.</summary>
     public const string Target = "to", Problem = "problem", Again = "again", Token = "token";
 
     const string SignOutPath = "/sign-out";
@@ -51,7 +52,8 @@ static class SignInPage
         builder.Services.Configure<SignInOptions>(section);
         builder.Services.AddSingleton<IStartCheck, SignInCheck>();
         builder.Services.AddAuthentication().AddOpenIdConnect(IssuerSignIn.Scheme, _ => { });
-        builder.Services.AddSingleton<IConfigureOptions<OpenIdConnectOptions>, IssuerSignIn>();
+        builder.Services.AddSingleton<IssuerSignIn>().AddSingleton<IConfigureOptions<OpenIdConnectOptions>>(
+            x => x.GetRequiredService<IssuerSignIn>());
     }
 
     /// <summary>Maps the page, and signing out.</summary>
@@ -59,13 +61,22 @@ static class SignInPage
     {
         app.MapGet(Path, (HttpContext context) => SignInHtml.WriteAsync(context, ProblemOf(context)))
             .AllowAnonymous();
-        app.MapPost(Path, SignInAsync).AllowAnonymous();
+        app.MapPost(Path, SignInAsync).AllowAnonymous()
+            .WithMetadata(new RequestSizeLimitAttribute(ApiExtensions.MaxRequestSize));
         if (app.ServiceProvider.GetRequiredService<IOptions<SignInOptions>>().Value.ClientId is { Length: > 0 })
             app.MapGet(IssuerPath, SendToIssuerAsync).AllowAnonymous();
         app.MapPost(SignOutPath, (HttpContext context) =>
         {
             context.Response.Cookies.Delete(Cookie);
-            context.Response.Redirect($"{Path}?{Again}=true");
+            // Until somebody signs in again: the issuer would sign in the same operator without a question.
+            context.Response.Cookies.Append(Again, "true", new CookieOptions
+            {
+                HttpOnly = true,
+                Secure = context.Request.IsHttps,
+                SameSite = SameSiteMode.Lax,
+                Path = Path,
+            });
+            context.Response.Redirect(Path);
         }).AllowAnonymous();
     }
 
@@ -77,7 +88,7 @@ static class SignInPage
     {
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         var token = form[Token].ToString().Trim();
-        if (await FindProblemAsync(context, token) is { } problem)
+        if (await TrySignInAsync(context, token) is { } problem)
         {
             context.Response.StatusCode = StatusCodes.Status401Unauthorized;
             await SignInHtml.WriteAsync(context, problem);
@@ -93,8 +104,9 @@ static class SignInPage
         {
             await context.RequestServices.GetRequiredService<IssuerKeys>().ReadAsync(context.RequestAborted);
         }
-        catch (Exception) when (!context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
         {
+            context.RequestServices.GetRequiredService<IssuerSignIn>().Log(e);
             context.Response.Redirect(PathTo(TargetOf(context), SignInProblem.Issuer));
             return;
         }
@@ -103,12 +115,13 @@ static class SignInPage
         {
             RedirectUri = TargetOf(context),
             // Whoever has signed out, or was refused, may want to be somebody else.
-            Prompt = context.Request.Query.ContainsKey(Again) ? OpenIdConnectPrompt.Login : null,
+            Prompt = context.Request.Query.ContainsKey(Again) || context.Request.Cookies.ContainsKey(Again)
+                ? OpenIdConnectPrompt.Login : null,
         });
     }
 
-    /// <summary>Gives the browser a token for its cookie; if something is wrong with the token, returns that.</summary>
-    public static async Task<SignInProblem?> FindProblemAsync(HttpContext context, string token)
+    /// <summary>Gives the browser a token for its cookie, or returns what is wrong with the token.</summary>
+    public static async Task<SignInProblem?> TrySignInAsync(HttpContext context, string token)
     {
         if (await FindHolderAsync(context, token) is not { } holder)
             return SignInProblem.Token;
@@ -123,6 +136,8 @@ static class SignInPage
             SameSite = SameSiteMode.Lax, // so that links to the page work
             Expires = holder.Expiry,
         });
+        if (context.Request.Cookies.ContainsKey(Again))
+            context.Response.Cookies.Delete(Again, new CookieOptions { Path = Path });
         return null;
     }
 

@@ -163,7 +163,7 @@ public sealed class When_the_database_fails : SystemFixture
                 definition text := pg_get_viewdef('all_orders'::regclass);
             begin
                 drop view all_orders;
-                alter table orders alter column reason type varchar(24);
+                alter table orders alter column last_event type varchar(40);
                 execute 'create view all_orders as ' || definition;
             end $$
             """);

@@ -55,6 +55,7 @@ public sealed class When_an_operator_signs_in_at_the_issuer : PageFixture
         await Page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
         await Expect(Page).ToHaveTitleAsync("Order saga: sign in");
         await AssertNotSignedInAsync();
+        await Page.GotoAsync($"{Address}"); // as somebody else who opens the page
         await LeaveForIssuerAsync();
         Assert.That(Page.Url, Does.Contain("prompt=login"), "whoever comes next has to sign in, too");
     }

@@ -7,8 +7,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 namespace Service.Defaults;
 
 /// <summary>
-/// The certificate of the service's ports, and those that it wants of clients. The revocation of clients' certificates
-/// is not checked.
+/// The certificate of the service's ports, and the check of those that clients present. Revocation is not checked.
 /// </summary>
 sealed class ServerCertificate(TlsOptions options, TlsFiles files)
 {
@@ -20,7 +19,9 @@ sealed class ServerCertificate(TlsOptions options, TlsFiles files)
     /// <inheritdoc cref="TlsFiles.Load" />
     public void Load() => files.Load();
 
-    /// <summary>Has a port present the certificate, and want one of clients if it is to.</summary>
+    /// <summary>
+    /// Has a port present the certificate, and require one of clients if authorities for them are configured.
+    /// </summary>
     public void Apply(HttpsConnectionAdapterOptions https)
     {
         https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
@@ -61,6 +62,7 @@ sealed class ServerCertificate(TlsOptions options, TlsFiles files)
         {
             TrustMode = X509ChainTrustMode.CustomRootTrust,
             RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true, // from an address that anybody can write into a certificate
             ApplicationPolicy = { ClientAuthentication },
         };
         policy.CustomTrustStore.AddRange(authorities);

@@ -19,6 +19,9 @@ sealed class TlsCheck(ServerCertificate certificate, IConfiguration configuratio
             return Task.CompletedTask;
         }
 
+        if (configuration["Tls:ClientCaFile"] is { Length: > 0 } && !EncryptedPorts().Any())
+            throw new StartException("Tls:ClientCaFile is set, but no address begins with https, so no client would be "
+                + "asked for a certificate");
         try
         {
             certificate.Load();
