@@ -12,8 +12,10 @@ sealed class DatabaseConnections
 
     // Of several hosts, only the one that accepts writes; a promotion is noticed within a second. Connections to a
     // demoted server are not used any more, and closed when they have been idle for ten seconds.
+    // A command that is given up breaks its connection (Cancellation Timeout). Otherwise a commit that waits for a
+    // synchronous standby would succeed when it is cancelled, although the standby does not have it.
     const string SeveralHosts = "Target Session Attributes=read-write;Host Recheck Seconds=1;Timeout=5;"
-        + "Connection Idle Lifetime=10;Connection Pruning Interval=5";
+        + "Connection Idle Lifetime=10;Connection Pruning Interval=5;Cancellation Timeout=-1";
 
     readonly NpgsqlConnectionStringBuilder _settings;
     readonly bool _hasOwnPoolSize;
