@@ -131,10 +131,12 @@ public static class MessagingExtensions
         });
 
         // An unavailable database is not the message's fault, so the message waits for it without a limit in practice.
+        // Messages that wait occupy the concurrency of their queue, so the pauses are short: a new message is handled
+        // soon after the database is back.
         endpoint.UseMessageRetry(r =>
         {
             r.Handle<Exception>(PostgresErrors.IsUnavailable);
-            r.Exponential(10_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10),
+            r.Exponential(50_000, TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2),
                 TimeSpan.FromMilliseconds(200));
         });
         endpoint.UseMessageRetry(r =>
