@@ -62,6 +62,18 @@ Task("Proxies")
         Install(missing);
 });
 
+Task("Patroni").Description("Installs Patroni and etcd if they are missing (requires root).").Does(() =>
+{
+    var missing = new[] { ("patroni", "patroni"), ("etcd", "etcd-server") }
+        .Where(x => !IsInstalled(x.Item1, $"/usr/bin/{x.Item1}")).Select(x => x.Item2).ToList();
+    if (missing.Count == 0)
+        return;
+    if (!CanInstall())
+        throw new CakeException($"{string.Join(" and ", missing)} are not installed; run as root: "
+            + $"apt-get install -y {string.Join(" ", missing)}");
+    Install(missing);
+});
+
 // Has everything encrypt its connections with certificates of this machine.
 void UseTls()
 {
@@ -174,6 +186,12 @@ Task("Mutants").Description("Switches each guarantee off in turn, and prints whi
 Task("Attack").Description("Injects faults into real processes and servers under load: --minutes=M --seed=S.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("attack", "--no-build",
         "--minutes", Argument("minutes", "2"), "--seed", Argument("seed", "1")));
+
+Task("Cluster").Description("Attacks clusters of RabbitMQ and PostgreSQL: single servers are lost, roles change: "
+        + "--minutes=M --seed=S.")
+    .IsDependentOn("Publish").IsDependentOn("Servers").IsDependentOn("Patroni").Does(() => Saga("attack", "--cluster",
+        "--no-build", "--minutes", Argument("minutes", "14"), "--seed", Argument("seed", "1"),
+        "--rate", Argument("rate", "15")));
 
 Task("Drill").Description("Tries what operators do about each of the drill's faults: --fault=NAME for one.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() => Saga("drill", "--no-build",

@@ -31,12 +31,12 @@ sealed class AttackClients(OrderSystem system, History history, Random random)
         }
     }
 
-    /// <summary>Sends requests at a rate for a duration, and waits for the last response.</summary>
-    public async Task RunAsync(double rate, TimeSpan duration)
+    /// <summary>Sends requests at a rate until the end, and waits for the last response.</summary>
+    public async Task RunAsync(double rate, CancellationToken end)
     {
         var calls = new List<Task>();
         var start = history.Now;
-        for (var i = 0; history.Now - start < duration.TotalSeconds; i++)
+        for (var i = 0; !end.IsCancellationRequested; i++)
         {
             var early = start + i / BurstSize * BurstSize / rate - history.Now;
             if (early > 0)

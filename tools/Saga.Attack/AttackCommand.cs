@@ -9,7 +9,12 @@ namespace Saga.Attack;
 /// Runs two replicas of each service under load and injects faults by a plan made from a seed; then repairs everything,
 /// waits until the system is idle, and checks the invariants. All ports are on 127.0.0.1.
 /// </summary>
-sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo folder)
+/// <param name="minutes">The duration, including the recovery.</param>
+/// <param name="seed">The seed of the faults and the load.</param>
+/// <param name="rate">Orders per second.</param>
+/// <param name="isCluster">Whether the servers are clusters, whose faults are injected.</param>
+/// <param name="folder">The folder of the results.</param>
+sealed class AttackCommand(double minutes, int seed, double rate, bool isCluster, DirectoryInfo folder)
 {
     static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(5), MaxRecovery = TimeSpan.FromSeconds(60);
 
@@ -17,10 +22,10 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         folder.Create();
-        await using var servers = await ServerChoice.StartAsync(wellKnownPorts: false, cancellationToken);
+        await using IAttackPlan plan = isCluster ? new ClusterPlan() : new SingleServersPlan(ReservationTimeout);
+        await using var servers = await plan.StartServersAsync(cancellationToken);
         Console.WriteLine($"servers: {servers.Description}; seed {seed}");
-        await using var network = new AttackNetwork();
-        await using var system = await OrderSystem.StartAsync(servers, new OrderSystemOptions
+        await using var system = await OrderSystem.StartAsync(servers, plan.Configure(new OrderSystemOptions
         {
             Suffix = $"_attack{Environment.ProcessId}",
             OrderReplicas = 2,
@@ -29,41 +34,47 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
             {
                 ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
             },
-            Adjust = settings => network.Connect(servers, settings),
-        }, cancellationToken);
+        }, servers), cancellationToken);
         using var history = new History(Path.Combine(folder.FullName, $"attack-{seed}.jsonl"));
         var orderDatabase = servers.Postgres.Admin(system.OrderDatabase);
-        var accountDatabase = servers.Postgres.Admin(system.AccountDatabase);
-        await using var messages = new MessageTamperer(new Uri(servers.Rabbit.Amqp(system.VirtualHost)),
-            [orderDatabase, accountDatabase], new Random(seed + 1));
+        var accountDatabase = servers.AccountPostgres.Admin(system.AccountDatabase);
         var clients = new AttackClients(system, history, new Random(seed + 2));
         await clients.OpenAccountsAsync();
-        await messages.StartAsync();
+        var faults = await plan.StartAsync(system, seed);
 
         var faultTime = TimeSpan.FromMinutes(minutes * 0.85);
         Console.WriteLine($"attack: {faultTime.TotalSeconds:F0} s of faults at {rate} orders/s, then recovery; "
             + $"history in {history.File}");
-        using var faultsEnd = new CancellationTokenSource(faultTime);
-        var plan = new FaultPlan(system, network, messages, ReservationTimeout, new Random(seed));
-        var injector = new FaultInjector(clients, history);
+        using var faultsEnd = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        faultsEnd.CancelAfter(faultTime);
+        var injector = new FaultInjector(clients, history, faultsOverlap: faults.Count > 1);
         using var stopRecording = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var recorder = new TimelineRecorder(system, () => history.Now);
         var timeline = recorder.RecordAsync(stopRecording.Token);
         var redelivered = RedeliveryCounter.CountAsync(system, faultsEnd.Token);
-        var load = clients.RunAsync(rate, faultTime);
-        await Task.WhenAll(injector.RunAsync(plan.OnServices(), faultsEnd.Token),
-            injector.RunAsync(plan.OnServers(), faultsEnd.Token));
+        var load = clients.RunAsync(rate, faultsEnd.Token);
+        try
+        {
+            await Task.WhenAll(faults.Select(x => injector.RunAsync(x, faultsEnd.Token)));
+            await HealAsync(plan, system, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            CopyLogs(servers.Folder);
+            throw;
+        }
 
-        await HealAsync(system, network, cancellationToken);
         await load;
         var isIdle = await WaitUntilTerminalAsync(orderDatabase, cancellationToken);
         await stopRecording.CancelAsync();
         var chart = new FileInfo(Path.Combine(folder.FullName, $"attack-{seed}.png"));
         TimelineChart.Draw(await timeline, injector.Faults, $"Attack with seed {seed} at {rate} orders/s", chart);
         Console.WriteLine($"timeline: {chart.FullName}");
-        Console.WriteLine($"dead letters that nobody has read: {await messages.StopAsync():N0}");
+        var counts = await plan.StopAsync();
 
         var violations = new List<string>();
+        violations.AddRange(injector.Faults.Where(x => x.IsTooSlow).Select(x =>
+            $"\"{x.Kind}\" at {x.At:F1} s: an order was not terminal {x.MaxRecovery!.Value.TotalSeconds} s later"));
         foreach (var replica in system.Orders)
             if (await clients.ProbeAsync(MaxRecovery, replica) == null)
                 violations.Add($"I6: an order placed with {replica.Name} after the last fault was not terminal "
@@ -75,33 +86,22 @@ sealed class AttackCommand(double minutes, int seed, double rate, DirectoryInfo 
         if (!isIdle)
             violations.Add($"I6: orders were not terminal {MaxRecovery.TotalSeconds} s after the last fault");
 
-        new AttackReport(seed, audit, events, messages, plan.PurgedBatches, await redelivered, injector.Faults,
-            violations).Print();
+        new AttackReport(seed, audit, events, [.. counts, ("redeliveries by the broker", await redelivered)],
+            injector.Faults, violations).Print();
         if (violations.Count > 0)
             CopyLogs(servers.Folder);
         return violations.Count == 0 ? 0 : 1;
     }
 
-    /// <summary>Repairs the network and the servers, starts the replicas that have exited, and waits for all.</summary>
-    async Task HealAsync(OrderSystem system, AttackNetwork network, CancellationToken cancellationToken)
+    /// <summary>Repairs the servers, starts the replicas that have exited, and waits for all.</summary>
+    static async Task HealAsync(IAttackPlan plan, OrderSystem system, CancellationToken cancellationToken)
     {
-        network.Heal();
-        await system.Servers.Rabbit.DeletePolicyAsync(system.VirtualHost, MessageLoss.Policy);
-        if (system.Servers.Rabbit is IStoppableBroker broker)
-            await broker.SetMemoryAlarmAsync(false);
+        await plan.HealAsync(cancellationToken);
         ServiceReplica[] replicas = [.. system.Orders, .. system.Accounts];
         foreach (var replica in replicas.Where(x => x.HasExited))
             replica.Start();
-        try
-        {
-            foreach (var replica in replicas)
-                await replica.WaitUntilReadyAsync(cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            CopyLogs(system.Servers.Folder);
-            throw;
-        }
+        foreach (var replica in replicas)
+            await replica.WaitUntilReadyAsync(cancellationToken);
     }
 
     /// <returns>False if an order was not terminal in time.</returns>

@@ -8,13 +8,12 @@ namespace Saga.Attack;
 /// <param name="Seed">The seed.</param>
 /// <param name="Audit">The audit of both databases.</param>
 /// <param name="History">All requests and faults.</param>
-/// <param name="Messages">Counts the repeated and the held messages.</param>
-/// <param name="PurgedBatches">The number of batches that were lost by a purge of their queue.</param>
-/// <param name="Redelivered">The number of redeliveries by the broker.</param>
+/// <param name="Counts">More numbers, with their names.</param>
 /// <param name="Faults">The faults that were injected.</param>
 /// <param name="Violations">The violated invariants.</param>
-sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEvent> History, MessageTamperer Messages,
-    long PurgedBatches, long Redelivered, IReadOnlyCollection<InjectedFault> Faults, IReadOnlyList<string> Violations)
+sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEvent> History,
+    IEnumerable<(string Name, long Count)> Counts, IReadOnlyCollection<InjectedFault> Faults,
+    IReadOnlyList<string> Violations)
 {
     const int MaxPrinted = 50;
 
@@ -36,11 +35,8 @@ sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEve
             .OrderBy(x => x.Key);
         foreach (var group in requests)
             table.AddRow($"{group.Key.Kind} {group.Key.Outcome}", $"{group.Count():N0}");
-        table.AddRow("messages repeated by the attack", $"{Messages.Duplicates:N0}");
-        table.AddRow("batches repeated by the attack", $"{Messages.DuplicatedBatches:N0}");
-        table.AddRow("batches purged by the attack", $"{PurgedBatches:N0}");
-        table.AddRow("messages held back by the attack", $"{Messages.HeldBack:N0}");
-        table.AddRow("redeliveries by the broker", $"{Redelivered:N0}");
+        foreach (var (name, count) in Counts)
+            table.AddRow(name.EscapeMarkup(), $"{count:N0}");
         return table;
     }
 
@@ -48,13 +44,14 @@ sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEve
     {
         var kinds = Faults.GroupBy(x => x.Kind).OrderBy(x => x.Key).ToList();
         var table = new Table().Title($"{Faults.Count} faults of {kinds.Count} kinds")
-            .AddColumns("fault", "count", "median recovery, s", "max recovery, s").RoundedBorder();
+            .AddColumns("fault", "count", "median fault, s", "median recovery, s", "max recovery, s").RoundedBorder();
         foreach (var kind in kinds)
         {
-            var seconds = kind.Select(x => x.Recovery?.TotalSeconds ?? double.PositiveInfinity).Order().ToList();
+            var durations = kind.Select(x => x.RepairedAt - x.At).Order().ToList();
+            var recoveries = kind.Select(x => x.Recovery?.TotalSeconds ?? double.PositiveInfinity).Order().ToList();
             string Text(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
-            table.AddRow(kind.Key.EscapeMarkup(), $"{seconds.Count}", Text(seconds[seconds.Count / 2]),
-                Text(seconds[^1]));
+            table.AddRow(kind.Key.EscapeMarkup(), $"{recoveries.Count}", Text(durations[durations.Count / 2]),
+                Text(recoveries[recoveries.Count / 2]), Text(recoveries[^1]));
         }
 
         return table;

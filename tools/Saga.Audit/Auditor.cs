@@ -14,7 +14,7 @@ public sealed class Auditor(string orderDatabase, string accountDatabase, Broker
 {
     /// <summary>An auditor of a system that runs on this machine.</summary>
     public static Auditor Of(OrderSystem system) => new(system.Servers.Postgres.Admin(system.OrderDatabase),
-        system.Servers.Postgres.Admin(system.AccountDatabase), BrokerQueues.Of(system));
+        system.Servers.AccountPostgres.Admin(system.AccountDatabase), BrokerQueues.Of(system));
 
     /// <summary>Waits until the system is idle, and checks the invariants.</summary>
     /// <param name="settle">The maximum wait; work that is still pending then is a violation.</param>

@@ -7,7 +7,10 @@ namespace Saga.Attack;
 /// <summary>
 /// Injects the faults of a plan one after the other, and measures the time until the system serves again.
 /// </summary>
-sealed class FaultInjector(AttackClients clients, History history)
+/// <param name="clients">The clients that place orders.</param>
+/// <param name="history">Records the faults.</param>
+/// <param name="faultsOverlap">Whether an injection may fail because of a concurrent fault.</param>
+sealed class FaultInjector(AttackClients clients, History history, bool faultsOverlap)
 {
     static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(30);
 
@@ -29,8 +32,9 @@ sealed class FaultInjector(AttackClients clients, History history)
                 if (!await fault.InjectAsync())
                     continue;
             }
-            catch (Exception e) when (e is NpgsqlException or RabbitMQClientException or HttpRequestException
-                or TaskCanceledException or TimeoutException or IOException or InvalidOperationException)
+            catch (Exception e) when (faultsOverlap && e is NpgsqlException or RabbitMQClientException
+                or HttpRequestException or TaskCanceledException or TimeoutException or IOException
+                or InvalidOperationException)
             {
                 // A concurrent fault has made the target unavailable.
                 history.Add(new HistoryEvent(at, HistoryEvent.Fault, Outcome.Unknown)
@@ -42,13 +46,23 @@ sealed class FaultInjector(AttackClients clients, History history)
             }
 
             var repaired = history.Now;
-            var recovery = await clients.ProbeAsync(ProbeTimeout);
+            var timeout = fault.MaxRecovery > ProbeTimeout ? fault.MaxRecovery.Value : ProbeTimeout;
+            var recovery = await clients.ProbeAsync(timeout);
+            if (fault.RepairAsync is { } repairAsync)
+            {
+                await repairAsync();
+                repaired = history.Now;
+            }
+
             history.Add(new HistoryEvent(at, HistoryEvent.Fault, Outcome.Ok)
             {
                 Detail = recovery is { } time ? $"{fault.Kind}, recovered after {time.TotalSeconds:F1} s"
-                    : $"{fault.Kind}, not recovered after {ProbeTimeout.TotalSeconds} s",
+                    : $"{fault.Kind}, not recovered after {timeout.TotalSeconds} s",
             });
-            _faults.Enqueue(new InjectedFault(fault.Kind, at, repaired, recovery));
+            _faults.Enqueue(new InjectedFault(fault.Kind, at, repaired, recovery)
+            {
+                MaxRecovery = fault.MaxRecovery,
+            });
         }
     }
 }

@@ -26,7 +26,7 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
     public long PurgedBatches => _loss.PurgedBatches;
 
     /// <summary>Faults of the services' processes, and lost messages; never ends.</summary>
-    public IEnumerable<Fault> OnServices() => Shuffled(
+    public IEnumerable<Fault> OnServices() => Fault.Shuffled(
     [
         .. Both("killed", _services.KillAsync),
         .. FaultPoints.Select(x => new Fault($"killed at {x}", () => _services.KillAtAsync(x))),
@@ -35,7 +35,7 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
         .. Both("clock off by minutes", _services.SkewClockAsync),
         new Fault("migrated again", _services.MigrateAsync),
         .. MessageLoss.Kinds.Select(kind => Fault.Of($"messages lost: {kind}", () => _loss.LoseAsync(kind))),
-    ]);
+    ], random);
 
     /// <summary>Faults of the servers, the network and the messages; never ends.</summary>
     public IEnumerable<Fault> OnServers()
@@ -74,18 +74,7 @@ sealed class FaultPlan(OrderSystem system, AttackNetwork network, MessageTampere
                 Fault.Of("database: killed", () => _servers.RestartAsync(postgres, Signal.Quit)),
                 Fault.Of("database: paused", () => _servers.PauseAsync(postgres)),
             ]);
-        return Shuffled(faults);
-    }
-
-    IEnumerable<Fault> Shuffled(IReadOnlyList<Fault> kinds)
-    {
-        while (true)
-        {
-            var round = kinds.ToArray();
-            random.Shuffle(round);
-            foreach (var fault in round)
-                yield return fault;
-        }
+        return Fault.Shuffled(faults, random);
     }
 
     IEnumerable<Fault> Both(string kind, Func<IReadOnlyList<ServiceReplica>, Task> injectAsync) =>

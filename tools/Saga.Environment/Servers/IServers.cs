@@ -11,6 +11,9 @@ public interface IServers : IAsyncDisposable
     /// <summary>The database server, with a superuser's login.</summary>
     PostgresServer Postgres { get; }
 
+    /// <summary>The database server of Account, if it has one of its own; otherwise that of all services.</summary>
+    PostgresServer AccountPostgres => Postgres;
+
     /// <summary>The broker, with an administrator's login.</summary>
     RabbitServer Rabbit { get; }
 

@@ -3,6 +3,10 @@ using Npgsql;
 namespace Saga.Servers;
 
 /// <summary>A PostgreSQL server, with its superuser's login.</summary>
+/// <param name="host">The host, or several with their ports, such as <c>a:5432,b:5432</c>.</param>
+/// <param name="port">The port of a single host.</param>
+/// <param name="user">The superuser.</param>
+/// <param name="password">The superuser's password.</param>
 public class PostgresServer(string host, int port, string user, string password)
 {
     const string RolePassword = "local";
@@ -27,7 +31,7 @@ public class PostgresServer(string host, int port, string user, string password)
     }
 
     /// <summary>The server's host and port.</summary>
-    public string Address => $"{host}:{port}";
+    public string Address => host.Contains(':', StringComparison.Ordinal) ? host : $"{host}:{port}";
 
     /// <summary>The superuser's connection string for a database.</summary>
     public string Admin(string database = "postgres") => ConnectionString(database, user, password);
@@ -159,8 +163,8 @@ public class PostgresServer(string host, int port, string user, string password)
     }
 
     string ConnectionString(string database, string username, string secret) =>
-        $"Host={host};Port={port};Database={database};Username={username};Password={secret}{Encryption}";
+        $"Host={host};Port={port};Database={database};Username={username};Password={secret}{MoreSettings}";
 
-    /// <summary>More of its connection strings, if its connections are encrypted.</summary>
-    protected virtual string Encryption => "";
+    /// <summary>More of its connection strings, beginning with a semicolon; empty for nothing.</summary>
+    protected virtual string MoreSettings => "";
 }

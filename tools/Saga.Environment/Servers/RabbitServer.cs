@@ -17,13 +17,18 @@ public class RabbitServer : IDisposable
     /// <summary>Describes a broker; no connection is opened.</summary>
     /// <param name="amqp">The broker's address with an administrator's user and password.</param>
     /// <param name="management">The address of the management UI.</param>
-    public RabbitServer(Uri amqp, Uri management)
+    public RabbitServer(Uri amqp, Uri management) : this(amqp, management, new SocketsHttpHandler())
+    {
+    }
+
+    /// <summary>Describes a broker whose management API is reached in a way of its own.</summary>
+    protected RabbitServer(Uri amqp, Uri management, HttpMessageHandler handler)
     {
         (_amqp, Management) = (amqp, management);
         (User, Password) = amqp.UserInfo.Split(':', 2) is [var user, var password]
             ? (Uri.UnescapeDataString(user), Uri.UnescapeDataString(password))
             : ("guest", "guest");
-        _management = new HttpClient { BaseAddress = management, Timeout = TimeSpan.FromSeconds(10) };
+        _management = new HttpClient(handler) { BaseAddress = management, Timeout = TimeSpan.FromSeconds(10) };
         _management.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic",
             Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{Password}")));
     }
@@ -47,13 +52,16 @@ public class RabbitServer : IDisposable
     public string Amqp(string virtualHost) => Amqp(virtualHost, User, Password);
 
     /// <summary>The address of a virtual host, with the login of <see cref="CreateServiceUserAsync" />.</summary>
-    public string ServiceAmqp(string virtualHost, string user) => Amqp(virtualHost, user, ServicePassword);
+    public string ServiceAmqp(string virtualHost, string user) => Amqp(virtualHost, user, ServicePassword, Hosts);
 
-    string Amqp(string virtualHost, string user, string password)
+    string Amqp(string virtualHost, string user, string password, string? hosts = null)
     {
         var path = virtualHost == "/" ? "" : Escape(virtualHost);
-        return $"{_amqp.Scheme}://{Escape(user)}:{Escape(password)}@{Host}:{Port}/{path}";
+        return $"{_amqp.Scheme}://{Escape(user)}:{Escape(password)}@{hosts ?? $"{Host}:{Port}"}/{path}";
     }
+
+    /// <summary>The hosts and ports that services connect to.</summary>
+    protected virtual string Hosts => $"{Host}:{Port}";
 
     /// <summary>Creates a virtual host unless it exists.</summary>
     public async Task CreateVirtualHostAsync(string name, CancellationToken cancellationToken = default)
@@ -174,6 +182,15 @@ public class RabbitServer : IDisposable
         var all = await _management.GetFromJsonAsync<JsonElement[]>($"api/queues/{Escape(virtualHost)}?columns=name",
             cancellationToken);
         return [.. (all ?? []).Select(x => x.GetProperty("name").GetString()!)];
+    }
+
+    /// <summary>The number of nodes that run and are separated from no other, as the broker sees it.</summary>
+    public async Task<int> CountHealthyNodesAsync(CancellationToken cancellationToken = default)
+    {
+        var all = await _management.GetFromJsonAsync<JsonElement[]>("api/nodes?columns=running,partitions",
+            cancellationToken);
+        return (all ?? []).Count(x => x.GetProperty("running").GetBoolean()
+            && x.TryGetProperty("partitions", out var partitions) && partitions.GetArrayLength() == 0);
     }
 
     /// <summary>The number of redeliveries in a virtual host since the broker's start.</summary>

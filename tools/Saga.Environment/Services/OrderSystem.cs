@@ -151,9 +151,13 @@ public sealed class OrderSystem : IAsyncDisposable
         return new OrderSystem(servers, options, await CreateAsync("orders"), await CreateAsync("accounts"),
             options.WithOperations ? await CreateAsync("operations") : null);
 
-        Task<DatabaseLogins> CreateAsync(string name) => options.CopyOf is { } original
-            ? servers.Postgres.CopyDatabaseAsync($"{name}{options.Suffix}", $"{name}{original}", cancellationToken)
-            : servers.Postgres.CreateDatabaseAndRolesAsync($"{name}{options.Suffix}", cancellationToken);
+        Task<DatabaseLogins> CreateAsync(string name)
+        {
+            var postgres = name == "accounts" ? servers.AccountPostgres : servers.Postgres;
+            return options.CopyOf is { } original
+                ? postgres.CopyDatabaseAsync($"{name}{options.Suffix}", $"{name}{original}", cancellationToken)
+                : postgres.CreateDatabaseAndRolesAsync($"{name}{options.Suffix}", cancellationToken);
+        }
     }
 
     /// <summary>Creates the services' users of the broker, and gives them their rights in the virtual host.</summary>
@@ -265,7 +269,7 @@ public sealed class OrderSystem : IAsyncDisposable
         if (_options.Suffix == "")
             return;
         await _servers.Postgres.DropDatabaseAsync(OrderDatabase);
-        await _servers.Postgres.DropDatabaseAsync(AccountDatabase);
+        await _servers.AccountPostgres.DropDatabaseAsync(AccountDatabase);
         if (Operations != null)
             await _servers.Postgres.DropDatabaseAsync($"operations{_options.Suffix}");
         await _servers.Rabbit.DeleteVirtualHostAsync(VirtualHost);

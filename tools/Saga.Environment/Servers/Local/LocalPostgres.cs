@@ -7,7 +7,7 @@ namespace Saga.Servers;
 /// <summary>A private PostgreSQL server, run from the programs installed on this machine.</summary>
 public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
 {
-    const string AdminPassword = "local";
+    internal const string AdminPassword = "local";
     readonly string[] _command;
     readonly InstanceFolder _folder;
     readonly int _port;
@@ -28,7 +28,7 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     }
 
     /// <inheritdoc />
-    protected override string Encryption =>
+    protected override string MoreSettings =>
         LocalTls.Instance is { } tls ? $";SSL Mode=VerifyFull;Root Certificate={tls.CaFile}" : "";
 
     /// <summary>Creates a data folder and starts a server on it.</summary>
@@ -56,7 +56,7 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     }
 
     // PostgreSQL refuses to run as root.
-    static string[] AsPostgres => Environment.UserName == "root"
+    internal static string[] AsPostgres => Environment.UserName == "root"
         ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
 
     static async Task<(string Home, string Data)> CreateHomeAsync(InstanceFolder folder, int port,
@@ -119,13 +119,19 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    /// <summary>Sends a signal to the server and to its backends, which are its child processes.</summary>
+    /// <summary>Sends a signal to the server and to its backends.</summary>
     void SendAll(Signal signal)
     {
         if (_server is not { } server)
             return;
         server.Send(signal);
-        var backends = File.ReadAllText($"/proc/{server.Id}/task/{server.Id}/children");
+        SendToBackends(server.Id, signal);
+    }
+
+    /// <summary>Sends a signal to the backends of a server, which are its child processes.</summary>
+    internal static void SendToBackends(int serverId, Signal signal)
+    {
+        var backends = File.ReadAllText($"/proc/{serverId}/task/{serverId}/children");
         foreach (var backend in backends.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             ChildProcess.Send(int.Parse(backend, CultureInfo.InvariantCulture), signal);
     }
@@ -133,7 +139,7 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     /// <summary>Stops the server.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(Signal.Int);
 
-    static async Task RunAsync(string[] command, CancellationToken cancellationToken)
+    internal static async Task RunAsync(string[] command, CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(command[0], command[1..])
         {

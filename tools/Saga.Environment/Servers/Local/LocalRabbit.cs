@@ -3,8 +3,11 @@ namespace Saga.Servers;
 /// <summary>A private RabbitMQ broker, run from the programs installed on this machine.</summary>
 public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposable
 {
+    internal const string Login = "ordersaga";
+
     readonly InstanceFolder _folder;
-    readonly ChildProcess _portMapper;
+    readonly ErlangNetwork _network;
+    readonly bool _ownsNetwork;
     readonly string _program;
     readonly Dictionary<string, string> _environment;
     ChildProcess? _server;
@@ -17,20 +20,21 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     /// <param name="settings">More lines of rabbitmq.conf.</param>
     public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort,
         params IEnumerable<string> settings)
-        : base(new Uri($"{LocalTls.Scheme("amqp")}://ordersaga:ordersaga@127.0.0.1:{port}/"),
+        : this(folder, program, port, managementPort, new ErlangNetwork(folder), settings) => _ownsNetwork = true;
+
+    /// <summary>Creates the data folder of a broker that may be one node of a cluster.</summary>
+    internal LocalRabbit(InstanceFolder folder, string program, int port, int managementPort, ErlangNetwork network,
+        IEnumerable<string> settings)
+        : base(new Uri($"{LocalTls.Scheme("amqp")}://{Login}:{Login}@127.0.0.1:{port}/"),
             new Uri($"{LocalTls.Scheme("http")}://127.0.0.1:{managementPort}/"))
     {
-        (_folder, _program) = (folder, program);
+        (_folder, _program, _network) = (folder, program, network);
         var home = folder.CreateSubfolder($"rabbitmq-{port}");
-        var mapperPort = Ports.Pick();
-        _environment = new()
+        _environment = new(network.Environment)
         {
-            ["HOME"] = home,
-            ["ERL_EPMD_PORT"] = $"{mapperPort}",
-            ["ERL_EPMD_ADDRESS"] = "127.0.0.1",
             // without it, a shell between this process and the server would receive the signals
             ["RUNNING_UNDER_SYSTEMD"] = "true",
-            ["RABBITMQ_NODENAME"] = $"ordersaga-{port}@localhost",
+            ["RABBITMQ_NODENAME"] = NodeName = NameOf(port),
             ["RABBITMQ_DIST_PORT"] = $"{Ports.Pick()}",
             ["RABBITMQ_MNESIA_BASE"] = Path.Combine(home, "data"),
             ["RABBITMQ_LOG_BASE"] = Path.Combine(home, "log"),
@@ -53,8 +57,6 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             {string.Join('\n', settings)}
 
             """);
-        _portMapper = ChildProcess.Start(folder, $"epmd-{port}",
-            ["epmd", "-port", $"{mapperPort}", "-address", "127.0.0.1"]);
     }
 
     static string Listeners(int port, int managementPort) => LocalTls.Instance is not { } tls ? $"""
@@ -78,6 +80,12 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     public static string? FindProgram() =>
         new[] { "/usr/lib/rabbitmq/bin" }.Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'))
             .Select(x => Path.Combine(x, "rabbitmq-server")).FirstOrDefault(File.Exists);
+
+    /// <summary>The name of the node with this port for AMQP.</summary>
+    internal static string NameOf(int port) => $"ordersaga-{port}@localhost";
+
+    /// <summary>The name of this node among Erlang's.</summary>
+    public string NodeName { get; }
 
     /// <summary>Additional arguments of the Erlang runtime, for parameters that rabbitmq.conf does not have.</summary>
     public string ErlangArguments
@@ -115,23 +123,31 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     }
 
     /// <inheritdoc />
-    public async Task SetMemoryAlarmAsync(bool isRaised)
+    public Task SetMemoryAlarmAsync(bool isRaised) => RunAsync("rabbitmqctl", MemoryAlarmCommand(isRaised));
+
+    /// <summary>Runs one of RabbitMQ's programs for operators on this node.</summary>
+    /// <exception cref="InvalidOperationException">It has failed; the message is its output.</exception>
+    internal async Task RunAsync(string program, params string[] arguments)
     {
-        var program = Path.Combine(Path.GetDirectoryName(_program)!, "rabbitmqctl");
-        await using var control = ChildProcess.Start(_folder, "rabbitmqctl", [program, .. MemoryAlarmCommand(isRaised)],
-            _environment);
-        await Wait.UntilAsync(() => Task.FromResult(control.HasExited), TimeSpan.FromSeconds(60),
-            () => $"rabbitmqctl:\n{control.Tail()}");
-        if (control.ExitCode != 0)
-            throw new InvalidOperationException($"rabbitmqctl failed:\n{control.Tail()}");
+        var path = Path.Combine(Path.GetDirectoryName(_program)!, program);
+        await using var process = ChildProcess.Start(_folder, program, [path, .. arguments], _environment);
+        await Wait.UntilAsync(() => Task.FromResult(process.HasExited), TimeSpan.FromSeconds(60),
+            () => $"{program} {string.Join(' ', arguments)}:\n{process.Tail()}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException(
+                $"{program} {string.Join(' ', arguments)} failed:\n{process.Tail()}");
     }
+
+    /// <summary>Deletes everything that the broker has stored; it must not run.</summary>
+    internal void DeleteData() => Directory.Delete(_environment["RABBITMQ_MNESIA_BASE"], recursive: true);
 
     /// <summary>Kills the broker; its data is not needed any more.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_server != null)
             await _server.DisposeAsync();
-        await _portMapper.DisposeAsync();
+        if (_ownsNetwork)
+            await _network.DisposeAsync();
         Dispose();
     }
 }
