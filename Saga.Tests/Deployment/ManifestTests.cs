@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using k8s;
 using k8s.Models;
 using Messaging.RabbitMq;
+using Npgsql;
 using Saga.Servers;
 using Saga.Tests.Support;
 using Service.Defaults;
@@ -154,6 +155,15 @@ public sealed partial class When_the_manifests_are_read
             }));
         }
     }
+
+    /// <summary>A commit that waits for the standby would succeed when it is cancelled.</summary>
+    [Test]
+    public void Should_close_the_connection_of_a_commit_that_is_given_up() => Assert.That(
+        from cluster in Manifests.All.OfType<PostgresCluster>()
+        from role in new[] { "service", "migration" }
+        select new NpgsqlConnectionStringBuilder(Setting(
+            $"{cluster.Metadata.Name[..^"-db".Length]}-{role}", "ConnectionStrings__Database")).CancellationTimeout,
+        Has.Exactly(6).EqualTo(-1));
 
     [Test]
     public void Should_give_the_users_of_the_broker_the_rights_of_compose()
