@@ -1,5 +1,4 @@
 using System.Net.Security;
-using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Options;
 using Service.Defaults;
 
@@ -10,15 +9,13 @@ namespace Operations;
 /// </summary>
 sealed class ServiceCertificate : IStartCheck
 {
-    const string Section = "Services";
-
     readonly TlsOptions _options;
     readonly TlsFiles _files;
 
     public ServiceCertificate(IOptions<ServiceOptions> options, TimeProvider time, ILogger<TlsFiles> log)
     {
         _options = new() { CertificateFile = options.Value.CertificateFile, KeyFile = options.Value.KeyFile };
-        _files = new(_options, Section, time, log);
+        _files = new(_options, "Services", time, log);
     }
 
     /// <summary>Has new connections present the certificate as it is then.</summary>
@@ -32,17 +29,8 @@ sealed class ServiceCertificate : IStartCheck
     {
         if (string.IsNullOrEmpty(_options.CertificateFile) != string.IsNullOrEmpty(_options.KeyFile))
             throw new StartException("Services:CertificateFile and Services:KeyFile must be set together");
-        if (!_files.IsConfigured)
-            return Task.CompletedTask;
-        try
-        {
+        if (_files.IsConfigured)
             _files.Load();
-        }
-        catch (Exception e) when (TlsFiles.IsUnusable(e))
-        {
-            throw new StartException($"The files of {Section} cannot be used: {Reason.Of(e)}");
-        }
-
         return Task.CompletedTask;
     }
 }

@@ -88,10 +88,9 @@ sealed class DeadLetterList(DeadLetterQueues visits, QueueList queues, ServiceCl
     public async Task<IReadOnlyList<DeadLetterMessage>> ChooseAsync(string groupId, ICollection<string> messageIds,
         int limit, CancellationToken cancellationToken)
     {
-        var violations = new FieldViolations();
         if (messageIds.Count > MaxIds)
-            violations.Add("message_ids", $"must have at most {MaxIds} elements, not {messageIds.Count}");
-        violations.ThrowIfAny();
+            throw RpcErrors.InvalidArgument("message_ids",
+                $"must have at most {MaxIds} elements, not {messageIds.Count}");
         var answers = new Answers();
         var group = (await FindAsync(answers, cancellationToken)).Where(x => x.Cause.GroupId == groupId).ToList();
         if (group.Count == 0)

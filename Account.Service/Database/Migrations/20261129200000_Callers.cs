@@ -11,17 +11,12 @@ namespace Accounts.Migrations
     [Migration("20261129200000_Callers")]
     public class Callers : Migration
     {
-        /// <summary>Records who opens accounts and deposits. The columns are null for what earlier builds wrote.</summary>
+        /// <summary>
+        /// Records who opens accounts and deposits. The columns are null for what earlier builds wrote.
+        /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            // In the order of those who read the view: they lock it before its tables.
-            migrationBuilder.Sql("""
-                do $$ begin
-                    if to_regclass('all_ledger_entries') is not null then
-                        lock table all_ledger_entries in access exclusive mode;
-                    end if;
-                end $$
-                """);
+            migrationBuilder.LockView("all_ledger_entries");
             migrationBuilder.Sql("alter table accounts add opened_by varchar(255)");
             migrationBuilder.Sql("alter table ledger_entries add deposited_by varchar(255)");
             migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("all_ledger_entries.sql"));

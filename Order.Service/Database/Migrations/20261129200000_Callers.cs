@@ -13,17 +13,12 @@ namespace Orders.Migrations
     {
         const string Archive = "archive_finished_orders.sql";
 
-        /// <summary>Records who places and who cancels an order. The columns are null for orders of earlier builds.</summary>
+        /// <summary>
+        /// Records who places and who cancels an order. The columns are null for orders of earlier builds.
+        /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            // In the order of those who read the view: they lock it before its tables.
-            migrationBuilder.Sql("""
-                do $$ begin
-                    if to_regclass('all_orders') is not null then
-                        lock table all_orders in access exclusive mode;
-                    end if;
-                end $$
-                """);
+            migrationBuilder.LockView("all_orders");
             foreach (var table in new[] { "orders", "orders_archive" })
                 migrationBuilder.Sql($"""
                     alter table {table} add placed_by varchar(255), add cancelled_by varchar(255)

@@ -11,7 +11,7 @@ public interface IServers : IAsyncDisposable
     /// <summary>The database server, with a superuser's login.</summary>
     PostgresServer Postgres { get; }
 
-    /// <summary>The database server of Account, if it has one of its own; otherwise that of all services.</summary>
+    /// <summary>The database server of Account; that of all services if they share one.</summary>
     PostgresServer AccountPostgres => Postgres;
 
     /// <summary>The broker, with an administrator's login.</summary>

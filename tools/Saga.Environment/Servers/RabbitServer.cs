@@ -21,7 +21,10 @@ public class RabbitServer : IDisposable
     {
     }
 
-    /// <summary>Describes a broker whose management API is reached in a way of its own.</summary>
+    /// <inheritdoc cref="RabbitServer(Uri, Uri)" />
+    /// <param name="amqp">The broker's address with an administrator's user and password.</param>
+    /// <param name="management">The address of the management UI.</param>
+    /// <param name="handler">Sends the calls of the management API.</param>
     protected RabbitServer(Uri amqp, Uri management, HttpMessageHandler handler)
     {
         (_amqp, Management) = (amqp, management);

@@ -6,7 +6,7 @@ namespace Saga.Simulation;
 /// <summary>
 /// A deterministic simulation on one thread: two processes of each service, their databases, a broker and clients. The
 /// seed decides every step and every fault. Account can be partitioned: then each account is in one of several
-/// databases, with processes and queues of its own.
+/// databases, each with its processes and queues.
 /// </summary>
 public sealed class World
 {
@@ -22,6 +22,7 @@ public sealed class World
         Scheduler = new StepScheduler(Random) { Trace = trace == null ? null : Trace };
         Orders = new OrderDatabase(this);
         Partitions = [.. Enumerable.Range(0, partitions).Select(_ => new AccountDatabase(this))];
+        Databases = [Orders, .. Partitions];
         Broker = new SimBroker(partitions, PartitionOf);
         _replicas = new Replica[2 + 2 * partitions];
         Invariants = new Invariants(this);
@@ -34,7 +35,7 @@ public sealed class World
     internal StepScheduler Scheduler { get; }
     internal OrderDatabase Orders { get; }
     internal IReadOnlyList<AccountDatabase> Partitions { get; }
-    internal IEnumerable<SimDatabase> Databases => [Orders, .. Partitions];
+    internal IReadOnlyList<SimDatabase> Databases { get; }
     internal SimBroker Broker { get; }
     internal Invariants Invariants { get; }
     internal IReadOnlyList<Replica> Replicas => _replicas;

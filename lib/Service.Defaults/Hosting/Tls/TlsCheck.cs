@@ -1,4 +1,3 @@
-using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Configuration;
 
 namespace Service.Defaults;
@@ -8,29 +7,22 @@ sealed class TlsCheck(ServerCertificate certificate, IConfiguration configuratio
 {
     public Task RunAsync(CancellationToken cancellationToken)
     {
+        var checksClients = configuration["Tls:ClientCaFile"] is { Length: > 0 };
         if (!certificate.IsConfigured)
         {
             if (EncryptedPorts().FirstOrDefault() is { } port)
                 throw new StartException($"{port.Path} is {port.Value}, so Tls:CertificateFile and Tls:KeyFile must "
                     + "be set");
-            if (configuration["Tls:ClientCaFile"] is { Length: > 0 })
+            if (checksClients)
                 throw new StartException("Tls:ClientCaFile is set, so Tls:CertificateFile and Tls:KeyFile must "
                     + "be, too");
             return Task.CompletedTask;
         }
 
-        if (configuration["Tls:ClientCaFile"] is { Length: > 0 } && !EncryptedPorts().Any())
+        if (checksClients && !EncryptedPorts().Any())
             throw new StartException("Tls:ClientCaFile is set, but no address begins with https, so no client would be "
                 + "asked for a certificate");
-        try
-        {
-            certificate.Load();
-        }
-        catch (Exception e) when (TlsFiles.IsUnusable(e))
-        {
-            throw new StartException($"The files of {TlsOptions.Section} cannot be used: {Reason.Of(e)}");
-        }
-
+        certificate.Load();
         return Task.CompletedTask;
     }
 

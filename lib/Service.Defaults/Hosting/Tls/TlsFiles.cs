@@ -28,11 +28,20 @@ sealed partial class TlsFiles(TlsOptions options, string section, TimeProvider t
     public bool IsConfigured => options.CertificateFile is { Length: > 0 };
 
     /// <summary>Reads the files for the first time.</summary>
-    /// <exception cref="Exception">They cannot be used.</exception>
-    public void Load() => _content = Read();
+    /// <exception cref="StartException">They cannot be used.</exception>
+    public void Load()
+    {
+        try
+        {
+            _content = Read();
+        }
+        catch (Exception e) when (IsUnusable(e))
+        {
+            throw new StartException($"The files of {section} cannot be used: {Reason.Of(e)}");
+        }
+    }
 
-    /// <summary>Whether an exception says that files cannot be used.</summary>
-    public static bool IsUnusable(Exception e) =>
+    static bool IsUnusable(Exception e) =>
         e is ArgumentException or IOException or UnauthorizedAccessException or CryptographicException;
 
     /// <summary>What the files contain.</summary>

@@ -20,7 +20,7 @@ public sealed class LocalRabbitCluster : RabbitServer, IAsyncDisposable
             new AnyNodeHandler([.. nodes.Select(x => x.Management)])) =>
         (_network, Nodes) = (network, nodes);
 
-    /// <summary>The nodes; each is also a broker of its own that can be stopped and paused.</summary>
+    /// <summary>The nodes; each can be stopped and paused by itself.</summary>
     public IReadOnlyList<LocalRabbit> Nodes { get; }
 
     /// <inheritdoc />
