@@ -125,7 +125,7 @@ public sealed class When_databases_are_migrated
                 await using var db = create(new Connection(await servers.Postgres.CreateDatabaseAsync(name)));
                 await db.Database.MigrateAsync();
                 var migrated = await DefinitionAsync();
-                var replace = $"drop function {function} cascade;\n{EmbeddedSql.Read<T>(file)}";
+                var replace = $"drop function {function} cascade;\n{EmbeddedFile.Read<T>(file)}";
                 await db.Database.ExecuteSqlRawAsync(replace);
                 Assert.That(migrated, Is.EqualTo(await DefinitionAsync()),
                     $"{file} is stale: a later migration changes its trigger");

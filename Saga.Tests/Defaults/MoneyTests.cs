@@ -10,6 +10,8 @@ public sealed class When_money_is_read_from_a_request
     [TestCase("JPY", 100, 0, 100)]
     [TestCase("KWD", 1, 1_000_000, 1.001)]
     [TestCase("CLF", 0, 100_000, 0.0001)]
+    [TestCase("XAD", 0, 10_000_000, 0.01)]
+    [TestCase("BGN", 0, 10_000_000, 0.01, Description = "withdrawn, but accounts may hold it")]
     [TestCase("EUR", 0, 0, 0)]
     public void Should_convert_valid_amounts_in_both_directions(string currency, long units, int nanos, decimal amount)
     {
@@ -41,6 +43,7 @@ public sealed class When_money_is_read_from_a_request
     [TestCase("XXX", 1, 0)]
     [TestCase("XAU", 1, 0)]
     [TestCase("DEM", 1, 0)]
+    [TestCase("#", 1, 0)]
     [TestCase("EUR", 0, 1_000_000_000)]
     [TestCase("EUR", 1_000_000_000_000_000, 0)]
     [TestCase("eur", 1, 0)]

@@ -155,7 +155,7 @@ namespace Accounts.Migrations
                 table: "outbox_message",
                 column: "token_id");
 
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("ledger_is_append_only.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("ledger_is_append_only.sql"));
         }
 
         /// <inheritdoc />

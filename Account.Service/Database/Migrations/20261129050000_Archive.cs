@@ -17,10 +17,10 @@ namespace Accounts.Migrations
         /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("archive_partitions.sql"));
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("archive_reservations.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<ArchiveOptions>("archive_partitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("archive_reservations.sql"));
             migrationBuilder.Sql("drop function refuse_ledger_change cascade");
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("ledger_is_append_only.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("ledger_is_append_only.sql"));
         }
 
         /// <summary>Moves what is archived back to where it came from.</summary>
@@ -43,7 +43,7 @@ namespace Accounts.Migrations
                 drop table reservations_archive;
                 drop table ledger_entries_archive;
                 """);
-            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("drop_archive_partitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<ArchiveOptions>("drop_archive_partitions.sql"));
         }
     }
 }

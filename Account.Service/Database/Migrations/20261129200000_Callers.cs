@@ -19,15 +19,15 @@ namespace Accounts.Migrations
             migrationBuilder.LockView("all_ledger_entries");
             migrationBuilder.Sql("alter table accounts add opened_by varchar(255)");
             migrationBuilder.Sql("alter table ledger_entries add deposited_by varchar(255)");
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("all_ledger_entries.sql"));
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("opener_is_final.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("all_ledger_entries.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("opener_is_final.sql"));
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql("drop function refuse_caller_change cascade; drop view all_ledger_entries");
-            migrationBuilder.Sql(EmbeddedSql.Read<AccountDbContext>("all_ledger_entries.sql")
+            migrationBuilder.Sql(EmbeddedFile.Read<AccountDbContext>("all_ledger_entries.sql")
                 .Replace(", deposited_by", "", StringComparison.Ordinal)
                 .Replace("create_time, null", "create_time", StringComparison.Ordinal));
             migrationBuilder.Sql("alter table ledger_entries drop deposited_by");

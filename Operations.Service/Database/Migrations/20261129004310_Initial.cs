@@ -84,7 +84,7 @@ namespace Operations.Database.Migrations
                 table: "mismatches",
                 column: "find_time");
 
-            migrationBuilder.Sql(EmbeddedSql.Read<OperationsDbContext>("audit_is_append_only.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OperationsDbContext>("audit_is_append_only.sql"));
         }
 
         /// <inheritdoc />

@@ -43,8 +43,8 @@ namespace Orders.Database.Migrations
                 alter table order_transitions set (
                     autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02)
                 """);
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("record_order_transitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("record_order_transitions.sql"));
         }
 
         /// <inheritdoc />

@@ -17,10 +17,10 @@ namespace Orders.Migrations
         /// </summary>
         protected override void Up(MigrationBuilder migrationBuilder)
         {
-            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("archive_partitions.sql"));
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("archive_orders.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<ArchiveOptions>("archive_partitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("archive_orders.sql"));
             migrationBuilder.Sql("drop function refuse_transition_change cascade");
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("order_transitions_are_append_only.sql"));
         }
 
         /// <summary>Moves what is archived back to where it came from.</summary>
@@ -44,7 +44,7 @@ namespace Orders.Migrations
                 drop table order_transitions_archive;
                 drop table archived_requests;
                 """);
-            migrationBuilder.Sql(EmbeddedSql.Read<ArchiveOptions>("drop_archive_partitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<ArchiveOptions>("drop_archive_partitions.sql"));
         }
     }
 }

@@ -18,7 +18,7 @@ namespace Orders.Migrations
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql("drop function record_order_transitions cascade");
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("record_order_transitions.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("record_order_transitions.sql"));
         }
 
         /// <inheritdoc />

@@ -23,15 +23,15 @@ namespace Orders.Migrations
                 migrationBuilder.Sql($"""
                     alter table {table} add placed_by varchar(255), add cancelled_by varchar(255)
                     """);
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>(Archive));
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>("callers_of_orders_are_final.sql"));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>(Archive));
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>("callers_of_orders_are_final.sql"));
         }
 
         /// <inheritdoc />
         protected override void Down(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.Sql("drop function refuse_caller_change cascade; drop view all_orders");
-            migrationBuilder.Sql(EmbeddedSql.Read<OrderDbContext>(Archive)
+            migrationBuilder.Sql(EmbeddedFile.Read<OrderDbContext>(Archive)
                 .Replace(", placed_by, cancelled_by", "", StringComparison.Ordinal));
             foreach (var table in new[] { "orders", "orders_archive" })
                 migrationBuilder.Sql($"alter table {table} drop placed_by, drop cancelled_by");

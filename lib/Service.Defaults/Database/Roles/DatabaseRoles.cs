@@ -40,8 +40,8 @@ static class DatabaseRoles
             await using (var row = await find.ExecuteReaderAsync(cancellationToken))
             {
                 await row.ReadAsync(cancellationToken);
-                sql = (EmbeddedSql.Read<StartException>("database_roles.sql")
-                        + EmbeddedSql.Read<TDbContext>("runtime_rights.sql"))
+                sql = (EmbeddedFile.Read<StartException>("database_roles.sql")
+                        + EmbeddedFile.Read<TDbContext>("runtime_rights.sql"))
                     .Replace("{database}", row.GetString(0), StringComparison.Ordinal)
                     .Replace("{schema}", row.GetString(1), StringComparison.Ordinal)
                     .Replace("{runtime}", row.GetString(2), StringComparison.Ordinal)

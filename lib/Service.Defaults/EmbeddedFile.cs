@@ -1,7 +1,7 @@
 namespace Service.Defaults;
 
-/// <summary>Reads .sql files that are embedded in an assembly.</summary>
-public static class EmbeddedSql
+/// <summary>Reads files, most of them SQL, that are embedded in an assembly.</summary>
+public static class EmbeddedFile
 {
     /// <summary>Reads an embedded file.</summary>
     /// <typeparam name="TMarker">Any type of the assembly that contains the file.</typeparam>
