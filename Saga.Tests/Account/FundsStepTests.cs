@@ -40,7 +40,7 @@ public sealed class When_funds_commands_are_concurrent
             x.DisableUsageTelemetry();
             x.UsingRabbitMq((_, rabbit) =>
             {
-                rabbit.Host(new Uri(servers.Rabbit.Amqp(_system.VirtualHost)));
+                rabbit.Connect(servers.Rabbit, _system.VirtualHost);
                 rabbit.SignAs(_system.OrderUser);
             });
         }).BuildServiceProvider();

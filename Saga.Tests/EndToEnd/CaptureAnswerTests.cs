@@ -28,7 +28,7 @@ public sealed class When_funds_are_captured : SystemFixture
             x.DisableUsageTelemetry();
             x.UsingRabbitMq((_, rabbit) =>
             {
-                rabbit.Host(new Uri(System.Servers.Rabbit.Amqp(System.VirtualHost)));
+                rabbit.Connect(System.Servers.Rabbit, System.VirtualHost);
                 rabbit.SignAs(System.AccountUser);
             });
         }).BuildServiceProvider();

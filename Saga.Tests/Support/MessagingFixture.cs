@@ -153,7 +153,7 @@ public abstract class MessagingFixture(bool grouped)
             });
             x.UsingRabbitMq((context, rabbit) =>
             {
-                rabbit.Host(new Uri(Servers.Rabbit.Amqp(Name)), host => host.Heartbeat(TimeSpan.FromSeconds(3)));
+                rabbit.Connect(Servers.Rabbit, Name);
                 rabbit.UseSequentialMessageIds();
                 rabbit.ConfigureEndpoints(context);
             });

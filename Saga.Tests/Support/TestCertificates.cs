@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Saga.Servers;
 
 namespace Saga.Tests.Support;
@@ -12,8 +13,19 @@ sealed class TestCertificates : IDisposable
 
     public string CaFile => _authority.CaFile;
 
-    /// <inheritdoc cref="CertificateAuthority.Issue" />
+    /// <inheritdoc cref="CertificateAuthority.Issue(IReadOnlyList{string})" />
     public (string Certificate, string Key) Issue(params IReadOnlyList<string> names) => _authority.Issue(names);
+
+    /// <summary>Issues one that has expired an hour ago.</summary>
+    public (string Certificate, string Key) IssueExpired(string name) =>
+        _authority.Issue([name], DateTimeOffset.UtcNow.AddHours(-1), purpose: null);
+
+    /// <summary>Issues one that is for servers only.</summary>
+    public (string Certificate, string Key) IssueForServers(string name) =>
+        _authority.Issue([name], DateTimeOffset.UtcNow.AddHours(1), new Oid("1.3.6.1.5.5.7.3.1"));
+
+    /// <inheritdoc cref="CertificateAuthority.IssueIndirectly" />
+    public (string Certificate, string Key) IssueIndirectly(string name) => _authority.IssueIndirectly(name);
 
     public void Dispose()
     {

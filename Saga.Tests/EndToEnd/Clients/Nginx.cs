@@ -39,14 +39,14 @@ sealed class Nginx : IAsyncDisposable
                 server {
                     listen 127.0.0.1:{{grpc}} http2;
                     location / {
-                        grpc_pass grpc://127.0.0.1:{{service.GrpcAddress.Port}};
+                        grpc_pass {{LocalTls.Scheme("grpc")}}://127.0.0.1:{{service.GrpcAddress.Port}};
                         grpc_read_timeout {{ReadTimeout.TotalSeconds}}s;
                     }
                 }
                 server {
                     listen 127.0.0.1:{{http}};
                     location / {
-                        proxy_pass http://127.0.0.1:{{service.HttpAddress.Port}};
+                        proxy_pass {{LocalTls.Scheme("http")}}://127.0.0.1:{{service.HttpAddress.Port}};
                         proxy_read_timeout {{ReadTimeout.TotalSeconds}}s;
                     }
                 }

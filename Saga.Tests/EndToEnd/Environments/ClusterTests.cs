@@ -72,9 +72,15 @@ public sealed class When_a_server_of_a_cluster_is_lost
         var injector = new FaultInjector(_clients, _history, faultsOverlap: false);
         using var end = new CancellationTokenSource();
         var load = _clients.RunAsync(OrdersPerSecond, end.Token);
-        await injector.RunAsync(ClusterPlan.FaultsOf(_servers, Random.Shared).Where(x => x.Kind == kind), default);
-        await end.CancelAsync();
-        await load;
+        try
+        {
+            await injector.RunAsync(ClusterPlan.FaultsOf(_servers, Random.Shared).Where(x => x.Kind == kind), default);
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await load;
+        }
 
         var fault = injector.Faults.Single();
         await TestContext.Progress.WriteLineAsync($"{kind}: repaired after {fault.RepairedAt - fault.At:F1} s, "

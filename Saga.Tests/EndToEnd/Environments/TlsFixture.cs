@@ -21,9 +21,9 @@ public abstract class TlsFixture
 
     protected string CertificateFile { get; private set; } = "";
 
-    protected string CaFile => _certificates.CaFile;
+    protected string KeyFile { get; private set; } = "";
 
-    string _keyFile = "";
+    protected string CaFile => _certificates.CaFile;
 
     [OneTimeSetUp]
     public async Task StartAsync()
@@ -45,14 +45,14 @@ public abstract class TlsFixture
     }
 
     /// <summary>Replaces the certificate of the ports by another one of the same authority.</summary>
-    protected void IssueCertificate() => (CertificateFile, _keyFile) = _certificates.Issue("localhost", "127.0.0.1");
+    protected void IssueCertificate() => (CertificateFile, KeyFile) = _certificates.Issue("localhost", "127.0.0.1");
 
     protected virtual void Encrypt(IDictionary<string, string> settings)
     {
         settings["Kestrel__Endpoints__Grpc__Url"] = $"{Grpc}";
         settings["Kestrel__Endpoints__Http__Url"] = $"{Http}";
         settings["Operations__Url"] = OperationsAddress.GetLeftPart(UriPartial.Authority);
-        (settings["Tls__CertificateFile"], settings["Tls__KeyFile"]) = (CertificateFile, _keyFile);
+        (settings["Tls__CertificateFile"], settings["Tls__KeyFile"]) = (CertificateFile, KeyFile);
     }
 
     [OneTimeTearDown]
@@ -96,5 +96,5 @@ public abstract class TlsFixture
         },
     };
 
-    static Uri NewAddress() => new($"https://127.0.0.1:{Servers.Ports.Pick()}");
+    protected static Uri NewAddress() => new($"https://127.0.0.1:{Servers.Ports.Pick()}");
 }

@@ -95,7 +95,7 @@ public sealed class When_a_program_has_a_second_bus(bool grouped) : MessagingFix
             endpoint.UseEntityFrameworkOutbox<TestDbContext>(context));
         bus.UsingRabbitMq((context, rabbit) =>
         {
-            rabbit.Host(new Uri(Servers.Rabbit.Amqp(virtualHost)));
+            rabbit.Connect(Servers.Rabbit, virtualHost);
             rabbit.ConfigureEndpoints(context);
         });
     }

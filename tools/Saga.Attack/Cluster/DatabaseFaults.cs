@@ -15,8 +15,8 @@ sealed class DatabaseFaults(ClusterServers servers)
     static readonly TimeSpan MaxRecoveryOfPromotion = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// The same if the lost primary keeps its connections: what waits for it is given up 30 s after it was paused,
-    /// which is about ten seconds after the promotion.
+    /// The same if the lost primary keeps its connections: what waits for it is given up about when the standby is
+    /// promoted, and tried again.
     /// </summary>
     static readonly TimeSpan MaxRecoveryOfSilentPrimary = TimeSpan.FromSeconds(20);
 
@@ -69,13 +69,11 @@ sealed class DatabaseFaults(ClusterServers servers)
                 MaxRecovery = MaxRecoveryOfPromotion,
             },
             OfStandby($"{database}: standby killed", cluster, x => x.KillAsync(), x => x.Start()),
-            // No limit: if the standby is the first host of the connection string, each new connection waits for it
-            // until the services' timeout, 5 s.
             OfStandby($"{database}: standby paused", cluster, x =>
             {
                 x.Pause();
                 return Task.CompletedTask;
-            }, x => x.Resume()) with { MaxRecovery = null },
+            }, x => x.Resume()),
         ];
     }
 

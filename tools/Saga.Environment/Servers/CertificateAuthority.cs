@@ -25,6 +25,8 @@ public sealed class CertificateAuthority : IDisposable
         File.WriteAllText(CaFile, _authority.ExportCertificatePem());
     }
 
+    CertificateAuthority(string folder, X509Certificate2 authority) => (_folder, _authority) = (folder, authority);
+
     /// <summary>The file with the certificate of the authority.</summary>
     public string CaFile => CaFileIn(_folder);
 
@@ -39,7 +41,14 @@ public sealed class CertificateAuthority : IDisposable
 
     /// <summary>Issues a certificate, and returns the files of the certificate and of its key.</summary>
     /// <param name="names">The DNS names and IP addresses of the holder; the files have the first one.</param>
-    public (string Certificate, string Key) Issue(params IReadOnlyList<string> names)
+    public (string Certificate, string Key) Issue(params IReadOnlyList<string> names) =>
+        Issue(names, _authority.NotAfter.AddHours(-1), purpose: null);
+
+    /// <inheritdoc cref="Issue(IReadOnlyList{string})" />
+    /// <param name="names">The DNS names and IP addresses of the holder; the files have the first one.</param>
+    /// <param name="expiry">The end of its validity, at most that of the authority.</param>
+    /// <param name="purpose">The only purpose it may be used for (RFC 5280, extended key usage); null for any.</param>
+    public (string Certificate, string Key) Issue(IReadOnlyList<string> names, DateTimeOffset expiry, Oid? purpose)
     {
         ArgumentNullException.ThrowIfNull(names);
         using var key = RSA.Create(2048);
@@ -51,8 +60,10 @@ public sealed class CertificateAuthority : IDisposable
             else
                 alternatives.AddDnsName(name);
         request.CertificateExtensions.Add(alternatives.Build());
-        using var certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1),
-            _authority.NotAfter.AddHours(-1), RandomNumberGenerator.GetBytes(8));
+        if (purpose != null)
+            request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([purpose], critical: true));
+        using var certificate = request.Create(
+            _authority, DateTimeOffset.UtcNow.AddHours(-2), expiry, RandomNumberGenerator.GetBytes(8));
         var (certificateFile, keyFile) = FilesIn(_folder, names[0]);
         File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
@@ -61,6 +72,24 @@ public sealed class CertificateAuthority : IDisposable
         using (var file = new StreamWriter(keyFile, options))
             file.Write(key.ExportPkcs8PrivateKeyPem());
         return (certificateFile, keyFile);
+    }
+
+    /// <summary>
+    /// Issues a certificate by an authority between the root and the holder, and returns the files of the certificate,
+    /// followed by that of this authority, and of the key.
+    /// </summary>
+    /// <param name="name">The name of the holder.</param>
+    public (string Certificate, string Key) IssueIndirectly(string name)
+    {
+        using var key = RSA.Create(2048);
+        var request = NewRequest($"authority of {name}", key);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using var issued = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-3),
+            _authority.NotAfter.AddHours(-1), RandomNumberGenerator.GetBytes(8));
+        using var between = new CertificateAuthority(_folder, issued.CopyWithPrivateKey(key));
+        var files = between.Issue([name], issued.NotAfter.AddHours(-1), purpose: null);
+        File.AppendAllText(files.Certificate, $"\n{issued.ExportCertificatePem()}\n");
+        return files;
     }
 
     static CertificateRequest NewRequest(string name, RSA key) =>

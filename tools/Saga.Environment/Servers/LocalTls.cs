@@ -25,7 +25,10 @@ public sealed record LocalTls(string CaFile, string CertificateFile, string KeyF
     }
 
     /// <summary>Adds an s to the scheme of an address if everything is encrypted.</summary>
-    public static string Scheme(string scheme) => Instance == null ? scheme : $"{scheme}s";
+    public static string Scheme(string scheme) => Scheme(scheme, Instance);
+
+    /// <summary>Adds an s to the scheme of an address that has certificates.</summary>
+    public static string Scheme(string scheme, LocalTls? tls) => tls == null ? scheme : $"{scheme}s";
 
     /// <summary>Creates an authority and a certificate in a folder.</summary>
     public static void Create(string folder)

@@ -86,6 +86,15 @@ public class RabbitServer : IDisposable
     public Task DeleteAsync(string virtualHost, string kind, string name) => SendAsync(HttpMethod.Delete,
         $"api/{kind}/{Escape(virtualHost)}/{Escape(name)}", null, CancellationToken.None);
 
+    /// <summary>Deletes a binding without a routing key.</summary>
+    /// <param name="virtualHost">Its virtual host.</param>
+    /// <param name="source">The exchange from which messages come.</param>
+    /// <param name="destination">The queue or exchange to which they go.</param>
+    /// <param name="toExchange">Whether that is an exchange.</param>
+    public Task DeleteBindingAsync(string virtualHost, string source, string destination, bool toExchange) =>
+        SendAsync(HttpMethod.Delete, $"api/bindings/{Escape(virtualHost)}/e/{Escape(source)}"
+            + $"/{(toExchange ? 'e' : 'q')}/{Escape(destination)}/~", null, CancellationToken.None);
+
     /// <summary>Gives a user every permission in a virtual host.</summary>
     public Task PermitAllAsync(string name, string virtualHost) => SendAsync(HttpMethod.Put,
         $"api/permissions/{Escape(virtualHost)}/{Escape(name)}", new { configure = ".*", write = ".*", read = ".*" },

@@ -22,7 +22,7 @@ public sealed class When_the_broker_has_a_consumer_timeout(int timeout) : Enviro
 
     // The broker checks the timeout once a minute, unless it is told otherwise.
     LocalRabbit Broker() => _broker ??= PrivateBroker.StartAsync("-rabbit channel_tick_interval 1000",
-        $"consumer_timeout = {timeout * 1000}").Result;
+        LocalTls.Instance, $"consumer_timeout = {timeout * 1000}").Result;
 
     [OneTimeTearDown]
     public async Task StopBrokerAsync() => await _broker.DisposeAsync();

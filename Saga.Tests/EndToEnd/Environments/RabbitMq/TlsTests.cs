@@ -18,7 +18,7 @@ public sealed class When_the_broker_requires_tls(string version, bool verifiesCl
     public async Task StartAsync()
     {
         var (certificate, key) = _trusted.Issue("localhost");
-        _broker = await PrivateBroker.StartAsync("",
+        _broker = await PrivateBroker.StartAsync("", tls: null,
             $"listeners.ssl.default = 127.0.0.1:{_port}",
             $"ssl_options.cacertfile = {_trusted.CaFile}",
             $"ssl_options.certfile = {certificate}",
@@ -45,7 +45,7 @@ public sealed class When_the_broker_requires_tls(string version, bool verifiesCl
             x["RabbitMq__CaFile"] = _trusted.CaFile;
             if (verifiesClients)
                 (x["RabbitMq__ClientCertificateFile"], x["RabbitMq__ClientKeyFile"]) =
-                    _trusted.Issue("account-service");
+                    _trusted.IssueIndirectly("account-service");
         });
         await service.Replica.WaitUntilReadyAsync();
         Assert.That(await _broker!.QueuesAsync("/"), Does.Contain("reserve-funds"));

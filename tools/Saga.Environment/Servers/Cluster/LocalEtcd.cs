@@ -16,6 +16,7 @@ public sealed class LocalEtcd : IAsyncDisposable
         _command =
         [
             Program, "--name", "etcd", "--data-dir", folder.CreateSubfolder("etcd"), "--log-level", "warn",
+            "--enable-v2", // the version of the API that Patroni uses
             "--listen-client-urls", clients, "--advertise-client-urls", clients,
             "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", $"etcd={peers}",
         ];

@@ -28,7 +28,7 @@ public sealed class LocalPatroni : PostgresServer, IAsyncDisposable
     /// <summary>The members.</summary>
     public IReadOnlyList<PatroniMember> Members { get; }
 
-    /// <summary>Services have the same settings by default.</summary>
+    /// <summary>What Npgsql has to be told; the services find the primary without that.</summary>
     protected override string MoreSettings => ";Target Session Attributes=read-write;Host Recheck Seconds=1";
 
     /// <summary>The programs that are not installed, with the command that installs them; null if all are.</summary>

@@ -43,7 +43,8 @@ public sealed class LocalRabbitCluster : RabbitServer, IAsyncDisposable
             .. ports.Select((x, i) => $"cluster_formation.classic_config.nodes.{i + 1} = {LocalRabbit.NameOf(x)}"),
         ];
         var cluster = new LocalRabbitCluster(network,
-            [.. ports.Select(x => new LocalRabbit(folder, program, x, Ports.Pick(), network, settings))]);
+            [.. ports.Select(x => new LocalRabbit(
+                folder, program, x, Ports.Pick(), LocalTls.Instance, network, settings))]);
         try
         {
             await Task.WhenAll(cluster.Nodes.Select(x => x.StartAsync(cancellationToken)));
@@ -114,23 +115,8 @@ public sealed class LocalRabbitCluster : RabbitServer, IAsyncDisposable
         await node.RunAsync("rabbitmqctl", "eval", $"""
             [begin erlang:set_cookie(N, separated), erlang:disconnect_node(N) end || N <- [{Others(node)}]].
             """);
-        await WaitUntilPausedAsync(node);
-    }
-
-    static Task WaitUntilPausedAsync(LocalRabbit node) => Wait.UntilAsync(
-        async () => !await Ports.IsOpenAsync(node.Host, node.Port, default), MaxWait,
-        () => $"{node.NodeName} to pause because it is in the minority");
-
-    /// <summary>
-    /// Resumes the process of a node when the others treat it as gone. Returns when the node has noticed that it is in
-    /// the minority, and has paused.
-    /// </summary>
-    public async Task ResumeLateAsync(LocalRabbit node)
-    {
-        await Wait.UntilAsync(async () => await AnyBut(node).CountHealthyNodesAsync() < Size, MaxWait,
-            () => $"the others to give {node.NodeName} up", pollMilliseconds: 500);
-        await node.ResumeAsync();
-        await WaitUntilPausedAsync(node);
+        await Wait.UntilAsync(async () => !await Ports.IsOpenAsync(node.Host, node.Port, default), MaxWait,
+            () => $"{node.NodeName} to pause because it is in the minority");
     }
 
     /// <summary>Ends the separation of a node. The node resumes by itself.</summary>

@@ -34,7 +34,9 @@ public sealed class PatroniMember : IAsyncDisposable
             restapi:
               listen: {Api.Authority}
               connect_address: {Api.Authority}
-            etcd3:
+            # Not etcd3: until 3.1, Patroni's cache of that can stay old after a pause of the process, and then no
+            # standby becomes a synchronous one again (patroni/patroni#2783).
+            etcd:
               host: 127.0.0.1:{etcd.Port}
             bootstrap:
               dcs:

@@ -37,18 +37,30 @@ public sealed class LocalPgBouncer : IAsyncDisposable
         [
             "[databases]", $"* = host={address[0]} port={address[1]}",
             "[pgbouncer]", "listen_addr = 127.0.0.1", $"listen_port = {port}", "unix_socket_dir =",
-            "auth_type = scram-sha-256", $"auth_file = {users}", .. settings,
+            "auth_type = scram-sha-256", $"auth_file = {users}", .. await EncryptAsync(home), .. settings,
         ]);
 
         // PgBouncer refuses to run as root.
-        string[] asPostgres = Environment.UserName == "root"
-            ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
-        var server = ChildProcess.Start(folder, $"pgbouncer-{port}", [.. asPostgres, program, configuration]);
+        var server = ChildProcess.Start(
+            folder, $"pgbouncer-{port}", [.. LocalPostgres.AsPostgres, program, configuration]);
         await Wait.UntilAsync(async () => server.HasExited
                 ? throw new InvalidOperationException($"PgBouncer has exited:\n{server.Tail()}")
                 : await Ports.IsOpenAsync("127.0.0.1", port, default),
             TimeSpan.FromSeconds(30), () => $"PgBouncer:\n{server.Tail()}");
         return new LocalPgBouncer(port, users, server);
+    }
+
+    static async Task<string[]> EncryptAsync(string home)
+    {
+        if (LocalTls.Instance is not { } tls)
+            return [];
+        var key = await LocalPostgres.InstallKeyAsync(tls, home, default);
+        return
+        [
+            "client_tls_sslmode = require", $"client_tls_cert_file = {tls.CertificateFile}",
+            $"client_tls_key_file = {key}",
+            "server_tls_sslmode = verify-full", $"server_tls_ca_file = {tls.CaFile}",
+        ];
     }
 
     /// <summary>Lets a user connect, and returns the connection string that leads through the pooler.</summary>

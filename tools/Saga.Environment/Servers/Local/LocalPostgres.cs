@@ -84,10 +84,18 @@ public sealed class LocalPostgres : PostgresServer, IStoppable, IAsyncDisposable
     {
         if (LocalTls.Instance is not { } tls)
             return [];
-        var key = Path.Combine(Path.GetDirectoryName(data)!, "server.key");
+        var key = await InstallKeyAsync(tls, Path.GetDirectoryName(data)!, cancellationToken);
+        return ["-c", "ssl=on", "-c", $"ssl_cert_file={tls.CertificateFile}", "-c", $"ssl_key_file={key}"];
+    }
+
+    /// <summary>Copies the key of the certificate, so that only the server's user can read it.</summary>
+    /// <returns>The path of the copy.</returns>
+    internal static async Task<string> InstallKeyAsync(LocalTls tls, string folder, CancellationToken cancellationToken)
+    {
+        var key = Path.Combine(folder, "server.key");
         await RunAsync(["install", "--mode=600", .. AsPostgres.Length > 0 ? (string[])["--owner=postgres"] : [],
             tls.KeyFile, key], cancellationToken);
-        return ["-c", "ssl=on", "-c", $"ssl_cert_file={tls.CertificateFile}", "-c", $"ssl_key_file={key}"];
+        return key;
     }
 
     /// <inheritdoc />

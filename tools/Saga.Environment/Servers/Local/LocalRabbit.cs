@@ -17,16 +17,17 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
     /// <param name="program">The path of the server program.</param>
     /// <param name="port">The port for AMQP.</param>
     /// <param name="managementPort">The port of the management UI.</param>
+    /// <param name="tls">The certificates of both ports; null for plain ports.</param>
     /// <param name="settings">More lines of rabbitmq.conf.</param>
-    public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort,
+    public LocalRabbit(InstanceFolder folder, string program, int port, int managementPort, LocalTls? tls,
         params IEnumerable<string> settings)
-        : this(folder, program, port, managementPort, new ErlangNetwork(folder), settings) => _ownsNetwork = true;
+        : this(folder, program, port, managementPort, tls, new ErlangNetwork(folder), settings) => _ownsNetwork = true;
 
     /// <summary>Creates the data folder of a broker that may be one node of a cluster.</summary>
-    internal LocalRabbit(InstanceFolder folder, string program, int port, int managementPort, ErlangNetwork network,
-        IEnumerable<string> settings)
-        : base(new Uri($"{LocalTls.Scheme("amqp")}://{Login}:{Login}@127.0.0.1:{port}/"),
-            new Uri($"{LocalTls.Scheme("http")}://127.0.0.1:{managementPort}/"))
+    internal LocalRabbit(InstanceFolder folder, string program, int port, int managementPort, LocalTls? tls,
+        ErlangNetwork network, IEnumerable<string> settings)
+        : base(new Uri($"{LocalTls.Scheme("amqp", tls)}://{Login}:{Login}@127.0.0.1:{port}/"),
+            new Uri($"{LocalTls.Scheme("http", tls)}://127.0.0.1:{managementPort}/"))
     {
         (_folder, _program, _network) = (folder, program, network);
         var home = folder.CreateSubfolder($"rabbitmq-{port}");
@@ -47,7 +48,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
         File.WriteAllText(_environment["RABBITMQ_ENABLED_PLUGINS_FILE"],
             "[rabbitmq_management,rabbitmq_shovel_management].\n");
         File.WriteAllText(_environment["RABBITMQ_CONFIG_FILE"], $"""
-            {Listeners(port, managementPort)}
+            {Listeners(port, managementPort, tls)}
             default_user = {User}
             default_pass = {Password}
             default_user_tags.administrator = true
@@ -59,7 +60,7 @@ public sealed class LocalRabbit : RabbitServer, IStoppableBroker, IAsyncDisposab
             """);
     }
 
-    static string Listeners(int port, int managementPort) => LocalTls.Instance is not { } tls ? $"""
+    static string Listeners(int port, int managementPort, LocalTls? tls) => tls == null ? $"""
         listeners.tcp.default = 127.0.0.1:{port}
         management.tcp.ip = 127.0.0.1
         management.tcp.port = {managementPort}

@@ -45,7 +45,7 @@ public sealed class LocalServers : IServers
             throw new InvalidOperationException(missing);
         var folder = InstanceFolder.Create();
         var rabbit = new LocalRabbit(folder, LocalRabbit.FindProgram()!, Ports.Pick(wellKnownPorts ? 5672 : 0),
-            Ports.Pick(wellKnownPorts ? 15672 : 0));
+            Ports.Pick(wellKnownPorts ? 15672 : 0), LocalTls.Instance);
         var brokerStarted = rabbit.StartAsync(cancellationToken);
         var postgres = LocalPostgres.StartAsync(folder, LocalPostgres.FindPrograms()!,
             Ports.Pick(wellKnownPorts ? 5432 : 0), cancellationToken);

@@ -1,17 +1,39 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Saga.Servers;
 
 /// <summary>
-/// The folder of one run: data, logs, and the list of its child processes. A killed run leaves its folder behind; the
-/// next run kills the processes on the list and deletes the folder.
+/// The folder of one run: data, logs, and the list of its child processes. If the run is killed, its keeper kills the
+/// processes on the list. The folder stays, for who looks for the reason; the next run deletes it.
 /// </summary>
 public sealed class InstanceFolder : IDisposable
 {
-    const string Prefix = "ordersaga-";
-    readonly Lock _lock = new();
+    const string Prefix = "ordersaga-", Children = "children";
 
-    InstanceFolder(string path) => Path = path;
+    /// <summary>
+    /// Waits for the end of standard input, which this process or its end closes, and kills what is on the list; the
+    /// start time is field 22 of the line in /proc, and the twentieth after the name.
+    /// </summary>
+    const string Keeper = """
+        cat; while read -r id start; do
+            line=$(cat "/proc/$id/stat") && set -- ${line##*) } && [ "${20}" = "$start" ] && kill -9 "$id"
+        done < "$0"
+        """;
+
+    readonly Lock _lock = new();
+    readonly Process _keeper;
+
+    InstanceFolder(string path)
+    {
+        Path = path;
+        var start = new ProcessStartInfo("/usr/bin/setsid")
+        {
+            ArgumentList = { "sh", "-c", $"exec >/dev/null 2>&1; {Keeper}", System.IO.Path.Combine(path, Children) },
+            RedirectStandardInput = true,
+        };
+        _keeper = Process.Start(start) ?? throw new InvalidOperationException("the keeper was not started");
+    }
 
     /// <summary>The path of the folder.</summary>
     public string Path { get; }
@@ -34,12 +56,21 @@ public sealed class InstanceFolder : IDisposable
     internal void AddChild(int processId)
     {
         lock (_lock)
-            File.AppendAllLines(System.IO.Path.Combine(Path, "children"), [Identity(processId)]);
+            File.AppendAllLines(System.IO.Path.Combine(Path, Children), [Identity(processId)]);
+    }
+
+    /// <summary>Has the keeper do what it does when this process ends.</summary>
+    internal void Abandon()
+    {
+        _keeper.StandardInput.Close();
+        _keeper.WaitForExit();
     }
 
     /// <summary>Kills the child processes that still run, and deletes the folder.</summary>
     public void Dispose()
     {
+        Abandon();
+        _keeper.Dispose();
         KillChildren(Path);
         Directory.Delete(Path, recursive: true);
     }
@@ -64,7 +95,7 @@ public sealed class InstanceFolder : IDisposable
 
     static void KillChildren(string folder)
     {
-        var children = System.IO.Path.Combine(folder, "children");
+        var children = System.IO.Path.Combine(folder, Children);
         foreach (var child in File.Exists(children) ? File.ReadAllLines(children) : [])
             while (IsAlive(child))
             {
