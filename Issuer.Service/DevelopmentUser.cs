@@ -13,20 +13,18 @@ namespace Issuer;
 /// <param name="Scopes">The scopes that the user's tokens have.</param>
 sealed record DevelopmentUser(string Name, IReadOnlyList<string> Scopes)
 {
-    static readonly string[] Client = [.. Service.Defaults.Scopes.All.Except([Service.Defaults.Scopes.Administer])];
-
     /// <summary>Two clients and an operator.</summary>
     public static readonly IReadOnlyList<DevelopmentUser> All =
     [
-        new("alice", Client),
-        new("bob", Client),
+        new("alice", Service.Defaults.Scopes.OfClients),
+        new("bob", Service.Defaults.Scopes.OfClients),
         new("operator", [Service.Defaults.Scopes.ReadOrders, Service.Defaults.Scopes.ReadAccounts,
             Service.Defaults.Scopes.Administer]),
     ];
 
     /// <summary>The services that call others, with the password as their secret.</summary>
     public static readonly IReadOnlyList<DevelopmentUser> Clients =
-        [new("operations-service", [Service.Defaults.Scopes.Administer])];
+        [new("operations-service", [Service.Defaults.Scopes.Administer, Service.Defaults.Scopes.Operate])];
 
     /// <summary>Returns the user or client with a name if the given password is right, otherwise null.</summary>
     public static DevelopmentUser? Find(IEnumerable<DevelopmentUser> known, string? name, string? given,

@@ -2,7 +2,7 @@ using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -10,7 +10,7 @@ namespace Accounts;
 /// Reports holds that nobody captures or releases: Order does not know their orders, or it is down. They keep their
 /// funds until somebody decides about them.
 /// </summary>
-sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> options, ILogger<OldHolds> log)
+sealed partial class OldHolds(PrimaryDatabase database, IOptions<FundsOptions> options, ILogger<OldHolds> log)
     : BackgroundService
 {
     static readonly TimeSpan MaxInterval = TimeSpan.FromMinutes(1);
@@ -41,7 +41,7 @@ sealed partial class OldHolds(NpgsqlDataSource database, IOptions<FundsOptions> 
 
     async Task ReportAsync(TimeSpan age, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand("""
+        await using var command = database.Pool.CreateCommand("""
             select count(*) over (), order_id, create_time from reservations
             where status = 'Held' and create_time < now() - $1 order by create_time limit 1
             """);

@@ -1,7 +1,6 @@
 using Messaging.Postgres;
 using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 using Service.Defaults;
 
 namespace Accounts;
@@ -23,10 +22,10 @@ sealed class HoldGauges : SampledGauges<Holds>
     /// <summary>How much later than its order a hold can begin, to be counted at once; Account may be behind.</summary>
     static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(2);
 
-    readonly NpgsqlDataSource _database;
+    readonly PrimaryDatabase _database;
     readonly ScanStart _scan = new(TimeProvider.System);
 
-    public HoldGauges(NpgsqlDataSource database, ILogger<HoldGauges> log) : base(FundsMetrics.MeterName, log)
+    public HoldGauges(PrimaryDatabase database, ILogger<HoldGauges> log) : base(FundsMetrics.MeterName, log)
     {
         _database = database;
         AddGauge("account.holds", "{hold}", "Holds that are neither captured nor released", x => x.Count);
@@ -36,7 +35,7 @@ sealed class HoldGauges : SampledGauges<Holds>
     protected override Task<Holds> ReadAsync(CancellationToken cancellationToken) => _scan.Scan(async from =>
     {
         var noneBefore = DateTime.UtcNow;
-        await using var command = _database.CreateCommand(Query);
+        await using var command = _database.Pool.CreateCommand(Query);
         command.Parameters.Add(new() { Value = OrderId.First(from) });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         await row.ReadAsync(cancellationToken);

@@ -9,7 +9,7 @@ namespace Accounts;
 /// added in the order of their ids, so a replay can begin where the last one without a difference ended; once a day it
 /// begins with the first entry again.
 /// </summary>
-sealed class AccountChecks(NpgsqlDataSource database)
+sealed class AccountChecks(PrimaryDatabase database)
 {
     const int DefaultAccounts = 100;
     const int TimeoutSeconds = 300; // accounts can have millions of entries
@@ -70,7 +70,8 @@ sealed class AccountChecks(NpgsqlDataSource database)
         var size = violations.Limit(request.PageSize, "page_size", DefaultAccounts);
         violations.ThrowIfAny();
 
-        await using var command = database.CreateCommand(Query);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Query, connection);
         command.CommandTimeout = TimeoutSeconds;
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = size });

@@ -1,10 +1,11 @@
 using System.Globalization;
 using Npgsql;
+using Service.Defaults;
 
 namespace Accounts;
 
 /// <summary>Finds the session that keeps an account locked, so that all commands for it wait.</summary>
-sealed class AccountLocks(NpgsqlDataSource database)
+sealed class AccountLocks(PrimaryDatabase database)
 {
     // The transaction that has locked a row is in its xmax. Of sessions of other users, the times may not be visible.
     const string Query = """
@@ -18,7 +19,8 @@ sealed class AccountLocks(NpgsqlDataSource database)
     /// <summary>Names the session that has locked an account for two seconds; empty if there is none.</summary>
     public async Task<string> FindAsync(Guid accountId, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Query);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Query, connection);
         command.Parameters.Add(new() { Value = accountId });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         if (!await row.ReadAsync(cancellationToken))

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Operations.V1;
 using Service.Defaults;
@@ -9,8 +8,7 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The method ExportEntries. One query, so that all entries are as of its start.</summary>
-sealed class EntryExport([FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource outsidePool,
-    EntryIds ids, ServiceDrain drain)
+sealed class EntryExport(PrimaryDatabase database, EntryIds ids, ServiceDrain drain)
 {
     /// <summary>More than the clocks of replicas differ.</summary>
     public static readonly TimeSpan Margin = TimeSpan.FromHours(1);
@@ -36,7 +34,7 @@ sealed class EntryExport([FromKeyedServices(DatabaseExtensions.OutsidePool)] Npg
         violations.ThrowIfAny();
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, drain.Ended);
-        await using var command = outsidePool.CreateCommand(Query);
+        await using var command = database.OutsidePool.CreateCommand(Query);
         command.CommandTimeout = 0; // the client sets the pace
         command.Parameters.Add(new() { Value = Math.Max(after, await ids.FindLastAsync(Before(start), stop.Token)) });
         command.Parameters.Add(new() { Value = await ids.FindLastAsync(After(end), stop.Token) });

@@ -1,4 +1,5 @@
 using Npgsql;
+using Service.Defaults;
 
 namespace Accounts;
 
@@ -6,7 +7,7 @@ namespace Accounts;
 /// Finds ledger entries by time without an index of times: the ids of entries increase with time, so a search that
 /// halves the range of ids needs a few look-ups.
 /// </summary>
-sealed class EntryIds(NpgsqlDataSource database)
+sealed class EntryIds(PrimaryDatabase database)
 {
     const string Last = "select entry_id from all_ledger_entries order by entry_id desc limit 1";
 
@@ -20,7 +21,7 @@ sealed class EntryIds(NpgsqlDataSource database)
     /// </summary>
     public async Task<long> FindLastAsync(DateTime before, CancellationToken cancellationToken)
     {
-        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.OpenAsync(cancellationToken);
         await using var last = new NpgsqlCommand(Last, connection);
         // The entries up to found are older; those from end on are not.
         var (found, end) = (0L, 1 + (long)(await last.ExecuteScalarAsync(cancellationToken) ?? 0L));

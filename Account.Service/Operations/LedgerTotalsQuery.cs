@@ -6,7 +6,7 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The method GetLedgerTotals. All queries read the same snapshot.</summary>
-sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
+sealed class LedgerTotalsQuery(PrimaryDatabase database, EntryIds ids)
 {
     const int TimeoutSeconds = 300; // for millions of accounts
 
@@ -50,7 +50,7 @@ sealed class LedgerTotalsQuery(NpgsqlDataSource database, EntryIds ids)
         var last = await ids.FindLastAsync(end, cancellationToken);
         var from = await ids.FindLastAsync(start - EntryExport.Margin, cancellationToken);
         var to = await ids.FindLastAsync(end + EntryExport.Margin, cancellationToken);
-        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.OpenAsync(cancellationToken);
         await using var snapshot = await connection.BeginTransactionAsync(
             IsolationLevel.RepeatableRead, cancellationToken);
         await using var batch = new NpgsqlBatch(connection, snapshot)

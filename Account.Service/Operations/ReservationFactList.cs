@@ -6,7 +6,7 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The methods ListReservationFacts and GetReservationFacts.</summary>
-sealed class ReservationFactList(NpgsqlDataSource database)
+sealed class ReservationFactList(PrimaryDatabase database)
 {
     const int MaxReservations = 1000;
 
@@ -40,7 +40,8 @@ sealed class ReservationFactList(NpgsqlDataSource database)
         var size = violations.Limit(request.PageSize, "page_size", MaxReservations);
         violations.ThrowIfAny();
 
-        await using var command = database.CreateCommand(List);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(List, connection);
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = before is { } time ? OrderId.First(time) : Guid.AllBitsSet });
         command.Parameters.Add(new() { Value = size });
@@ -59,7 +60,8 @@ sealed class ReservationFactList(NpgsqlDataSource database)
         var violations = new FieldViolations();
         var ids = violations.Ids(request.OrderIds, "order_ids", MaxReservations);
         violations.ThrowIfAny();
-        await using var command = database.CreateCommand(Get);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Get, connection);
         command.Parameters.Add(new() { Value = ids });
         return new GetReservationFactsResponse { Reservations = { await ReadAsync(command, cancellationToken) } };
     }

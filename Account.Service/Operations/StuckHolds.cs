@@ -8,7 +8,7 @@ using Service.Defaults;
 namespace Accounts;
 
 /// <summary>The method ListStuckHolds. A hold is expected to end within <c>Funds:MaxHoldAge</c>.</summary>
-sealed class StuckHolds(NpgsqlDataSource database, IOptions<FundsOptions> options)
+sealed class StuckHolds(PrimaryDatabase database, IOptions<FundsOptions> options)
 {
     const int DefaultIds = 10;
 
@@ -28,7 +28,8 @@ sealed class StuckHolds(NpgsqlDataSource database, IOptions<FundsOptions> option
         var ids = violations.Limit(request.MaxIds, "max_ids", DefaultIds);
         violations.ThrowIfAny();
 
-        await using var command = database.CreateCommand(Query);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Query, connection);
         command.Parameters.Add(new() { Value = age });
         command.Parameters.Add(new() { Value = ids });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);

@@ -1,4 +1,3 @@
-using Messaging.RabbitMq;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -9,7 +8,6 @@ namespace Operations;
 /// <summary>Registers and maps the API for operators.</summary>
 static class OperationsApiExtensions
 {
-    const string RabbitMq = "RabbitMq"; // the section, and the name of the connection string
 
     static readonly TimeSpan ManagementTimeout = TimeSpan.FromSeconds(10);
     static readonly TimeSpan TokenTimeout = TimeSpan.FromSeconds(5);
@@ -20,11 +18,9 @@ static class OperationsApiExtensions
         var services = builder.Services;
         services.TryAddSingleton(TimeProvider.System);
         services.AddOptions<ServiceOptions>().BindConfiguration("Services").ValidateDataAnnotations().ValidateOnStart();
-        services.AddOptions<ManagementOptions>().BindConfiguration(RabbitMq)
+        services.AddOptions<ManagementOptions>().BindConfiguration(BrokerExtensions.RabbitMq)
             .ValidateDataAnnotations().ValidateOnStart();
-        services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
-            .Configure<IConfiguration>((broker, configuration) =>
-                broker.Address = configuration.GetConnectionString(RabbitMq));
+        services.AddBroker();
         services.AddHttpClient(nameof(ServiceToken), x => x.Timeout = TokenTimeout);
         services.AddSingleton(x => ActivatorUtilities.CreateInstance<ServiceToken>(x,
             x.GetRequiredService<IHttpClientFactory>().CreateClient(nameof(ServiceToken))));

@@ -37,6 +37,9 @@ sealed class ServiceOptions
     /// <summary>A file with the client's secret, which is read for each new token.</summary>
     public string? ClientSecretFile { get; set; }
 
-    /// <summary>The scope to ask for; an issuer may need more than that, such as the name of an API.</summary>
-    public string Scope { get; set; } = Scopes.Administer;
+    /// <summary>The scopes to ask for; an issuer may need more, such as the name of an API.</summary>
+    public string Scope { get; set; } = $"{Scopes.Administer} {Scopes.Operate}";
+
+    /// <summary>Further parameters of the request that an issuer needs, such as <c>audience</c>.</summary>
+    public Dictionary<string, string> Parameters { get; } = [];
 }

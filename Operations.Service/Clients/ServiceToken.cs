@@ -59,6 +59,8 @@ sealed class ServiceToken(
                 ? (await File.ReadAllTextAsync(secret, cancellationToken)).Trim() : _options.ClientSecret,
             Scope = _options.Scope,
         };
+        foreach (var (name, value) in _options.Parameters)
+            request.Parameters.Add(name, value);
         var response = await http.RequestClientCredentialsTokenAsync(request, cancellationToken);
         if (response.IsError || response.AccessToken is not { } token)
             throw NoToken(response.ErrorDescription ?? response.Error ?? "the answer has none");

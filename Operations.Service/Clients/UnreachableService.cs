@@ -3,7 +3,7 @@ using Grpc.Core.Interceptors;
 
 namespace Operations;
 
-/// <summary>Names the service in the error of a call that it has not answered.</summary>
+/// <summary>Names the service in the error of a call that it has not answered, or not admitted.</summary>
 sealed class UnreachableService(string service) : Interceptor
 {
     static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -19,6 +19,15 @@ sealed class UnreachableService(string service) : Interceptor
             call.GetTrailers, call.Dispose);
     }
 
+    public override AsyncServerStreamingCall<TResponse> AsyncServerStreamingCall<TRequest, TResponse>(TRequest request,
+        ClientInterceptorContext<TRequest, TResponse> context,
+        AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
+    {
+        var call = continuation(request, context);
+        return new AsyncServerStreamingCall<TResponse>(new NamedStream<TResponse>(this, call.ResponseStream),
+            call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose);
+    }
+
     async Task<TResponse> NameAsync<TResponse>(Task<TResponse> response)
     {
         try
@@ -30,9 +39,23 @@ sealed class UnreachableService(string service) : Interceptor
         {
             throw Named(e);
         }
+        catch (RpcException e) when (e.StatusCode is StatusCode.PermissionDenied or StatusCode.Unauthenticated)
+        {
+            // Not the operator's token, which has been let in here.
+            throw new RpcException(new Status(StatusCode.Unavailable,
+                $"{service} does not accept the token of Operations.Service: {e.Status.Detail}"));
+        }
     }
 
     RpcException Named(RpcException error) => new(new Status(
         error.StatusCode == StatusCode.Unimplemented ? StatusCode.Unimplemented : StatusCode.Unavailable,
         $"the operations of {service} do not answer: {error.Status.Detail}"));
+
+    sealed class NamedStream<T>(UnreachableService names, IAsyncStreamReader<T> stream) : IAsyncStreamReader<T>
+    {
+        public T Current => stream.Current;
+
+        public Task<bool> MoveNext(CancellationToken cancellationToken) =>
+            names.NameAsync(stream.MoveNext(cancellationToken));
+    }
 }

@@ -1,11 +1,10 @@
 using Messaging.Postgres;
-using Npgsql;
 using Service.Defaults;
 
 namespace Orders;
 
 /// <summary>The queries behind <see cref="AdmissionControl" />.</summary>
-sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
+sealed class AdmissionQueries(PrimaryDatabase database, TimeProvider time)
 {
     readonly ScanStart _openOrders = new(time), _unsent = new(time);
 
@@ -19,7 +18,7 @@ sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
         _openOrders.Scan(async from =>
         {
             var now = time.UtcNow();
-            await using var command = database.CreateCommand($"""
+            await using var command = database.Pool.CreateCommand($"""
                 select count(*), count(*) filter (where create_time < $3), min(create_time), owner
                 from (
                     select create_time, owner from orders
@@ -53,7 +52,7 @@ sealed class AdmissionQueries(NpgsqlDataSource database, TimeProvider time)
         _unsent.Scan(async from =>
         {
             // A message that waits is leased for seconds; one with a later time is scheduled.
-            await using var command = database.CreateCommand("""
+            await using var command = database.Pool.CreateCommand("""
                 select coalesce(now() - min(sent_time), '0'), least(min(enqueue_time), now())
                 from outbox_message
                 where enqueue_time >= $1 and enqueue_time < now() + interval '1 minute'

@@ -1,4 +1,5 @@
 using Npgsql;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -6,7 +7,7 @@ namespace Orders;
 /// Finds the orders of repeated requests while new orders are rejected. At most one query runs at a time, for all
 /// requests that wait by then, so that an overload of repeated requests costs the database little.
 /// </summary>
-sealed class KnownRequests(NpgsqlDataSource database)
+sealed class KnownRequests(PrimaryDatabase database)
 {
     readonly Lock _lock = new();
     Dictionary<Guid, TaskCompletionSource<Guid?>> _waiting = [];
@@ -44,7 +45,7 @@ sealed class KnownRequests(NpgsqlDataSource database)
 
             try
             {
-                var found = await FindAsync([.. batch.Keys]);
+                var found = await LostConnection.RepeatAsync(() => FindAsync([.. batch.Keys]));
                 foreach (var (requestId, result) in batch)
                     result.SetResult(found.TryGetValue(requestId, out var orderId) ? orderId : null);
             }
@@ -58,12 +59,13 @@ sealed class KnownRequests(NpgsqlDataSource database)
 
     async Task<Dictionary<Guid, Guid>> FindAsync(Guid[] requestIds)
     {
-        await using var command = database.CreateCommand("""
+        await using var connection = await database.OpenAsync(CancellationToken.None);
+        await using var command = new NpgsqlCommand("""
             select request_id, order_id from unnest($1) as repeated (request_id) join orders using (request_id)
             union
             select request_id, order_id
             from unnest($1) as repeated (request_id) join archived_requests using (request_id)
-            """);
+            """, connection);
         command.Parameters.Add(new() { Value = requestIds });
         await using var rows = await command.ExecuteReaderAsync();
         var found = new Dictionary<Guid, Guid>();

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Messaging.Postgres;
 using Messaging.Postgres.Observability;
-using Npgsql;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -21,11 +21,11 @@ sealed class OrderGauges : SampledGauges<IReadOnlyList<WaitingOrders>>
         ) as waiting group by current_state
         """;
 
-    readonly NpgsqlDataSource _database;
+    readonly PrimaryDatabase _database;
     readonly ScanStart _scan;
     readonly TimeProvider _time;
 
-    public OrderGauges(NpgsqlDataSource database, TimeProvider time, ILogger<OrderGauges> log)
+    public OrderGauges(PrimaryDatabase database, TimeProvider time, ILogger<OrderGauges> log)
         : base(OrderMetrics.MeterName, log)
     {
         (_database, _time, _scan) = (database, time, new ScanStart(time));
@@ -40,7 +40,7 @@ sealed class OrderGauges : SampledGauges<IReadOnlyList<WaitingOrders>>
         {
             var noneBefore = _time.GetUtcNow().UtcDateTime;
             var found = new Dictionary<string, WaitingOrders>();
-            await using var command = _database.CreateCommand(Query);
+            await using var command = _database.Pool.CreateCommand(Query);
             command.Parameters.Add(new() { Value = from });
             await using var row = await command.ExecuteReaderAsync(cancellationToken);
             while (await row.ReadAsync(cancellationToken))

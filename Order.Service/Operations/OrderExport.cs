@@ -7,8 +7,7 @@ using Service.Defaults;
 namespace Orders;
 
 /// <summary>The method ExportOrders. One query, so that all orders are as of its start.</summary>
-sealed class OrderExport(
-    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource outsidePool, ServiceDrain drain)
+sealed class OrderExport(PrimaryDatabase database, ServiceDrain drain)
 {
     const string Query = """
         select order_id, account_id, current_state, reason, total, currency, create_time, update_time, request_id,
@@ -30,7 +29,7 @@ sealed class OrderExport(
         violations.ThrowIfAny();
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, drain.Ended);
-        await using var command = outsidePool.CreateCommand(Query);
+        await using var command = database.OutsidePool.CreateCommand(Query);
         command.CommandTimeout = 0; // the client sets the pace
         command.Parameters.Add(new() { Value = after });
         command.Parameters.Add(new() { Value = OrderId.First(start) });

@@ -1,5 +1,7 @@
 using Grpc.Core;
+using Microsoft.AspNetCore.Authorization;
 using Operations.V1;
+using Service.Defaults;
 
 namespace Orders;
 
@@ -20,10 +22,12 @@ sealed class OrderOperationsService(OrderStories stories, StuckOrders stuck, Ord
     public override Task<OrderRate> GetOrderRate(GetOrderRateRequest request, ServerCallContext context) =>
         rate.ReadAsync(context.CancellationToken);
 
+    [Authorize(Scopes.Operate)]
     public override Task RedriveOrders(RedriveOrdersRequest request,
         IServerStreamWriter<RedriveProgress> responseStream, ServerCallContext context) =>
         redrive.RunAsync(request, responseStream, context.CancellationToken);
 
+    [Authorize(Scopes.Operate)]
     public override Task<ReleaseHoldResponse> ReleaseHold(ReleaseHoldRequest request, ServerCallContext context) =>
         release.RunAsync(request, context.CancellationToken);
 

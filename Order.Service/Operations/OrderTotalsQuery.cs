@@ -5,7 +5,7 @@ using Service.Defaults;
 namespace Orders;
 
 /// <summary>The method GetOrderTotals.</summary>
-sealed class OrderTotalsQuery(NpgsqlDataSource database)
+sealed class OrderTotalsQuery(PrimaryDatabase database)
 {
     const string Query = """
         select currency, current_state, coalesce(reason, ''), count(*), sum(total) from all_orders
@@ -21,7 +21,8 @@ sealed class OrderTotalsQuery(NpgsqlDataSource database)
         var (start, end) = violations.Day(request.Day, "day");
         violations.ThrowIfAny();
 
-        await using var command = database.CreateCommand(Query);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Query, connection);
         command.Parameters.Add(new() { Value = OrderId.First(start) });
         command.Parameters.Add(new() { Value = OrderId.Last(end) });
         command.Parameters.Add(new() { Value = start });

@@ -7,7 +7,7 @@ using Service.Defaults;
 namespace Orders;
 
 /// <summary>The method RedriveOrders.</summary>
-sealed partial class Redrive(NpgsqlDataSource database, IServiceScopeFactory scopes, ServiceDrain drain,
+sealed partial class Redrive(PrimaryDatabase database, IServiceScopeFactory scopes, ServiceDrain drain,
     DatabaseClock<OrderDbContext> time, ILogger<Redrive> log)
 {
     const int MaxOrders = 1_000_000;
@@ -85,7 +85,8 @@ sealed partial class Redrive(NpgsqlDataSource database, IServiceScopeFactory sco
 
     async Task<Guid[]> ChooseAsync(Choice choice, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Choose);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Choose, connection);
         command.Parameters.Add(new() { Value = choice.States });
         command.Parameters.Add(new() { Value = choice.Before });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
@@ -97,7 +98,8 @@ sealed partial class Redrive(NpgsqlDataSource database, IServiceScopeFactory sco
 
     async Task<int> CountAsync(Choice choice, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(Count);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Count, connection);
         command.Parameters.Add(new() { Value = choice.Ids });
         command.Parameters.Add(new() { Value = choice.States });
         command.Parameters.Add(new() { Value = choice.Before });

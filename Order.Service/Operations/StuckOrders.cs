@@ -8,7 +8,7 @@ using Service.Defaults;
 namespace Orders;
 
 /// <summary>The method ListStuckOrders. An answer of Account is expected within <c>Saga:ResendDelay</c>.</summary>
-sealed class StuckOrders(NpgsqlDataSource database, IOptions<SagaOptions> options, DatabaseClock<OrderDbContext> time)
+sealed class StuckOrders(PrimaryDatabase database, IOptions<SagaOptions> options, DatabaseClock<OrderDbContext> time)
 {
     const int DefaultIds = 10;
 
@@ -28,7 +28,8 @@ sealed class StuckOrders(NpgsqlDataSource database, IOptions<SagaOptions> option
         var ids = violations.Limit(request.MaxIds, "max_ids", DefaultIds);
         violations.ThrowIfAny();
 
-        await using var command = database.CreateCommand(Query);
+        await using var connection = await database.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(Query, connection);
         command.Parameters.Add(new() { Value = time.UtcNow() - age });
         command.Parameters.Add(new() { Value = ids });
         await using var row = await command.ExecuteReaderAsync(cancellationToken);

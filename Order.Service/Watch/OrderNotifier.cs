@@ -20,7 +20,7 @@ namespace Orders;
 /// </remarks>
 sealed partial class OrderNotifier(
     OrderWatcher watcher,
-    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource database,
+    PrimaryDatabase database,
     TimeProvider time,
     ILogger<OrderNotifier> log) : BackgroundService, ICommitObserver<OrderDbContext>
 {
@@ -146,7 +146,7 @@ sealed partial class OrderNotifier(
 
     async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken)
     {
-        var connection = await database.OpenConnectionAsync(cancellationToken);
+        var connection = await database.OutsidePool.OpenConnectionAsync(cancellationToken);
         // A notification is not stored, so its commit need not wait for the disk.
         await using var command = new NpgsqlCommand("set synchronous_commit = off", connection);
         await command.ExecuteNonQueryAsync(cancellationToken);

@@ -12,8 +12,7 @@ namespace Orders;
 /// every few seconds, all in one query.
 /// </summary>
 sealed partial class OrderWatcher(
-    NpgsqlDataSource database,
-    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource listeners,
+    PrimaryDatabase database,
     TimeProvider time,
     ILogger<OrderWatcher> log)
     : BackgroundService
@@ -103,7 +102,7 @@ sealed partial class OrderWatcher(
             watched = [.. _subscriptions.Keys];
         if (watched.Length == 0)
             return;
-        await using var command = database.CreateCommand("""
+        await using var command = database.Pool.CreateCommand("""
             select order_id, current_state, coalesce(reason, ''), update_time from orders
             where order_id = any($1) and current_state not in ('Initial', 'Reserving')
             """);
@@ -144,7 +143,7 @@ sealed partial class OrderWatcher(
     /// <summary>Listens until there has been no subscriber for <see cref="LingerTime" />.</summary>
     async Task ListenUntilUnusedAsync(CancellationToken stoppingToken)
     {
-        await using var connection = await listeners.OpenConnectionAsync(stoppingToken);
+        await using var connection = await database.OutsidePool.OpenConnectionAsync(stoppingToken);
         try
         {
             connection.Notification += (_, e) => Distribute(e.Payload);

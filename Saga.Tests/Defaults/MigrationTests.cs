@@ -1,5 +1,8 @@
 using Accounts;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Npgsql;
 using Orders;
 using Saga.Tests.Support;
@@ -51,6 +54,29 @@ public sealed class When_databases_are_migrated
             {
                 await servers.Postgres.DropDatabaseAsync(name);
             }
+        }
+    }
+
+    [Test]
+    public async Task Should_give_a_migration_more_time_than_a_command()
+    {
+        var servers = await TestServers.GetAsync();
+        var name = TestServers.NewName("slow");
+        try
+        {
+            var connection = await servers.Postgres.CreateDatabaseAsync(name);
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Configuration["ConnectionStrings:Database"] = $"{connection};Command Timeout=1";
+            builder.Configuration["Database:WaitAtStartup"] = "00:00:03";
+            builder.AddDatabase<SlowDbContext>();
+            await builder.Build().MigrateAsync<SlowDbContext>(["--migrate"]);
+
+            await using var db = new SlowDbContext(new Connection(connection).Of<SlowDbContext>());
+            Assert.That(await db.Database.GetPendingMigrationsAsync(), Is.Empty);
+        }
+        finally
+        {
+            await servers.Postgres.DropDatabaseAsync(name);
         }
     }
 
@@ -147,5 +173,13 @@ public sealed class When_databases_are_migrated
         public DbContextOptions<T> Of<T>() where T : DbContext =>
             new DbContextOptionsBuilder<T>().UseNpgsql(ConnectionString + ";Pooling=false")
                 .UseSnakeCaseNamingConvention().Options;
+    }
+
+    sealed class SlowDbContext(DbContextOptions<SlowDbContext> options) : DbContext(options);
+
+    [DbContext(typeof(SlowDbContext)), Migration("20260101000000_Slow")]
+    sealed class Slow : Migration
+    {
+        protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql("select pg_sleep(2)");
     }
 }

@@ -1,6 +1,13 @@
 using System.Buffers.Text;
+using System.Security.Cryptography;
 using System.Text;
+using System.Xml.Linq;
+using Messaging.Postgres;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.DataProtection.Repositories;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Service.Defaults;
 
 namespace Saga.Tests.Defaults;
@@ -47,10 +54,33 @@ public sealed class When_a_page_token_is_read
         AssertRejected(new string(token));
     }
 
+    [Test]
+    public void Should_not_take_an_outage_for_an_invalid_token()
+    {
+        var services = new ServiceCollection();
+        services.AddDataProtection();
+        services.Configure<KeyManagementOptions>(x => x.XmlRepository = new UnreachableKeys());
+        using var provider = services.BuildServiceProvider();
+        var tokens = new PageTokens(provider.GetRequiredService<IDataProtectionProvider>());
+        Exception? error = Assert.Throws<CryptographicException>(
+            () => tokens.Read<long>(_tokens.Create(42L, "filter"), "filter", new FieldViolations()));
+        Assert.That(PostgresErrors.IsUnavailable(error!), "a call then fails with UNAVAILABLE");
+        error = Assert.Throws<CryptographicException>(() => tokens.Create(42L, "filter"));
+        Assert.That(PostgresErrors.IsUnavailable(error!));
+    }
+
     void AssertRejected(string token)
     {
         var violations = new FieldViolations();
         Assert.That(_tokens.Read<long>(token, "filter", violations), Is.Null);
         Assert.That(violations.Count, Is.EqualTo(1));
+    }
+
+    sealed class UnreachableKeys : IXmlRepository
+    {
+        public IReadOnlyCollection<XElement> GetAllElements() => throw new NpgsqlException("no route to host");
+
+        public void StoreElement(XElement element, string friendlyName) =>
+            throw new NpgsqlException("no route to host");
     }
 }

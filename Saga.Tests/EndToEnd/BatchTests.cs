@@ -18,7 +18,10 @@ public sealed class When_many_messages_wait_between_the_services : SystemFixture
 
     readonly Dictionary<string, string> _withoutBatches = new() { ["Messaging__Batches"] = "false" };
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Admission__MaxOpenOrders"] = "5000",
+    };
 
     [Test]
     public async Task Should_send_batches_in_both_directions()
@@ -61,6 +64,32 @@ public sealed class When_many_messages_wait_between_the_services : SystemFixture
         await RestartAsync(System.Accounts[0]);
 
         await AssertConfirmedAsync(ids);
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_ask_again_for_what_is_in_batches_that_an_older_account_does_not_know()
+    {
+        const int many = 1500; // as many batches count as more than the backlog in which nothing is sent again
+        var account = await OpenAccountAsync(many);
+        await WaitForBatchesAsync();
+        try
+        {
+            System.Accounts[0].Send(Signal.Stop); // Order still sends batches
+            var ids = await PlaceOrdersAsync(many, account);
+            await System.Accounts[0].KillAsync();
+            await Wait.UntilAsync(async () => await CountMessagesAsync(ToAccount) > 11, MaxWait, () => "many batches");
+
+            System.Accounts[0].Start(_withoutBatches);
+
+            await AssertConfirmedAsync(ids);
+            Assert.That(await CountMessagesAsync(ToAccount), Is.GreaterThan(11), "nobody consumes them");
+        }
+        finally
+        {
+            await RestartAsync(System.Accounts[0]);
+        }
+
         await AuditAsync();
     }
 

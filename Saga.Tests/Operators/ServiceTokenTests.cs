@@ -1,5 +1,10 @@
+using System.Net.Http.Json;
 using Grpc.Core;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Protocols;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Operations;
 using Saga.Tests.Support;
 using Service.Defaults;
@@ -41,6 +46,25 @@ public sealed class When_the_service_for_operators_needs_a_token
         Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable)
             .And.Message.Contains("there is no token to call it with: Could not find file"));
 
+    [Test]
+    public async Task Should_ask_the_issuer_with_the_parameters_that_it_needs()
+    {
+        var issuer = new OpenIdConnectConfiguration { TokenEndpoint = "https://issuer.example/token" };
+        var services = new ServiceCollection();
+        services.Configure<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme, x =>
+            x.ConfigurationManager = new StaticConfigurationManager<OpenIdConnectConfiguration>(issuer));
+        await using var provider = services.BuildServiceProvider();
+        using var endpoint = new TokenEndpoint();
+        using var http = new HttpClient(endpoint);
+        var options = new ServiceOptions { ClientId = "operators", ClientSecret = "x" };
+        options.Parameters["audience"] = "ordersaga";
+        var keys = new IssuerKeys(provider.GetRequiredService<IOptionsMonitor<JwtBearerOptions>>());
+        var token = new ServiceToken(http, keys, Options.Create(options), Options.Create(_callers), _clock);
+
+        Assert.That(await token.GetAsync(default), Is.EqualTo("given"));
+        Assert.That(endpoint.Form, Does.Contain("scope=admin+operations").And.Contain("audience=ordersaga"));
+    }
+
     [TestCase("{}", "Services:TokenFile")]
     [TestCase("""{"TokenFile":"x","ClientId":"x"}""", "Services:TokenFile")]
     [TestCase("""{"ClientId":"x","ClientSecret":"x"}""", "Authentication:Authority")]
@@ -66,4 +90,19 @@ public sealed class When_the_service_for_operators_needs_a_token
     [TestCase("", "/")]
     public void Should_return_to_its_own_pages_only(string target, string expected) =>
         Assert.That(Operations.Web.SignInPage.LocalPath(target), Is.EqualTo(expected));
+
+    sealed class TokenEndpoint : HttpMessageHandler
+    {
+        public string Form { get; private set; } = "";
+
+        protected override async Task<HttpResponseMessage> SendAsync(
+            HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            Form = await request.Content!.ReadAsStringAsync(cancellationToken);
+            return new HttpResponseMessage
+            {
+                Content = JsonContent.Create(new { access_token = "given", token_type = "Bearer", expires_in = 60 }),
+            };
+        }
+    }
 }

@@ -141,7 +141,8 @@ public sealed class When_orders_change_in_the_database
             """);
         await using var orders = NpgsqlDataSource.Create((await TestServers.GetAsync()).Postgres.Admin(_name));
         await using var connection = await orders.OpenConnectionAsync();
-        await using (var settings = new NpgsqlCommand(SessionSettings.ToSql(null), connection))
+        var sql = SessionSettings.ToSql(null, connection.PostgreSqlVersion);
+        await using (var settings = new NpgsqlCommand(sql, connection))
             await settings.ExecuteNonQueryAsync();
         await using var explain = new NpgsqlCommand($"explain {OrdersCapturedConsumer.Record}", connection);
         explain.Parameters.Add(new() { Value = Enumerable.Range(0, 10).Select(_ => Guid.NewGuid()).ToArray() });

@@ -1,4 +1,5 @@
 using Messaging.RabbitMq;
+using RabbitMQ.Client;
 
 namespace Saga.Tests.RabbitMq;
 
@@ -29,9 +30,38 @@ public sealed class When_a_broker_address_is_read
         Assert.That((address.User, address.Password), Is.EqualTo(("user@a", "p/:w")));
     }
 
+    [TestCase("amqp://h/", "guest", "guest"), TestCase("amqp://u@h/", "u", null)]
+    [TestCase("amqps://user%40a@h1,h2/vhost", "user@a", null)]
+    public void Should_read_credentials_that_are_not_complete(string text, string user, string? password)
+    {
+        var address = BrokerAddress.Parse(text);
+        Assert.That((address.User, address.Password), Is.EqualTo((user, password)));
+    }
+
     [Test]
-    public void Should_be_guest_without_credentials() =>
-        Assert.That(BrokerAddress.Parse("amqp://h/").User, Is.EqualTo("guest"));
+    public void Should_take_the_password_for_the_user_of_the_address_from_a_file()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "secret\n");
+            var factory = new ConnectionFactory();
+            BrokerEndpoints.Read(new BrokerOptions { Address = "amqp://u@h/", PasswordFile = file }, factory);
+            Assert.That((factory.UserName, factory.Password), Is.EqualTo(("u", "secret")));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Test]
+    public void Should_refuse_a_user_without_a_password()
+    {
+        var options = new BrokerOptions { Address = "amqp://u@h/" };
+        Assert.That(() => BrokerEndpoints.Check(options), Throws.InvalidOperationException.With.Message.Contains("u "));
+        Assert.That(() => BrokerEndpoints.Read(options, new ConnectionFactory()), Throws.InvalidOperationException);
+    }
 
     [TestCase(null), TestCase(""), TestCase("h:5672"), TestCase("http://h/"), TestCase("amqp://")]
     [TestCase("amqp://h1,,h2/")]

@@ -30,7 +30,8 @@ public sealed partial class When_alert_rules_are_checked
             || alert.Contains("node_", StringComparison.Ordinal)));
         Assert.That(names.Select(x => Regex.Replace(x, "(_seconds)?(_total|_bucket|_count)?$", ""))
             .Except([
-                "db_client_connection", "db_client_connection_max", "order_state", "messaging_destination_name",
+                "db_client_connection", "db_client_connection_max", "db_client_connection_pool_name", "order_state",
+                "messaging_destination_name",
             ]), Is.SubsetOf(documented));
     }
 

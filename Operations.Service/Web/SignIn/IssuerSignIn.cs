@@ -63,6 +63,7 @@ sealed partial class IssuerSignIn(
             (cookie.SameSite, cookie.SecurePolicy) = (SameSiteMode.Lax, CookieSecurePolicy.SameAsRequest);
         options.Events = new OpenIdConnectEvents
         {
+            OnRedirectToIdentityProvider = AddParameters,
             OnAuthorizationCodeReceived = AddSecretAsync,
             OnTicketReceived = AdmitAsync,
             OnRemoteFailure = Refuse,
@@ -70,6 +71,13 @@ sealed partial class IssuerSignIn(
     }
 
     public void Configure(OpenIdConnectOptions options) => Configure(null, options);
+
+    Task AddParameters(RedirectContext context)
+    {
+        foreach (var (name, value) in _options.Parameters)
+            context.ProtocolMessage.SetParameter(name, value);
+        return Task.CompletedTask;
+    }
 
     async Task AddSecretAsync(AuthorizationCodeReceivedContext context) =>
         context.TokenEndpointRequest!.ClientSecret = _options.ClientSecretFile is { Length: > 0 } file

@@ -40,6 +40,7 @@ static class SignInHtml
     static string TextOf(SignInProblem problem) => problem switch
     {
         SignInProblem.Scope => $"The token lacks the scope {Scopes.Administer}. Sign in as somebody who has it.",
+        SignInProblem.Service => $"The token has the scope {Scopes.Operate}, which is for Operations.Service only.",
         SignInProblem.Size => "The token is too large for a cookie.",
         SignInProblem.Issuer => "The issuer has not signed you in. The log of this service has the reason.",
         _ => "The token is not valid.",

@@ -25,4 +25,7 @@ sealed class SignInOptions
     /// name of an API.
     /// </summary>
     public string Scope { get; set; } = Scopes.Administer;
+
+    /// <summary>Further parameters of the redirection that an issuer needs, such as <c>audience</c>.</summary>
+    public Dictionary<string, string> Parameters { get; } = [];
 }

@@ -127,6 +127,8 @@ static class SignInPage
             return SignInProblem.Token;
         if (!holder.Has(Scopes.Administer))
             return SignInProblem.Scope;
+        if (holder.Has(Scopes.Operate))
+            return SignInProblem.Service;
         if (token.Length > MaxTokenLength)
             return SignInProblem.Size;
         context.Response.Cookies.Append(Cookie, token, new CookieOptions

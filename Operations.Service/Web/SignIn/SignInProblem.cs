@@ -9,6 +9,9 @@ enum SignInProblem
     /// <summary>The token lacks the scope of operators.</summary>
     Scope,
 
+    /// <summary>The token could act at the services without a trace.</summary>
+    Service,
+
     /// <summary>Browsers do not keep a cookie of the token's size.</summary>
     Size,
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Operations.V1;
 using Orders.V1;
+using Saga.Drill;
 using Saga.Services;
 using Saga.Tests.Support;
 
@@ -65,10 +66,16 @@ public sealed class When_a_service_wants_certificates_of_its_clients : TlsFixtur
         Assert.That(Service.LogLines("warn"), Has.None.Contains("could not call itself"));
     }
 
-    [TestCase(false), TestCase(true)]
-    public void Should_answer_nobody_without_one_of_its_authority(bool isForeign)
+    [TestCase("none"), TestCase("foreign"), TestCase("expired"), TestCase("for servers")]
+    public void Should_answer_nobody_without_a_valid_one_of_its_authority(string presented)
     {
-        _presented = isForeign ? _foreign.Issue("client") : null;
+        _presented = presented switch
+        {
+            "foreign" => _foreign.Issue("client"),
+            "expired" => _clients.IssueExpired("client"),
+            "for servers" => _clients.IssueForServers("client"),
+            _ => null,
+        };
         using var grpc = Connect(Grpc);
         Assert.That(() => new OrderService.OrderServiceClient(grpc).ListOrdersAsync(new(), Token).ResponseAsync,
             Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.Unavailable)
@@ -121,20 +128,48 @@ public sealed class When_a_service_wants_certificates_of_its_clients : TlsFixtur
     [Test]
     public async Task Should_answer_the_service_for_operators_which_has_one()
     {
+        await using var operators = await StartOperationsAsync(_ => { });
+        await operators.Replica.WaitUntilReadyAsync();
+        var client = new OperationsService.OperationsServiceClient(operators.Replica.Channel);
+        var stuck = await client.ListStuckAsync(new());
+        Assert.That(stuck.Missing.Select(x => x.Source), Is.EqualTo(new[] { "Account" }), $"{stuck.Missing}");
+    }
+
+    [Test]
+    public async Task Should_answer_the_commands_for_operators_with_one()
+    {
+        var address = NewAddress();
+        await using var operators = await StartOperationsAsync(x =>
+        {
+            x["Kestrel__Endpoints__Grpc__Url"] = $"{address}";
+            (x["Tls__CertificateFile"], x["Tls__KeyFile"]) = (CertificateFile, KeyFile);
+            x["Tls__ClientCaFile"] = _clientCaFile;
+        });
+        var command = new OpsCommand(address, BearerCredentials.Default, CaFile);
+        var (certificate, key) = _presented!.Value;
+        var error = "";
+        await Servers.Wait.UntilAsync(async () =>
+        {
+            (var code, _, error) = await command.RunAsync(["audit", "--certificate", certificate, "--key", key]);
+            return code == 0;
+        }, TimeSpan.FromSeconds(60), () => $"an answer: {error}");
+        Assert.That((await command.RunAsync(["audit"])).Code, Is.EqualTo(2), "the call has failed");
+    }
+
+    /// <summary>Starts the service for operators beside this Order.</summary>
+    async Task<StartedService> StartOperationsAsync(Action<Dictionary<string, string>> change)
+    {
         await File.WriteAllTextAsync(_tokenFile, BearerCredentials.Default);
         var rabbit = (await TestServers.GetAsync()).Rabbit;
-        await using var operators = await StartedService.StartAsync("Operations", x =>
+        return await StartedService.StartAsync("Operations", x =>
         {
             x["RabbitMq__Management"] = $"{rabbit.Management}";
             x["Services__Order"] = x["Services__Account"] = $"{OperationsAddress}"; // Account is missing
             x["Services__TokenFile"] = _tokenFile;
             (x["Services__CertificateFile"], x["Services__KeyFile"]) = _presented!.Value;
             x["SSL_CERT_FILE"] = CaFile;
+            change(x);
         });
-        await operators.Replica.WaitUntilReadyAsync();
-        var client = new OperationsService.OperationsServiceClient(operators.Replica.Channel);
-        var stuck = await client.ListStuckAsync(new());
-        Assert.That(stuck.Missing.Select(x => x.Source), Is.EqualTo(new[] { "Account" }), $"{stuck.Missing}");
     }
 
     [TestCase("Tls__ClientCaFile", "missing.pem", "missing.pem", TestName = "no authority")]

@@ -9,9 +9,6 @@ public abstract class EnvironmentFixture : SystemFixture
 {
     protected const string Database = "ConnectionStrings__Database";
 
-    /// <summary>Longer than any test, so that no order times out.</summary>
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override OrderSystemOptions Options => new()
     {
         Adjust = x => new Dictionary<string, string>(x) { [Database] = ChangeDatabase(x[Database]) },

@@ -11,9 +11,6 @@ public abstract class OperatorFixture : SystemFixture
     protected const string Operator = "alice";
     protected const string Reason = "a test";
 
-    /// <summary>Longer than any test waits, so that only operators mend something.</summary>
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override OrderSystemOptions Options => new() { WithOperations = true };
 
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>

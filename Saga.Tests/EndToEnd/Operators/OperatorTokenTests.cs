@@ -50,6 +50,44 @@ public sealed class When_an_operator_has_a_token : OperatorFixture
         static Grpc.Net.Client.GrpcChannel Anonymous(Uri address) => Grpc.Net.Client.GrpcChannel.ForAddress(address);
     }
 
+    /// <summary>What an operator changes must leave a trace, so only Operations.Service may ask for it.</summary>
+    [Test]
+    public async Task Should_only_read_at_the_services_themselves()
+    {
+        using var order = BearerCredentials.Connect(System.Orders[0].OperationsAddress, () => Task.FromResult(Token));
+        using var account =
+            BearerCredentials.Connect(System.Accounts[0].OperationsAddress, () => Task.FromResult(Token));
+        var orders = new OrderOperations.OrderOperationsClient(order);
+        await orders.ListStuckOrdersAsync(new());
+        Assert.That(() => orders.ReleaseHoldAsync(new() { OrderId = Missing }).ResponseAsync,
+            Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode))
+                .EqualTo(StatusCode.PermissionDenied).And.Message.Contains("lacks the scope operations\""));
+        using (var redrive = orders.RedriveOrders(new() { OrderIds = { Missing } }))
+            Assert.That(() => redrive.ResponseStream.MoveNext(default), ThrowsStatus(StatusCode.PermissionDenied));
+        foreach (var channel in new[] { order, account })
+        {
+            var messages = new MessagingOperations.MessagingOperationsClient(channel);
+            await messages.ListQueuesAsync(new());
+            Assert.That(() => messages.PauseQueueAsync(new() { Name = "reserve-funds" }).ResponseAsync,
+                ThrowsStatus(StatusCode.PermissionDenied));
+            Assert.That(() => messages.ResumeQueueAsync(new() { Name = "reserve-funds" }).ResponseAsync,
+                ThrowsStatus(StatusCode.PermissionDenied));
+            Assert.That(() => messages.SendParkedMessagesAsync(new()).ResponseAsync,
+                ThrowsStatus(StatusCode.PermissionDenied));
+            Assert.That(() => messages.DiscardParkedMessagesAsync(new()).ResponseAsync,
+                ThrowsStatus(StatusCode.PermissionDenied));
+        }
+    }
+
+    [Test]
+    public void Should_change_nothing_with_the_scope_of_changes_alone()
+    {
+        using var order = BearerCredentials.Connect(System.Orders[0].OperationsAddress,
+            () => Task.FromResult(TokenIssuer.Instance.Sign(Operator, "operations")));
+        Assert.That(() => new OrderOperations.OrderOperationsClient(order)
+            .ReleaseHoldAsync(new() { OrderId = Missing }).ResponseAsync, ThrowsStatus(StatusCode.PermissionDenied));
+    }
+
     [Test]
     public async Task Should_be_the_operator_of_the_audit_trail_whatever_the_request_says()
     {
@@ -73,6 +111,7 @@ public sealed class When_an_operator_has_a_token : OperatorFixture
             ("nonsense", "The token is not valid."),
             (TokenIssuer.Instance.Sign(Operator, "admin", TimeSpan.FromMinutes(-5)), "The token is not valid."),
             (TokenIssuer.Instance.Sign("bob"), "The token lacks the scope admin."),
+            (TokenIssuer.Instance.Sign(Operator, TokenIssuer.OperationsScopes), "The token has the scope operations"),
         })
         {
             using var refused = await SignInAsync(token);

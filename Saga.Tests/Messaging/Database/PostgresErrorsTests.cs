@@ -45,6 +45,7 @@ public sealed class When_a_database_error_is_classified
         yield return Case("the row has changed since it was read", new DbUpdateConcurrencyException("stale"), Conflict);
 
         yield return Case("25P03: the server has ended an idle transaction", Error("25P03"), Temporary);
+        yield return Case("25P04: the server has ended a long transaction", Error("25P04"), Temporary);
         yield return Case("57014: statement_timeout has passed", Error("57014"), Temporary);
         yield return Case("a false outage", new FalseOutageException(20, new TimeoutException()), FalseOutage);
 

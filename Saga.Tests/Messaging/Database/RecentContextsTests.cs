@@ -1,3 +1,4 @@
+using Messaging.Postgres;
 using Messaging.Postgres.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,7 +49,8 @@ public sealed class When_recent_connections_are_reused() : MessagingFixture(grou
     [Test]
     public async Task Should_replace_all_idle_connections_when_one_is_lost()
     {
-        var contexts = await StartAsync();
+        var clock = new TestClock(); // a connection that was idle for long would be checked before it is used
+        var contexts = await StartAsync(clock, new IdleConnections(clock));
         var lost = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => contexts.Use(PidAfterPauseAsync)));
         Assert.That(lost, Is.Unique);
         await QueryAsync(db =>
@@ -76,6 +78,25 @@ public sealed class When_recent_connections_are_reused() : MessagingFixture(grou
     }
 
     [Test]
+    public async Task Should_close_connections_to_a_server_that_is_not_the_primary_any_more()
+    {
+        var primary = new Primary();
+        var contexts = await StartAsync(primary);
+        var closed = 0;
+        await contexts.Use(db =>
+        {
+            db.Database.GetDbConnection().StateChange += (_, e) =>
+                closed += e.CurrentState == System.Data.ConnectionState.Closed ? 1 : 0;
+            return Task.FromResult(true);
+        });
+        await contexts.Use(PidAsync);
+        Assert.That(closed, Is.Zero);
+        primary.HasMoved = true;
+        await contexts.Use(PidAsync);
+        Assert.That(closed, Is.EqualTo(1));
+    }
+
+    [Test]
     public async Task Should_close_all_connections_when_disposed()
     {
         var contexts = await StartAsync();
@@ -88,10 +109,17 @@ public sealed class When_recent_connections_are_reused() : MessagingFixture(grou
             "a context that is returned after that is disposed too");
     }
 
-    async Task<RecentContexts<TestDbContext>> StartAsync()
+    async Task<RecentContexts<TestDbContext>> StartAsync(params object[] services)
     {
         var replica = await StartReplicaAsync(withConsumers: false);
-        return ActivatorUtilities.CreateInstance<RecentContexts<TestDbContext>>(replica.Services);
+        return ActivatorUtilities.CreateInstance<RecentContexts<TestDbContext>>(replica.Services, services);
+    }
+
+    sealed class Primary : IPrimaryServer
+    {
+        public bool HasMoved { get; set; }
+        public bool IsCurrent(NpgsqlConnection connection) => !HasMoved;
+        public void ClearPool() => throw new NotSupportedException();
     }
 
     static async Task<int> PidAfterPauseAsync(TestDbContext db)

@@ -58,14 +58,24 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
     public override async Task ConnectionOpenedAsync(DbConnection connection, ConnectionEndEventData eventData,
         CancellationToken cancellationToken = default)
     {
-        if (!IsDue((NpgsqlConnection)connection))
-            return;
+        if (IsDue((NpgsqlConnection)connection))
+            await ReplaceLostAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Replaces an open connection by the next of its pool until one is alive.</summary>
+    /// <returns>The state of its server, which is not Lost.</returns>
+    /// <exception cref="NpgsqlException">None can be opened; then the connection is closed.</exception>
+    public static async Task<ServerState> ReplaceLostAsync(
+        NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         try
         {
             // The next connection of the pool has probably been lost too, so each is checked until one is alive.
-            while (await CheckAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false)
-                == ServerState.Lost)
+            while (true)
             {
+                var state = await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
+                if (state != ServerState.Lost)
+                    return state;
                 await connection.CloseAsync().ConfigureAwait(false);
                 await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             }

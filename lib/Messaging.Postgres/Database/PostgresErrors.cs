@@ -13,7 +13,7 @@ namespace Messaging.Postgres;
 /// lock_timeout (55P03)                                       yes          –            yes           yes
 /// serialization failure, deadlock, unique violation,          –          yes            –            yes
 ///   row changed since it was read
-/// idle transaction ended by the server (25P03),              yes          –             –            yes
+/// transaction ended by the server (25P03, 25P04),            yes          –             –            yes
 ///   statement_timeout (57014)
 /// object in use (55006), prepared statement unknown,         yes          –             –            yes
 ///   known twice or changed (26000, 42P05, 0A000)
@@ -25,7 +25,7 @@ public static class PostgresErrors
     /// <summary>The SQLSTATE with which a warm-up rolls its transaction back.</summary>
     internal const string WarmUpRollback = "WU000";
 
-    const string IdleInTransactionTimeout = "25P03";
+    const string IdleInTransactionTimeout = "25P03", TransactionTimeout = "25P04";
 
     /// <summary>
     /// Whether the database, the connection or a lock is unavailable, which passes without a change of the statement.
@@ -45,7 +45,7 @@ public static class PostgresErrors
     {
         PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported } p =>
             p.Routine == "RevalidateCachedQuery",
-        PostgresException p => IsServerError(p) || p.SqlState is IdleInTransactionTimeout
+        PostgresException p => IsServerError(p) || p.SqlState is IdleInTransactionTimeout or TransactionTimeout
             or PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ObjectInUse
             or PostgresErrorCodes.DuplicatePreparedStatement or PostgresErrorCodes.InvalidSqlStatementName,
         NpgsqlException or SocketException or TimeoutException or EndOfStreamException => true,

@@ -14,7 +14,8 @@ namespace Messaging.Postgres.Database;
 /// Npgsql's pool reuses the connection that has been idle longest. Its server process has lost the processor's caches
 /// to the other connections by then, which makes every statement slower.
 /// </remarks>
-sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnections idleConnections, TimeProvider time)
+sealed class RecentContexts<TDbContext>(
+    IServiceScopeFactory scopes, IdleConnections idleConnections, TimeProvider time, IPrimaryServer? primary = null)
     : IRecentContexts, IDisposable
     where TDbContext : DbContext
 {
@@ -66,6 +67,7 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnect
             try
             {
                 if (lease.IsOpen && time.GetElapsedTime(lease.Since) < MaxAge
+                    && primary?.IsCurrent(lease.Connection) != false
                     && (!idleConnections.IsDue(lease.LastUsed) || await lease.IsWritable().ConfigureAwait(false)))
                     return lease;
                 lease.Dispose();
@@ -112,11 +114,11 @@ sealed class RecentContexts<TDbContext>(IServiceScopeFactory scopes, IdleConnect
         public TDbContext Db => db;
         public long Since => since;
         public long LastUsed { get; set; }
-        public bool IsOpen => db.Database.GetDbConnection().State == ConnectionState.Open;
+        public NpgsqlConnection Connection => (NpgsqlConnection)db.Database.GetDbConnection();
+        public bool IsOpen => Connection.State == ConnectionState.Open;
 
-        public async Task<bool> IsWritable() => await IdleConnections.CheckAsync(
-            (NpgsqlConnection)db.Database.GetDbConnection(), CancellationToken.None).ConfigureAwait(false)
-                == ServerState.Writable;
+        public async Task<bool> IsWritable() => await IdleConnections.CheckAsync(Connection, CancellationToken.None)
+            .ConfigureAwait(false) == ServerState.Writable;
 
         /// <summary>Closes the connection first: a pooled context would keep it open.</summary>
         public void Dispose()

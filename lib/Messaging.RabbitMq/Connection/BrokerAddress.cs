@@ -7,11 +7,11 @@ sealed record BrokerAddress(IReadOnlyList<Uri> Nodes, bool IsTls)
 {
     const int TlsPort = 5671;
 
-    /// <summary>The user name.</summary>
-    public string User => UserInfo(0);
+    /// <summary>The user name; guest, as the broker's default, if the address has none.</summary>
+    public string User => Uri.UnescapeDataString(UserInfo[0]);
 
-    /// <summary>The password.</summary>
-    public string Password => UserInfo(1);
+    /// <summary>The password; null if the address has only a user name.</summary>
+    public string? Password => UserInfo is [_, var password] ? Uri.UnescapeDataString(password) : null;
 
     /// <summary>
     /// Reads an address such as <c>amqps://user:password@host1:5671,host2/vhost</c>. The scheme amqps means TLS on any
@@ -36,6 +36,5 @@ sealed record BrokerAddress(IReadOnlyList<Uri> Nodes, bool IsTls)
             + "such as amqp://user:password@host:5672/ or amqps://user:password@host1,host2/vhost");
     }
 
-    string UserInfo(int part) =>
-        Nodes[0].UserInfo.Split(':', 2) is { Length: 2 } info ? Uri.UnescapeDataString(info[part]) : "guest";
+    string[] UserInfo => Nodes[0].UserInfo is { Length: > 0 } info ? info.Split(':', 2) : ["guest", "guest"];
 }

@@ -11,16 +11,30 @@ static class BrokerEndpoints
 {
     static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
 
+    /// <summary>Checks what does not depend on files, which can change.</summary>
+    /// <exception cref="InvalidOperationException">The address is wrong, or there is no password.</exception>
+    public static void Check(BrokerOptions options)
+    {
+        var address = BrokerAddress.Parse(options.Address);
+        if (string.IsNullOrEmpty(options.PasswordFile) && address.Password == null)
+            throw NoPassword(address.User);
+    }
+
     /// <summary>Sets the credentials of a factory, and returns the endpoint of each node.</summary>
-    /// <exception cref="Exception">A file cannot be read, or the address is wrong.</exception>
+    /// <exception cref="Exception">
+    /// A file cannot be read, the address is wrong, or there is no password.
+    /// </exception>
     public static IReadOnlyList<AmqpTcpEndpoint> Read(BrokerOptions options, ConnectionFactory factory)
     {
         var address = BrokerAddress.Parse(options.Address);
         factory.UserName = ReadLine(options.UserNameFile) ?? address.User;
-        factory.Password = ReadLine(options.PasswordFile) ?? address.Password;
+        factory.Password = ReadLine(options.PasswordFile) ?? address.Password ?? throw NoPassword(address.User);
         return [.. address.Nodes.Select(x =>
             new AmqpTcpEndpoint(x.IdnHost, x.Port, address.IsTls ? Tls(x.IdnHost, options) : new SslOption()))];
     }
+
+    static InvalidOperationException NoPassword(string user) => new(
+        $"ConnectionStrings:RabbitMq has the user {user} without a password, and RabbitMq:PasswordFile is not set");
 
     static string? ReadLine(string? file) =>
         string.IsNullOrEmpty(file) ? null : File.ReadAllText(file).TrimEnd('\r', '\n');
@@ -33,8 +47,8 @@ static class BrokerEndpoints
             AcceptablePolicyErrors = SslPolicyErrors.None,
         };
         if (!string.IsNullOrEmpty(options.ClientCertificateFile))
-            tls.Certs = [X509Certificate2.CreateFromPemFile(options.ClientCertificateFile,
-                string.IsNullOrEmpty(options.ClientKeyFile) ? null : options.ClientKeyFile)];
+            tls.ClientCertificateContext = ReadCertificate(options.ClientCertificateFile,
+                string.IsNullOrEmpty(options.ClientKeyFile) ? null : options.ClientKeyFile);
         if (!string.IsNullOrEmpty(options.CaFile))
         {
             var authorities = new X509Certificate2Collection();
@@ -45,6 +59,15 @@ static class BrokerEndpoints
         }
 
         return tls;
+    }
+
+    /// <summary>Reads a certificate, and what else its file has: the certificates between it and the root.</summary>
+    static SslStreamCertificateContext ReadCertificate(string file, string? keyFile)
+    {
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(file);
+        return SslStreamCertificateContext.Create(
+            X509Certificate2.CreateFromPemFile(file, keyFile), chain, offline: true);
     }
 
     static bool IsIssuedBy(X509Certificate2Collection authorities, X509Certificate2 server, X509Chain? received)

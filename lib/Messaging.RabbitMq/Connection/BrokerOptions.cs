@@ -21,7 +21,10 @@ public sealed class BrokerOptions
     /// </summary>
     public string? CaFile { get; set; }
 
-    /// <summary>A file with the certificate, in PEM format, that the service presents to the broker.</summary>
+    /// <summary>
+    /// A file with the certificate, in PEM format, that the service presents to the broker, followed by those between
+    /// it and the root, if there are any.
+    /// </summary>
     public string? ClientCertificateFile { get; set; }
 
     /// <summary>

@@ -1,8 +1,11 @@
 using MassTransit.RabbitMqTransport;
+using MassTransit.RabbitMqTransport.Topology;
 using MassTransit.Transports;
 using Messaging.Postgres.Observability;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Messaging.RabbitMq;
 
@@ -26,20 +29,42 @@ sealed partial class TopologyRepair(ReceiveTopology topology, IBusInstance insta
             {
                 await Task.Delay(Interval, stoppingToken);
                 var connection = await _connections.GetAsync(stoppingToken);
+                // One that was created with other arguments must not keep the others from being declared.
+                var areDeclared = true;
                 foreach (var endpoint in topology.Build())
-                    await RabbitTopology.Declare(endpoint, connection, stoppingToken);
-                if (_failures.HasEnded(out var duration))
+                    areDeclared &= await DeclareAsync(endpoint, connection, stoppingToken);
+                if (areDeclared && _failures.HasEnded(out var duration))
                     LogDeclared(duration);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                if (_failures.IsDue(e, out var count))
-                    LogNotDeclared(Reason.Of(e), count);
+                Report(e);
             }
             catch (OperationCanceledException)
             {
                 return;
             }
+    }
+
+    async Task<bool> DeclareAsync(
+        BrokerTopology endpoint, IConnection connection, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RabbitTopology.Declare(endpoint, connection, cancellationToken);
+            return true;
+        }
+        catch (OperationInterruptedException e)
+        {
+            Report(e);
+            return false;
+        }
+    }
+
+    void Report(Exception error)
+    {
+        if (_failures.IsDue(error, out var count))
+            LogNotDeclared(Reason.Of(error), count);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The queues that the service receives from, or their exchanges "

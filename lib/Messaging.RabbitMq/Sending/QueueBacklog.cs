@@ -14,7 +14,8 @@ public sealed class QueueBacklog(IBusInstance instance)
     readonly IConnectionContextSupervisor _connections = instance.Connections();
 
     /// <summary>
-    /// Counts the messages that no consumer has received yet. Each waiting batch counts as the most that it can hold.
+    /// Counts the messages that no consumer has received yet. Each waiting batch counts as the most that it can hold;
+    /// as nothing, if the queue is consumed by a service that knows no batches.
     /// </summary>
     /// <returns>The count, or null if the queue does not exist.</returns>
     /// <exception cref="TimeoutException">The broker has not answered in five seconds.</exception>
@@ -23,7 +24,9 @@ public sealed class QueueBacklog(IBusInstance instance)
         if (await FindAsync(queue, cancellationToken).ConfigureAwait(false) is not { } found)
             return null;
         var batches = await FindAsync(MessageBatch.QueueOf(queue), cancellationToken).ConfigureAwait(false);
-        return found.MessageCount + MessageBatch.MaxCount * (batches?.MessageCount ?? 0L);
+        return batches == null || (found.ConsumerCount > 0 && batches.ConsumerCount == 0)
+            ? found.MessageCount
+            : found.MessageCount + (long)MessageBatch.MaxCount * batches.MessageCount;
     }
 
     /// <summary>Whether a queue exists and has a consumer.</summary>

@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.HostFiltering;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.EntityFrameworkCore;
@@ -20,6 +22,9 @@ public static class ApiExtensions
 
     /// <summary>The path of the health check that succeeds while the process runs.</summary>
     internal const string LivePath = "/health/live";
+
+    /// <summary>The path of the health check that succeeds while the service is ready.</summary>
+    internal const string ReadyPath = "/health/ready";
 
     /// <summary>
     /// A larger request is rejected, in bytes: several times what the largest valid one needs. A small message can
@@ -45,6 +50,9 @@ public static class ApiExtensions
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddShutdown();
         builder.AddTls();
+        builder.Services.Insert(0, ServiceDescriptor // before ASP.NET's own, which rejects unknown hosts
+            .Transient<IStartupFilter, OutermostMiddleware<UnknownHostFilter>>());
+        builder.Services.Configure<HostFilteringOptions>(x => x.IncludeFailureMessage = false);
         builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = ClientSockets.Listen);
         builder.WebHost.ConfigureKestrel(o =>
         {
@@ -66,7 +74,7 @@ public static class ApiExtensions
             .AddJsonTranscoding(o => o.TypeRegistry = JsonErrors.Types);
         builder.Services.AddPublicReflection();
         builder.AddPageTokens<TDbContext>();
-        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck<TDbContext>>("database", tags: [Ready]);
+        builder.Services.AddGrpcHealthChecks().AddCheck<DatabaseCheck>("database", tags: [Ready]);
     }
 
     /// <summary>Maps reflection, gRPC health, <c>/health/live</c> and <c>/health/ready</c>.</summary>
@@ -83,7 +91,7 @@ public static class ApiExtensions
             return;
         app.MapGrpcHealthChecksService().Require(access.Health);
         app.MapHealthChecks(LivePath, new HealthCheckOptions { Predicate = _ => false }).Require(access.Health);
-        app.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) })
+        app.MapHealthChecks(ReadyPath, new HealthCheckOptions { Predicate = x => x.Tags.Contains(Ready) })
             .Require(access.Health);
     }
 
@@ -93,17 +101,9 @@ public static class ApiExtensions
         // If no key can be read, a call that needs one fails and logs that. The keys protect only page tokens, and
         // what browsers remember while an operator signs in, so they are not encrypted in the database.
         builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.None);
-        builder.Services.AddDataProtection().SetApplicationName(typeof(TDbContext).Name)
-            .PersistKeysToDbContext<TDbContext>();
+        builder.Services.AddDataProtection().SetApplicationName(typeof(TDbContext).Name);
+        builder.Services.AddOptions<KeyManagementOptions>().Configure<IServiceProvider, ILoggerFactory>(
+            (options, services, logs) => options.XmlRepository = new ProtectionKeys<TDbContext>(services, logs));
         builder.Services.AddSingleton<PageTokens>();
-    }
-
-    sealed class DatabaseCheck<TDbContext>(TDbContext db) : IHealthCheck where TDbContext : DbContext
-    {
-        public async Task<HealthCheckResult> CheckHealthAsync(
-            HealthCheckContext context, CancellationToken cancellationToken = default) =>
-            await db.Database.CanConnectAsync(cancellationToken)
-                ? HealthCheckResult.Healthy()
-                : new HealthCheckResult(context.Registration.FailureStatus, "the database cannot be reached");
     }
 }

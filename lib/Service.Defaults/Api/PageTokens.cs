@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using Messaging.Postgres;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Service.Defaults;
@@ -22,6 +23,7 @@ public sealed class PageTokens(IDataProtectionProvider protection)
     /// <param name="token">The field page_token of the request.</param>
     /// <param name="filter">The method and its filter.</param>
     /// <param name="violations">Receives a violation if the token is invalid or has another filter.</param>
+    /// <exception cref="CryptographicException">The keys cannot be read from the database.</exception>
     public T? Read<T>(string? token, string filter, FieldViolations violations) where T : struct, IParsable<T>
     {
         ArgumentNullException.ThrowIfNull(violations);
@@ -31,7 +33,7 @@ public sealed class PageTokens(IDataProtectionProvider protection)
         {
             return T.Parse(protection.CreateProtector(Purpose, filter).Unprotect(token), CultureInfo.InvariantCulture);
         }
-        catch (CryptographicException)
+        catch (CryptographicException e) when (!PostgresErrors.IsUnavailable(e))
         {
             violations.Add("page_token", "must be the next_page_token of a request with the same filter");
             return null;

@@ -23,6 +23,7 @@ static class RpcErrorResponse
 
         var status = error.StatusCode switch
         {
+            StatusCode.InvalidArgument => StatusCodes.Status400BadRequest,
             StatusCode.Unauthenticated => StatusCodes.Status401Unauthorized,
             StatusCode.PermissionDenied => StatusCodes.Status403Forbidden,
             StatusCode.ResourceExhausted => StatusCodes.Status429TooManyRequests,

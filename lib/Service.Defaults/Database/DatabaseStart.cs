@@ -1,5 +1,6 @@
 using Messaging.Postgres;
 using Messaging.Postgres.Observability;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
@@ -17,11 +18,12 @@ sealed partial class DatabaseStart<TDbContext>(
     IConfiguration configuration,
     IHostApplicationLifetime lifetime,
     DatabaseConnections connections,
-    [FromKeyedServices(DatabaseExtensions.OutsidePool)] NpgsqlDataSource outsidePool,
+    PrimaryDatabase primary,
     ILogger<TDbContext> log)
     where TDbContext : DbContext
 {
     const long LockKey = 0x4F53_4147_41; // "OSAGA": any key that no other application locks
+    const long ProtectionKeyLock = LockKey + 1;
     const int WarmConnections = 7;
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
@@ -35,7 +37,9 @@ sealed partial class DatabaseStart<TDbContext>(
         for (var waitUntil = DateTime.UtcNow + maxWait; ;)
             try
             {
-                if (await ServerCheck.RunAsync(connections, lifetime.ApplicationStopping) is { } limited)
+                if (!await primary.FindAsync(lifetime.ApplicationStopping))
+                    throw new NpgsqlException("no host accepts writes");
+                if (await ServerCheck.RunAsync(primary, connections, lifetime.ApplicationStopping) is { } limited)
                     LogLimited(limited);
                 if (migrate)
                     await MigrateUnderLockAsync();
@@ -48,16 +52,20 @@ sealed partial class DatabaseStart<TDbContext>(
                     continue;
                 }
 
+                await FindProtectionKeyAsync();
                 await FillPoolAsync();
                 if (_unavailable.HasEnded(out var waited) | _pending.HasEnded(out var waitedForMigration))
                     LogReady(waited + waitedForMigration);
                 return;
             }
-            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+            catch (Exception e) when (e.GetBaseException() is PostgresException
             {
-                throw new StartException($"The role lacks a right ({e.MessageText}). To migrate, run --migrate with "
-                    + "the owner's connection string and set Database:MigrateAtStartup to false; to run, a role needs "
-                    + "the rights that --migrate gives to Database:RuntimeRole");
+                SqlState: PostgresErrorCodes.InsufficientPrivilege
+            } denied)
+            {
+                throw new StartException($"The role lacks a right ({denied.MessageText}). To migrate, run --migrate "
+                    + "with the owner's connection string and set Database:MigrateAtStartup to false; to run, a role "
+                    + "needs the rights that --migrate gives to Database:RuntimeRole");
             }
             catch (Exception e) when (PostgresErrors.IsUnavailable(e))
             {
@@ -72,7 +80,7 @@ sealed partial class DatabaseStart<TDbContext>(
 
     async Task MigrateUnderLockAsync()
     {
-        await using var connection = await outsidePool.OpenConnectionAsync(lifetime.ApplicationStopping);
+        await using var connection = await primary.OutsidePool.OpenConnectionAsync(lifetime.ApplicationStopping);
         await using (var transaction = await connection.BeginTransactionAsync(lifetime.ApplicationStopping))
         {
             // The lock belongs to the session and outlives this transaction; the setting does not.
@@ -84,8 +92,9 @@ sealed partial class DatabaseStart<TDbContext>(
         if (await FindPendingAsync() is { Count: > 0 } pending)
         {
             await using var scope = services.CreateAsyncScope();
-            await scope.ServiceProvider.GetRequiredService<TDbContext>().Database
-                .MigrateAsync(lifetime.ApplicationStopping);
+            var database = scope.ServiceProvider.GetRequiredService<TDbContext>().Database;
+            database.SetCommandTimeout(0); // an index of a large table takes minutes
+            await database.MigrateAsync(lifetime.ApplicationStopping);
             LogMigrated(string.Join(", ", pending));
         }
 
@@ -98,13 +107,31 @@ sealed partial class DatabaseStart<TDbContext>(
         }
     }
 
+    /// <summary>
+    /// Reads the keys that encrypt page tokens and the state of sign-ins, and creates the first. Of several processes
+    /// that start together, one creates it and the others find it: otherwise each would have another key, and read
+    /// those of the others a day later.
+    /// </summary>
+    async Task FindProtectionKeyAsync()
+    {
+        if (services.GetService<IDataProtectionProvider>() is not { } protection)
+            return;
+        await using var connection = await primary.OutsidePool.OpenConnectionAsync(lifetime.ApplicationStopping);
+        await using var transaction = await connection.BeginTransactionAsync(lifetime.ApplicationStopping);
+        await using var command = new NpgsqlCommand(
+            $"set local lock_timeout = 0; select pg_advisory_xact_lock({ProtectionKeyLock})", connection);
+        await command.ExecuteNonQueryAsync(lifetime.ApplicationStopping);
+        protection.CreateProtector(nameof(FindProtectionKeyAsync)).Protect([]);
+    }
+
     /// <summary>What another process must still do before the service can run; null if nothing.</summary>
     async Task<string?> FindMissingAsync()
     {
         if (await FindPendingAsync() is { Count: > 0 } pending)
             return string.Join(", ", pending);
         // The process that has migrated may still have to grant the rights.
-        await using var command = outsidePool.CreateCommand($"select pg_try_advisory_xact_lock_shared({LockKey})");
+        await using var command =
+            primary.OutsidePool.CreateCommand($"select pg_try_advisory_xact_lock_shared({LockKey})");
         return (bool)(await command.ExecuteScalarAsync(lifetime.ApplicationStopping))! ? null : "one that runs now";
     }
 
@@ -121,12 +148,11 @@ sealed partial class DatabaseStart<TDbContext>(
     /// <summary>Fills the connection pool, so that the first requests do not wait for a login.</summary>
     async Task FillPoolAsync()
     {
-        var pool = services.GetRequiredService<NpgsqlDataSource>();
         var opened = new List<NpgsqlConnection>();
         try
         {
             while (opened.Count < Math.Min(WarmConnections, connections.MaxPoolSize))
-                opened.Add(await pool.OpenConnectionAsync(lifetime.ApplicationStopping));
+                opened.Add(await primary.Pool.OpenConnectionAsync(lifetime.ApplicationStopping));
         }
         finally
         {

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Service.Defaults;
 
@@ -24,12 +25,16 @@ public static partial class MigrationExtensions
     {
         ArgumentNullException.ThrowIfNull(app);
         var mustEnd = args.Contains("--migrate");
-        var migrate = mustEnd || app.Configuration.GetValue("Database:MigrateAtStartup", true);
         try
         {
+            var migrate = mustEnd || app.Configuration.GetValue("Database:MigrateAtStartup", true);
             if (!mustEnd)
+            {
+                app.Services.GetService<IStartupValidator>()?.Validate();
                 foreach (var check in app.Services.GetServices<IStartCheck>())
                     await check.RunAsync(app.Lifetime.ApplicationStopping);
+            }
+
             var start = ActivatorUtilities.CreateInstance<DatabaseStart<TDbContext>>(app.Services).RunAsync(migrate);
             await using var server = new StartingServer(app);
             if (!mustEnd && await Task.WhenAny(start, Task.Delay(StartingServer.Delay)) != start)
@@ -40,7 +45,7 @@ public static partial class MigrationExtensions
         {
             mustEnd = true;
         }
-        catch (StartException e)
+        catch (Exception e) when (e is StartException || IsWrongSetting(e))
         {
             LogCannotRun(app.Services.GetRequiredService<ILogger<TDbContext>>(), e.Message);
             Environment.ExitCode = 1;
@@ -51,6 +56,14 @@ public static partial class MigrationExtensions
             await app.DisposeAsync(); // writes the log, which the end of the program would cut off
         return !mustEnd;
     }
+
+    /// <summary>Whether the configuration has a value that is out of range, or of another type.</summary>
+    static bool IsWrongSetting(Exception error) => error switch
+    {
+        AggregateException several => several.InnerExceptions.All(IsWrongSetting),
+        OptionsValidationException => true,
+        _ => error is InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" },
+    };
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "The service cannot run and ends. {Reason}")]
     static partial void LogCannotRun(ILogger log, string reason);

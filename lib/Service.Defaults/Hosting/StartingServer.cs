@@ -7,7 +7,8 @@ namespace Service.Defaults;
 
 /// <summary>
 /// Serves the ports of a service that waits for its database: <c>/health/live</c> is 200, so that no orchestrator ends
-/// the service, and everything else is 503. The service opens its ports when this server has closed them.
+/// the service, <c>/health/ready</c> is 503, and every call of the API is UNAVAILABLE. The service opens its ports when
+/// this server has closed them.
 /// </summary>
 /// <param name="service">The service that has not started yet.</param>
 sealed class StartingServer(WebApplication service) : IAsyncDisposable
@@ -16,6 +17,7 @@ sealed class StartingServer(WebApplication service) : IAsyncDisposable
     public static readonly TimeSpan Delay = TimeSpan.FromSeconds(1);
 
     static readonly TimeSpan MaxStopTime = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     WebApplication? _server;
     CancellationTokenRegistration _sigterm;
@@ -37,9 +39,13 @@ sealed class StartingServer(WebApplication service) : IAsyncDisposable
 
     static Task AnswerAsync(HttpContext context)
     {
-        var isLive = context.Request.Path == ApiExtensions.LivePath;
-        context.Response.StatusCode = isLive ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return context.Response.WriteAsync(isLive ? "Healthy" : "Unhealthy");
+        if (context.Request.Path == ApiExtensions.LivePath)
+            return context.Response.WriteAsync("Healthy");
+        if (context.Request.Path != ApiExtensions.ReadyPath)
+            return RpcErrorResponse.WriteAsync(context, RpcErrors.Unavailable("SERVICE_STARTING",
+                "the service is starting and waits for its database; the call had no effect", RetryDelay));
+        context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        return context.Response.WriteAsync("Unhealthy");
     }
 
     /// <summary>Closes the ports.</summary>

@@ -21,8 +21,6 @@ public static class MessagingExtensions
     /// </summary>
     const int MaxDeliveries = 1_000_000;
 
-    const string RabbitMq = "RabbitMq"; // the section, and the name of the connection string
-
     /// <summary>About a day of attempts, because the receiving service may not have been started yet.</summary>
     const int MaxSendAttempts = 1500;
 
@@ -50,9 +48,7 @@ public static class MessagingExtensions
         services.AddOptions<MessagingOptions>().BindConfiguration("Messaging")
             .ValidateDataAnnotations().ValidateOnStart();
         var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
-        services.AddOptions<BrokerOptions>().BindConfiguration(RabbitMq)
-            .Configure<IConfiguration>((broker, configuration) =>
-                broker.Address = configuration.GetConnectionString(RabbitMq));
+        services.AddBroker();
         services.AddSingleton<NewerBuildLog>().AddSingleton(OrderSpanTag.OfMessages).AddRabbitTransport<TDbContext>();
         services.AddQueuePauses<TDbContext>(); // before the bus, so that it does not consume what is paused
         if (options.Batches)
@@ -95,7 +91,7 @@ public static class MessagingExtensions
         IRabbitMqBusFactoryConfigurator rabbit, IBusRegistrationContext context, IConfiguration configuration)
     {
         // The first node gives the queues their addresses; BrokerConnection chooses the node to connect to.
-        rabbit.Host(BrokerAddress.Parse(configuration.GetConnectionString(RabbitMq)).Nodes[0], host =>
+        rabbit.Host(BrokerAddress.Parse(configuration.GetConnectionString(BrokerExtensions.RabbitMq)).Nodes[0], host =>
         {
             host.Heartbeat(BrokerSocket.Heartbeat);
             host.OnRefreshConnectionFactory = context.GetRequiredService<BrokerConnection>().PrepareAsync;

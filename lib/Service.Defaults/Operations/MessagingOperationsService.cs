@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Messaging.Postgres.Outbox;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Operations.V1;
@@ -36,10 +37,12 @@ public sealed class MessagingOperationsService<TDbContext>(IServiceProvider serv
         ServerCallContext context) => Parked.ListAsync(Given(request), Given(context).CancellationToken);
 
     /// <inheritdoc />
+    [Authorize(Scopes.Operate)]
     public override Task<ParkedMessagesResponse> SendParkedMessages(ParkedMessagesRequest request,
         ServerCallContext context) => Parked.SendAsync(Given(request), Given(context).CancellationToken);
 
     /// <inheritdoc />
+    [Authorize(Scopes.Operate)]
     public override Task<ParkedMessagesResponse> DiscardParkedMessages(ParkedMessagesRequest request,
         ServerCallContext context) => Parked.DiscardAsync(Given(request), Given(context).CancellationToken);
 
@@ -48,10 +51,12 @@ public sealed class MessagingOperationsService<TDbContext>(IServiceProvider serv
         Queues.ListAsync(Given(context).CancellationToken);
 
     /// <inheritdoc />
+    [Authorize(Scopes.Operate)]
     public override Task<Queue> PauseQueue(PauseQueueRequest request, ServerCallContext context) =>
         Queues.PauseAsync(Given(request), Given(context).CancellationToken);
 
     /// <inheritdoc />
+    [Authorize(Scopes.Operate)]
     public override Task<Queue> ResumeQueue(ResumeQueueRequest request, ServerCallContext context) =>
         Queues.ResumeAsync(Given(request), Given(context).CancellationToken);
 

@@ -55,7 +55,7 @@ public static class OperationsExtensions
 
     /// <summary>
     /// Maps a gRPC service that is found only on the operations port, for callers with the scope
-    /// <see cref="Scopes.Administer" />.
+    /// <see cref="Scopes.Administer" />; methods that change something want <see cref="Scopes.Operate" />, too.
     /// </summary>
     public static void MapOperations<TService>(this WebApplication app) where TService : class
     {

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -30,6 +32,18 @@ sealed class OpsConnection
     readonly Option<Uri?> _address = CliOptions.Address("--address",
         $"The address of Operations.Service, by gRPC; {DefaultAddress} by default.", DefaultAddress);
 
+    readonly Option<FileInfo> _certificate = new("--certificate")
+    {
+        Description = "The PEM file of the certificate that you present, if Operations.Service wants one.",
+        Recursive = true,
+    };
+
+    readonly Option<FileInfo> _key = new("--key")
+    {
+        Description = "The PEM file of its key, without a password; by default the same file.",
+        Recursive = true,
+    };
+
     readonly Option<bool> _json = new("--json")
     {
         Description = "Prints the response as JSON; each message of a stream is a line.",
@@ -48,6 +62,8 @@ sealed class OpsConnection
     {
         _address.Recursive = true;
         command.Add(_address);
+        foreach (var file in (Option<FileInfo>[])[_certificate, _key])
+            command.Add(file.AcceptExistingOnly());
         command.Add(_json);
         command.Add(_operator);
     }
@@ -61,9 +77,22 @@ sealed class OpsConnection
         {
             var console = WideConsole.Create(FileColumns);
             var address = parsed.GetValue(_address) ?? new Uri(DefaultAddress);
+            var handler = new SocketsHttpHandler { UseProxy = false };
+            try
+            {
+                if (Read(parsed.GetValue(_certificate), parsed.GetValue(_key)) is { } certificate)
+                    // Whatever authorities the service names.
+                    handler.SslOptions.LocalCertificateSelectionCallback = (_, _, _, _, _) => certificate;
+            }
+            catch (CryptographicException e)
+            {
+                await Console.Error.WriteLineAsync($"the certificate cannot be read: {e.Message}");
+                return Failed;
+            }
+
             using var channel = BearerCredentials.Connect(address, options: new GrpcChannelOptions
             {
-                HttpHandler = new SocketsHttpHandler { UseProxy = false },
+                HttpHandler = handler,
                 DisposeHttpClient = true,
                 MaxReceiveMessageSize = null,
             });
@@ -85,6 +114,15 @@ sealed class OpsConnection
                 return Failed;
             }
         });
+
+    static X509Certificate2? Read(FileInfo? certificate, FileInfo? key)
+    {
+        if (certificate == null)
+            return key == null ? null : throw new CryptographicException("--key needs --certificate");
+        using var read = X509Certificate2.CreateFromPemFile(certificate.FullName, (key ?? certificate).FullName);
+        // Windows presents no certificate whose key is only in memory.
+        return X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), password: null);
+    }
 
     /// <summary>Prints a message as one line.</summary>
     public static void WriteJson(IMessage message) => Console.WriteLine(Json.Format(message));

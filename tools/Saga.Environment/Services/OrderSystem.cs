@@ -244,7 +244,7 @@ public sealed class OrderSystem : IAsyncDisposable
         const string Client = "operations-service";
         if (Tokens == null)
             settings["Services__TokenFile"] =
-                TokenIssuer.Instance.WriteToken(_servers.Folder, Client, TokenIssuer.OperatorScopes);
+                TokenIssuer.Instance.WriteToken(_servers.Folder, Client, TokenIssuer.OperationsScopes);
         else
             foreach (var section in (string[])["Services", "SignIn"])
                 (settings[$"{section}__ClientId"], settings[$"{section}__ClientSecret"]) = (Client, Tokens.Password);

@@ -4,36 +4,42 @@ using Saga.Services;
 namespace Saga.Tests.EndToEnd.Environments;
 
 [TestFixture("serializable", Category = "E2E"), TestFixture("repeatable read", Category = "Long")]
-public sealed class When_transactions_have_another_default_isolation(string level) : EnvironmentFixture
+public sealed class When_sessions_have_other_defaults(string level) : EnvironmentFixture
 {
     static readonly string[] OrderTables = ["orders", "inbox_state", "outbox_message"];
     static readonly string[] AccountTables = ["accounts", "reservations", "inbox_state", "outbox_message"];
 
     protected override string ChangeDatabase(string connectionString)
     {
-        ExecuteAsAdmin(connectionString, $"alter role \"{{role}}\" set default_transaction_isolation = '{level}'");
+        ExecuteAsAdmin(connectionString, $$"""
+            alter role "{role}" set default_transaction_isolation = '{{level}}';
+            alter role "{role}" set statement_timeout = '1s';
+            """);
         return connectionString;
     }
 
     [Test]
-    public async Task Should_write_in_read_committed_transactions_only()
+    public async Task Should_write_with_the_settings_of_the_service()
     {
-        await ExecuteAsync(System.OrderDatabase, RefuseOtherLevels(OrderTables));
-        await ExecuteAsync(System.AccountDatabase, RefuseOtherLevels(AccountTables));
+        await ExecuteAsync(System.OrderDatabase, RefuseOtherSettings(OrderTables));
+        await ExecuteAsync(System.AccountDatabase, RefuseOtherSettings(AccountTables));
         await AssertOrdersCompleteAsync();
     }
 
-    static string RefuseOtherLevels(string[] tables) => """
-        create function check_isolation() returns trigger language plpgsql as $$ begin
+    static string RefuseOtherSettings(string[] tables) => """
+        create function check_settings() returns trigger language plpgsql as $$ begin
             if current_setting('transaction_isolation') <> 'read committed' then
                 raise exception 'the transaction is %', current_setting('transaction_isolation');
+            end if;
+            if current_setting('statement_timeout') <> '0' then
+                raise exception 'a statement may take %', current_setting('statement_timeout');
             end if;
             return null;
         end $$;
         """ + string.Concat(tables.Select(x => $"""
 
-            create trigger check_isolation after insert or update or delete on {x}
-                for each statement execute function check_isolation();
+            create trigger check_settings after insert or update or delete on {x}
+                for each statement execute function check_settings();
             """));
 }
 
@@ -42,8 +48,23 @@ public sealed class When_a_service_owns_its_database : EnvironmentFixture
 {
     protected override OrderSystemOptions Options => base.Options with { RunAsOwner = true };
 
+    protected override string ChangeDatabase(string connectionString)
+    {
+        ExecuteAsAdmin(connectionString, """
+            create schema saga authorization "{role}";
+            do $$ begin execute format('alter database %I set search_path = saga', current_database()); end $$;
+            """);
+        return connectionString;
+    }
+
     [Test]
-    public Task Should_complete_orders() => AssertOrdersCompleteAsync();
+    public async Task Should_complete_orders_with_tables_in_another_schema()
+    {
+        await AssertOrdersCompleteAsync();
+        foreach (var database in new[] { System.OrderDatabase, System.AccountDatabase })
+            Assert.That(await CountAsync(database, "select count(*) from pg_tables where schemaname = 'public'"),
+                Is.Zero);
+    }
 }
 
 [TestFixture, Category("E2E")]
@@ -77,6 +98,20 @@ public sealed class When_a_database_cannot_be_used
             "alter schema public owner to postgres; revoke create on schema public from public"));
         await service.WaitForExitAsync();
         Assert.That(service.LogLines("crit"), Has.One.Contains("run --migrate with the owner's connection string"));
+    }
+
+    [TestCase("ConnectionStrings__Database", "Hots=a", "ConnectionStrings:Database cannot be read")]
+    [TestCase("ConnectionStrings__RabbitMq", "amqp://orders@localhost/", "without a password")]
+    [TestCase("ConnectionStrings__RabbitMq", "localhost", "ConnectionStrings:RabbitMq is not set, or not an address")]
+    [TestCase("Saga__ReservationTimeout", "soon", "Saga:ReservationTimeout")]
+    [TestCase("Admission__MaxOpenOrders", "0", "MaxOpenOrders")]
+    [TestCase("Database__MigrateAtStartup", "maybe", "Database:MigrateAtStartup")]
+    public async Task Should_say_in_one_line_which_setting_is_wrong(string name, string value, string line)
+    {
+        await using var service = await StartedService.StartAsync("Order", x => x[name] = value);
+        await service.WaitForExitAsync();
+        Assert.That(service.LogLines("crit"), Has.One.Contains(line));
+        Assert.That(await File.ReadAllTextAsync(service.Replica.LogFile), Does.Not.Contain("   at "));
     }
 
     [TestCase("no_such_role", "\"no_such_role\" does not exist"), TestCase("", "Only one of")]

@@ -1,3 +1,5 @@
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using Saga.Servers;
 
 namespace Saga.Tests.EndToEnd.Environments;
@@ -27,6 +29,56 @@ public sealed class When_an_operator_changes_the_broker : EnvironmentFixture
             Is.EqualTo(2 * count).After((int)MaxRepairTime.TotalMilliseconds, 200));
         await AssertConfirmedAsync([.. before, .. after]);
         await AuditAsync();
+    }
+
+    [TestCase("Contracts:FundsReserved", "order-state", true), TestCase("order-state", "order-state", false)]
+    [TestCase("reserve-funds_batch", "reserve-funds_batch", false)]
+    public async Task Should_recover_by_itself_when_a_binding_is_deleted(string source, string destination,
+        bool toExchange)
+    {
+        const int count = 10;
+        var account = await OpenAccountAsync(count);
+        await Broker.DeleteBindingAsync(System.VirtualHost, source, destination, toExchange);
+        await AssertConfirmedAsync(await PlaceOrdersAsync(count, account));
+        await AuditAsync();
+    }
+
+    [Test]
+    public async Task Should_repair_the_other_queues_when_one_has_other_arguments()
+    {
+        const string changed = "capture-funds", deleted = "release-funds";
+        var factory = new ConnectionFactory { Uri = new Uri(Broker.Amqp(System.VirtualHost)) };
+        await using (var connection = await factory.CreateConnectionAsync())
+        await using (var channel = await connection.CreateChannelAsync())
+        {
+            await channel.QueueDeleteAsync(changed);
+            await channel.QueueDeclareAsync(changed, durable: true, exclusive: false, autoDelete: false,
+                new Dictionary<string, object?> { ["x-max-length"] = 1_000_000 });
+        }
+
+        await Broker.DeleteAsync(System.VirtualHost, "exchanges", deleted);
+        await Wait.UntilAsync(async () => await ExistsAsync(deleted), MaxRepairTime, () => $"{deleted} to be declared");
+
+        await Broker.DeleteAsync(System.VirtualHost, "queues", changed);
+        var account = await OpenAccountAsync(1);
+        await AssertConfirmedAsync(await PlaceOrdersAsync(1, account));
+        await WaitForBalancesAsync(account, 0, 0, 1);
+        await AuditAsync();
+
+        async Task<bool> ExistsAsync(string exchange)
+        {
+            await using var connection = await factory.CreateConnectionAsync();
+            await using var channel = await connection.CreateChannelAsync();
+            try
+            {
+                await channel.ExchangeDeclarePassiveAsync(exchange);
+                return true;
+            }
+            catch (OperationInterruptedException)
+            {
+                return false;
+            }
+        }
     }
 
     [Test]

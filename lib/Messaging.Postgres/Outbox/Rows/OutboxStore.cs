@@ -325,7 +325,10 @@ sealed class OutboxStore<TDbContext>(
         catch (Exception e) when (PostgresErrors.IsReadOnly(e))
         {
             // Otherwise the pool would keep its connections to a demoted server.
-            scope.ServiceProvider.GetService<NpgsqlDataSource>()?.Clear();
+            if (scope.ServiceProvider.GetService<IPrimaryServer>() is { } primary)
+                primary.ClearPool();
+            else
+                scope.ServiceProvider.GetService<NpgsqlDataSource>()?.Clear();
             throw;
         }
     }

@@ -26,7 +26,7 @@ sealed partial class AuthorizationErrors(IssuerKeys keys, TimeProvider time, ILo
         var error = isChallenged
             ? await ChallengeAsync((await context.AuthenticateAsync()).Failure, context.RequestAborted)
             : RpcErrors.Other(StatusCode.PermissionDenied, "SCOPE_MISSING",
-                $"the token lacks the scope {context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>()?.Policy}");
+                $"the token lacks the scope {MissingScopes(context)}");
         if (_rejected.IsDue(error.Status, out var count))
             LogRejected(error.StatusCode, error.Status.Detail, count);
         await RpcErrorResponse.WriteAsync(context, error);
@@ -53,6 +53,10 @@ sealed partial class AuthorizationErrors(IssuerKeys keys, TimeProvider time, ILo
         return RpcErrors.Other(StatusCode.Unauthenticated, "TOKEN_INVALID",
             $"the token is not valid: {WhatIsWrong(failure)}");
     }
+
+    static string MissingScopes(HttpContext context) => string.Join(" and ",
+        (context.GetEndpoint()?.Metadata.GetOrderedMetadata<IAuthorizeData>() ?? []).Select(x => x.Policy)
+        .Where(x => x != null && context.User is CallerPrincipal caller && !caller.Has(x)));
 
     /// <summary>The messages of the library contain parts of the token and of the configuration.</summary>
     static string WhatIsWrong(Exception failure) => failure switch

@@ -22,11 +22,20 @@ public static class Scopes
 
     /// <summary>
     /// Extends the token's other scopes to what everybody owns, except that nobody spends from another's account. It
-    /// also allows the methods for operators.
+    /// also allows the methods for operators; at Order and Account, those that only read.
     /// </summary>
     public const string Administer = "admin";
 
+    /// <summary>
+    /// With <see cref="Administer" />: the methods for operators by which Order and Account change something. Only
+    /// Operations.Service has it, which records who acts and why.
+    /// </summary>
+    public const string Operate = "operations";
+
+    /// <summary>The scopes of a client.</summary>
+    public static readonly IReadOnlyList<string> OfClients =
+        [ReadOrders, WriteOrders, ReadAccounts, OpenAccounts, Deposit];
+
     /// <summary>All scopes.</summary>
-    public static readonly IReadOnlyList<string> All =
-        [ReadOrders, WriteOrders, ReadAccounts, OpenAccounts, Deposit, Administer];
+    public static readonly IReadOnlyList<string> All = [.. OfClients, Administer, Operate];
 }

@@ -12,7 +12,7 @@ sealed class WarmUpToken
 {
     readonly byte[] _bytes;
     readonly CallerPrincipal _holder = new(new ClaimsIdentity("WarmUp"), $"warm-up {Guid.NewGuid()}", "warm-up",
-        Scopes.All.Except([Scopes.Administer]), DateTimeOffset.MaxValue);
+        Scopes.OfClients, DateTimeOffset.MaxValue);
 
     public WarmUpToken()
     {

@@ -4,7 +4,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Npgsql;
 
 namespace Service.Defaults;
 
@@ -12,7 +11,7 @@ namespace Service.Defaults;
 /// Moves what is finished to the archive, in small transactions: the function <c>archive_finished</c> of the service's
 /// database. It works a tenth of the time, so that orders hardly notice it.
 /// </summary>
-sealed partial class Archiver(NpgsqlDataSource database, IOptions<ArchiveOptions> options, TimeProvider time,
+sealed partial class Archiver(PrimaryDatabase database, IOptions<ArchiveOptions> options, TimeProvider time,
     ILogger<Archiver> log) : BackgroundService
 {
     const int PausePerWork = 9;
@@ -69,7 +68,7 @@ sealed partial class Archiver(NpgsqlDataSource database, IOptions<ArchiveOptions
 
     async Task<(int Moved, Guid? Last)> MoveAsync(TimeSpan age, Guid after, CancellationToken cancellationToken)
     {
-        await using var command = database.CreateCommand(
+        await using var command = database.Pool.CreateCommand(
             "select moved, last_id from archive_finished(now() - $1, $2, $3)");
         command.Parameters.Add(new() { Value = age });
         command.Parameters.Add(new() { Value = after });

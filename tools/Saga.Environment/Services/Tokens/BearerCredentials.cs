@@ -16,11 +16,11 @@ public static class BearerCredentials
     public const string Variable = "ORDERSAGA_TOKEN";
 
     /// <summary>
-    /// The token of <see cref="Variable" />; otherwise one of this process for an administrator, which only services
-    /// that it starts accept.
+    /// The token of <see cref="Variable" />; otherwise one of this process with all scopes, which only services that it
+    /// starts accept.
     /// </summary>
     public static string Default { get; } = Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } given
-        ? given : TokenIssuer.Instance.Sign(Subject, TokenIssuer.OperatorScopes);
+        ? given : TokenIssuer.Instance.Sign(Subject, $"{TokenIssuer.ClientScopes} {TokenIssuer.OperationsScopes}");
 
     /// <summary>Opens a connection for calls with a token.</summary>
     /// <param name="address">The address of the service.</param>

@@ -23,6 +23,9 @@ public sealed class TokenIssuer : IDisposable
     /// <summary>The scopes of an operator, separated by spaces.</summary>
     public const string OperatorScopes = $"{ClientScopes} admin";
 
+    /// <summary>The scopes of Operations.Service, separated by spaces.</summary>
+    public const string OperationsScopes = "admin operations";
+
     static readonly TimeSpan DefaultLifetime = TimeSpan.FromDays(1);
 
     readonly ECDsa _ecdsa = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -1,0 +1,87 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Orders;
+using Service.Defaults;
+
+namespace Saga.Tests.Defaults;
+
+[TestFixture, Category("Integration")]
+public sealed class When_sessions_have_ended_before_a_query
+{
+    readonly string _name = TestServers.NewName("sessions");
+    WebApplication _app = null!;
+
+    PrimaryDatabase Database => _app.Services.GetRequiredService<PrimaryDatabase>();
+
+    [OneTimeSetUp]
+    public async Task StartAsync()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration["ConnectionStrings:Database"] =
+            await (await TestServers.GetAsync()).Postgres.CreateDatabaseAsync(_name);
+        builder.AddDatabase<OrderDbContext>();
+        _app = builder.Build();
+        await using var scope = _app.Services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<OrderDbContext>().Database.MigrateAsync();
+    }
+
+    [OneTimeTearDown]
+    public async Task StopAsync()
+    {
+        await _app.DisposeAsync();
+        await (await TestServers.GetAsync()).Postgres.DropDatabaseAsync(_name);
+    }
+
+    [Test]
+    public async Task Should_find_the_orders_of_known_requests()
+    {
+        var (order, request) = (Guid.CreateVersion7(), Guid.NewGuid());
+        await using (var insert = Database.Pool.CreateCommand($"""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                request_id)
+            values ('{order}', 'Reserving', '{order}', '[]', 1, 'EUR', now(), now(), '{request}')
+            """))
+            await insert.ExecuteNonQueryAsync();
+        var known = new KnownRequests(Database);
+        await EndSessionsAsync();
+        Assert.That(await known.FindOrderAsync(request, default), Is.EqualTo(order));
+        Assert.That(await known.FindOrderAsync(Guid.NewGuid(), default), Is.Null);
+    }
+
+    [Test]
+    public async Task Should_read_what_operators_ask_for()
+    {
+        await (await Database.OpenAsync(default)).DisposeAsync();
+        await EndSessionsAsync();
+        await using var connection = await Database.OpenAsync(default);
+        await using var command = new NpgsqlCommand("select 1", connection);
+        Assert.That(await command.ExecuteScalarAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_read_in_a_service_without_an_outbox()
+    {
+        await using var scope = _app.Services.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<OrderDbContext>();
+        await using (var other = _app.Services.CreateAsyncScope())
+        {
+            await other.ServiceProvider.GetRequiredService<OrderDbContext>().Database.OpenConnectionAsync();
+            await db.Orders.CountAsync(); // on a second connection
+        }
+
+        await Task.Delay(300); // a connection that was used a moment ago is not checked
+        await EndSessionsAsync();
+        Assert.That(() => db.Orders.CountAsync(), Throws.Nothing);
+    }
+
+    /// <summary>Ends all sessions of the pool.</summary>
+    async Task EndSessionsAsync()
+    {
+        await using var admin = NpgsqlDataSource.Create((await TestServers.GetAsync()).Postgres.Admin("postgres"));
+        await using var end = admin.CreateCommand(
+            $"select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = '{_name}'");
+        Assert.That(await end.ExecuteScalarAsync(), Is.Positive);
+    }
+}

@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using Messaging.Postgres;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Saga.Attack;
+using Service.Defaults;
+
+namespace Saga.Tests.Defaults;
+
+/// <summary>Two hosts, each of which can hang. Behind both is the same server, which accepts writes.</summary>
+[TestFixture, Category("Integration")]
+public sealed class When_a_database_has_several_hosts
+{
+    const int Uses = 20;
+
+    /// <summary>Twice the two seconds: the machine may be busy.</summary>
+    static readonly TimeSpan MaxQuestionTime = TimeSpan.FromSeconds(4);
+
+    static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(2);
+
+    TcpProxy _first = null!, _second = null!;
+    ServiceProvider _services = null!;
+
+    PrimaryDatabase Database => _services.GetRequiredService<PrimaryDatabase>();
+
+    [SetUp]
+    public async Task StartAsync()
+    {
+        var servers = await TestServers.GetAsync();
+        var settings = new NpgsqlConnectionStringBuilder(servers.Postgres.Admin());
+        _first = new TcpProxy(settings.Host!, settings.Port);
+        _second = new TcpProxy(settings.Host!, settings.Port);
+        settings.Host = $"127.0.0.1:{_first.Port}, 127.0.0.1:{_second.Port}";
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration["ConnectionStrings:Database"] = settings.ConnectionString;
+        builder.AddDatabase<AnyDbContext>();
+        _services = builder.Services.BuildServiceProvider();
+    }
+
+    [TearDown]
+    public async Task StopAsync()
+    {
+        await _services.DisposeAsync();
+        await _first.DisposeAsync();
+        await _second.DisposeAsync();
+    }
+
+    [Test]
+    public async Task Should_not_wait_for_one_that_hangs()
+    {
+        _first.Condition = NetworkCondition.RequestsHeld;
+        await Database.FindAsync(default);
+        await AssertIsUsableAsync();
+    }
+
+    [Test]
+    public async Task Should_follow_the_primary_with_contexts_that_have_used_the_old_one()
+    {
+        await Database.FindAsync(default);
+        await AssertIsUsableAsync();
+        _first.Condition = NetworkCondition.RequestsHeld;
+        await Database.FindAsync(default);
+        await AssertIsUsableAsync();
+        Assert.That(Database.Pool.ConnectionString, Does.Contain($"{_second.Port}"));
+
+        _first.Condition = NetworkCondition.Normal;
+        await Database.FindAsync(default);
+        Assert.That(Database.Pool.ConnectionString, Does.Contain($"{_second.Port}"),
+            "the primary stays the primary when another accepts writes, too");
+    }
+
+    [Test]
+    public async Task Should_keep_the_primary_while_none_responds()
+    {
+        _first.Condition = NetworkCondition.Cut;
+        await Database.FindAsync(default);
+        _second.Condition = NetworkCondition.Cut;
+        await Database.FindAsync(default);
+        _second.Condition = NetworkCondition.Normal;
+        await AssertIsUsableAsync();
+    }
+
+    [Test]
+    public async Task Should_fail_at_once_while_the_primary_hangs_and_no_other_accepts_writes()
+    {
+        await Database.FindAsync(default);
+        await UseContextAsync(commandTimeout: null);
+        _first.Condition = NetworkCondition.RequestsHeld;
+        _second.Condition = NetworkCondition.Cut;
+        var asked = Stopwatch.StartNew();
+        await Database.FindAsync(default);
+        await Database.FindAsync(default);
+        Assert.That(asked.Elapsed, Is.LessThan(2 * MaxQuestionTime), "no question waits for its cancellation");
+        var failed = Stopwatch.StartNew();
+        var error = await Assert.CatchAsync(() => UseContextAsync(commandTimeout: null));
+        Assert.That(failed.Elapsed, Is.LessThan(MaxTime));
+        Assert.That(PostgresErrors.IsUnavailable(error!), "it is tried again");
+
+        _first.Condition = NetworkCondition.Normal;
+        await Database.FindAsync(default);
+        await AssertIsUsableAsync();
+    }
+
+    [Test]
+    public async Task Should_say_whether_one_accepts_writes()
+    {
+        Assert.That(await Database.FindAsync(default), Is.True);
+        _first.Condition = _second.Condition = NetworkCondition.Cut;
+        Assert.That(await Database.FindAsync(default), Is.False);
+    }
+
+    [Test]
+    public async Task Should_keep_the_limit_of_a_command_when_the_context_moves()
+    {
+        await Database.FindAsync(default);
+        await UseContextAsync(commandTimeout: null);
+        _first.Condition = NetworkCondition.Cut;
+        await Database.FindAsync(default);
+        await UseContextAsync(commandTimeout: 7);
+    }
+
+    [TestCase("standby"), TestCase("read-only"), TestCase("prefer-standby")]
+    public void Should_refuse_a_connection_string_that_asks_for(string attributes)
+    {
+        var configuration = new ConfigurationManager
+        {
+            ["ConnectionStrings:Database"] = $"Host=a,b;Target Session Attributes={attributes}",
+        };
+        Assert.That(() => new DatabaseConnections(configuration),
+            Throws.TypeOf<StartException>().With.Message.Contains(attributes));
+    }
+
+    [TestCase("Host=a,b;Target Session Attributes=any")]
+    [TestCase("Host=a,b;Target Session Attributes=prefer-primary")]
+    public void Should_choose_among_several_hosts_itself(string connectionString) => Assert.That(
+        new DatabaseConnections(new ConfigurationManager { ["ConnectionStrings:Database"] = connectionString }).Hosts,
+        Has.Count.EqualTo(2));
+
+    [TestCase("Hots=a"), TestCase("Host=a;Port=many"), TestCase("Host=a;Maximum Pool Size=-1"), TestCase("Host")]
+    public void Should_say_that_a_connection_string_cannot_be_read(string connectionString) => Assert.That(
+        () => new DatabaseConnections(new ConfigurationManager { ["ConnectionStrings:Database"] = connectionString }),
+        Throws.TypeOf<StartException>().With.Message.StartsWith("ConnectionStrings:Database cannot be read"));
+
+    async Task AssertIsUsableAsync()
+    {
+        var used = Stopwatch.StartNew();
+        for (var i = 0; i < Uses; i++)
+        {
+            await UseContextAsync(commandTimeout: null);
+            await using var pooled = Database.Pool.CreateCommand("select 1");
+            await pooled.ExecuteScalarAsync();
+            await using var own = await Database.OutsidePool.OpenConnectionAsync();
+        }
+
+        Assert.That(used.Elapsed, Is.LessThan(MaxTime));
+    }
+
+    async Task UseContextAsync(int? commandTimeout)
+    {
+        await using var scope = _services.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<AnyDbContext>().Database;
+        if (commandTimeout != null)
+            database.SetCommandTimeout(commandTimeout);
+        await database.ExecuteSqlRawAsync("set application_name = 'moved'"); // its command exists before it connects
+        Assert.That(await database.SqlQueryRaw<int>("select 1 as \"Value\"").SingleAsync(), Is.EqualTo(1));
+        Assert.That(database.GetCommandTimeout(), Is.EqualTo(commandTimeout));
+    }
+
+    sealed class AnyDbContext(DbContextOptions<AnyDbContext> options) : DbContext(options);
+}
