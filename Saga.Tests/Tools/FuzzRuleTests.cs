@@ -57,6 +57,14 @@ public sealed class When_the_response_to_a_fuzzed_call_is_judged
     public void Should_find_no_fault(object response, object damage) => Assert.That(
         ResponseRules.FindFault(Call((Damage)damage), (FuzzResponse)response), Is.Null);
 
+    [TestCase(100, false), TestCase(9000, true)]
+    public void Should_accept_a_closed_connection_only_after_a_first_line_beyond_the_limit(int length, bool accepts)
+    {
+        var call = Call(Damage.Target) with { IsHttp2 = false, Target = new string('x', length) };
+        var response = new FuzzResponse { Failure = "An error occurred while sending the request. Broken pipe" };
+        Assert.That(ResponseRules.FindFault(call, response), accepts ? Is.Null : Is.Not.Null);
+    }
+
     static FuzzCall Call(Damage damage) => new(1, Method, "alice", IsGrpc: true)
     {
         Damage = damage,

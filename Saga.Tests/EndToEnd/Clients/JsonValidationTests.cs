@@ -1,7 +1,9 @@
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Google.Rpc;
 using Orders.V1;
 using Saga.Servers;
 using Saga.Services;
@@ -12,6 +14,11 @@ namespace Saga.Tests.EndToEnd.Clients;
 public sealed class When_a_json_request_is_invalid : SystemFixture
 {
     const string RequestId = "0199f5a2-6c0e-7c4e-9d7e-0b1f3a5c7d9e";
+
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["AllowedHosts"] = "127.0.0.1;localhost",
+    };
 
     [TestCase($"request_id={RequestId}", "request_id")]
     [TestCase($"requestId={RequestId}", "requestId")]
@@ -41,6 +48,9 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("/v1/orders?account_id=A&accountId=A", "accountId")]
     [TestCase("/v1/orders?page_size=abc", "page_size")]
     [TestCase("/v1/orders?page_size=99999999999", "page_size")]
+    [TestCase("/v1/orders?page_size=1e0", "page_size")]
+    [TestCase("/v1/orders?page_size=1.0", "page_size")]
+    [TestCase("/v1/orders?page_size=1%00", "page_size")]
     [TestCase($"/v1/orders/{RequestId}?foo=1", "foo")]
     [TestCase($"/v1/orders/{RequestId}?order_id={RequestId}", "order_id")]
     [TestCase($"/v1/orders/{RequestId}:watch?x=1", "x")]
@@ -49,6 +59,43 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
         using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync(path);
         Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { field }));
+    }
+
+    [TestCase("/v1/orders", $$"""{ "account_id": "{{RequestId}}", "status": "PENDING" }""", "account_id", "status")]
+    [TestCase("/v1/orders", """{ "pageSize": 1, "acount_id": 1 }""", "pageSize", "acount_id")]
+    [TestCase($"/v1/orders/{RequestId}", $$"""{ "order_id": "{{RequestId}}" }""", "order_id")]
+    [TestCase($"/v1/orders/{RequestId}:watch", """{ "order_id": 1 }""", "order_id")]
+    [TestCase("/v1/orders", "{}", "request")]
+    [TestCase("/v1/orders", "[]", "request")]
+    [TestCase("/v1/orders", " ", "request")]
+    [TestCase("/v1/orders", "account_id=1&status=PENDING", "request")]
+    [TestCase("/v1/orders", """{ "\ud800": 1 }""", "request")]
+    public async Task Should_reject_a_body_where_the_method_has_none(string path, string body, params string[] fields)
+    {
+        foreach (var contentType in (string?[])["application/json", "application/x-www-form-urlencoded", null])
+            foreach (var isChunked in (bool[])[false, true])
+            {
+                using var response = await GetAsync(path, Encoding.UTF8.GetBytes(body), contentType, isChunked);
+                Assert.That(await FieldsAsync(response), Is.EqualTo(fields));
+            }
+    }
+
+    [Test]
+    public async Task Should_reject_a_compressed_body_where_the_method_has_none()
+    {
+        using var body = new MemoryStream();
+        await using (var gzip = new GZipStream(body, CompressionLevel.Fastest))
+            await gzip.WriteAsync("""{ "status": "PENDING" }"""u8.ToArray());
+        using var response = await GetAsync("/v1/orders", body.ToArray(), "application/json", isChunked: true, "gzip");
+        Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "request" }));
+    }
+
+    [Test]
+    public async Task Should_not_read_more_of_a_body_than_a_request_may_have()
+    {
+        using var response = await GetAsync("/v1/orders", new byte[1_000_000], "application/json", isChunked: true);
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
+        Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNREADABLE_REQUEST"));
     }
 
     [TestCase("?account_id=")]
@@ -79,6 +126,35 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
             $$"""{ "account_id": "{{account}}", "amount": { "currency_code": "EUR", "units": 7 } }""");
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
         await WaitForBalancesAsync(account, available: 107, held: 0, captured: 0);
+    }
+
+    [Test]
+    public async Task Should_take_the_letters_of_an_id_for_the_same_in_either_case()
+    {
+        var account = await OpenAccountAsync(100);
+        var capitals = account.ToUpperInvariant();
+        Assert.That(capitals, Is.Not.EqualTo(account), "an id of digits only proves nothing");
+        using var response = await PostAsync(System.Accounts[0], $"/v1/accounts/{account}:deposit",
+            $$"""{ "account_id": "{{capitals}}", "amount": { "currency_code": "EUR", "units": 7 } }""");
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), text);
+        Assert.That(text, Does.Contain(account).And.Not.Contain(capitals));
+        using var http = System.Accounts[0].NewHttpClient();
+        Assert.That(await http.GetStringAsync($"/v1/accounts/{capitals}"), Does.Contain(account)
+            .And.Not.Contain(capitals), "responses have small letters");
+
+        var order = NewOrder(account, 1, requestId: RequestId);
+        var first = await Orders.CreateOrderAsync(order);
+        order.RequestId = RequestId.ToUpperInvariant();
+        Assert.That(await Orders.CreateOrderAsync(order), Is.EqualTo(first), "it is the same request");
+    }
+
+    [Test]
+    public async Task Should_accept_a_byte_order_mark()
+    {
+        var account = await OpenAccountAsync(100);
+        using var response = await PostAsync(System.Orders[0], "/v1/orders", $"\uFEFF{Order(account)}");
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), await response.Content.ReadAsStringAsync());
     }
 
     [TestCase("""{ "account_id": "A", "accountId": "A", "items": [] }""", "accountId")]
@@ -176,6 +252,8 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
 
     [TestCase("application/json; charset=\"utf-8\"", HttpStatusCode.OK)]
     [TestCase("application/json; charset=UTF-8", HttpStatusCode.OK)]
+    [TestCase("application/json; charset=\"utf\\-8\"", HttpStatusCode.OK)]
+    [TestCase("application/json; charset=utf-8; charset=utf-16", HttpStatusCode.UnsupportedMediaType)]
     [TestCase("application/json; charset=utf-16", HttpStatusCode.UnsupportedMediaType)]
     [TestCase("application/json; charset=klingon", HttpStatusCode.UnsupportedMediaType)]
     public async Task Should_honour_or_reject_the_charset(string contentType, HttpStatusCode expected)
@@ -209,12 +287,10 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("text/plain; charset=\"klingon\"")]
     public async Task Should_ignore_the_content_type_of_a_request_without_a_body(string contentType)
     {
-        using var http = System.Orders[0].NewHttpClient();
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/orders");
-        request.Content = new ByteArrayContent([]);
-        request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
-        using var response = await http.SendAsync(request);
-        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), await response.Content.ReadAsStringAsync());
+        foreach (var isChunked in (bool[])[false, true])
+            using (var response = await GetAsync("/v1/orders", [], contentType, isChunked))
+                Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK),
+                    await response.Content.ReadAsStringAsync());
     }
 
     [Test]
@@ -247,12 +323,28 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     [TestCase("/v1/order")]
     [TestCase($"/v1/orders/{RequestId}:ship")]
     [TestCase($"/v1/orders/{RequestId}/items")]
+    [TestCase("/v1/orders//")]
+    [TestCase("/v1//orders")]
+    [TestCase($"/v1/orders/{RequestId}//")]
     public async Task Should_return_404_for_an_unknown_path(string path)
     {
         using var http = System.Orders[0].NewHttpClient();
         using var response = await http.GetAsync(path);
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
         Assert.That(await response.Content.ReadAsStringAsync(), Does.Contain("UNKNOWN_PATH"));
+    }
+
+    [Test]
+    public async Task Should_reject_an_unknown_host_as_every_other_error()
+    {
+        using var http = System.Orders[0].NewHttpClient();
+        http.DefaultRequestHeaders.Host = "example.com";
+        using (var response = await http.GetAsync("/v1/orders"))
+            Assert.That(await FieldsAsync(response), Is.EqualTo(new[] { "request" }));
+        using (var response = await RawCall.SendAsync(System.Orders[0].GrpcAddress,
+            "/orders.v1.OrderService/ListOrders", RawCall.Frame([]), ("Host", "example.com")))
+            Assert.That(RawCall.ReadError(response.Headers).Details.GetDetail<ErrorInfo>()?.Reason,
+                Is.EqualTo("UNREADABLE_REQUEST"));
     }
 
     static string Order(string account) => $$"""
@@ -266,6 +358,20 @@ public sealed class When_a_json_request_is_invalid : SystemFixture
     {
         using var http = replica.NewHttpClient();
         return await http.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"));
+    }
+
+    async Task<HttpResponseMessage> GetAsync(
+        string path, byte[] body, string? contentType, bool isChunked, string? coding = null)
+    {
+        using var http = System.Orders[0].NewHttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Content = new ByteArrayContent(body) };
+        request.Headers.TransferEncodingChunked = isChunked;
+        request.Headers.ExpectContinue = true; // a request that is rejected unread would lose its connection
+        if (contentType != null)
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        if (coding != null)
+            request.Content.Headers.ContentEncoding.Add(coding);
+        return await http.SendAsync(request);
     }
 
     /// <summary>The fields that a response with INVALID_ARGUMENT names.</summary>

@@ -8,8 +8,6 @@ namespace Saga.Tests.EndToEnd.Clients;
 [TestFixture, Category("E2E")]
 public sealed class When_a_watched_order_does_not_change : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Watch__MaxSilence"] = "00:00:01",
@@ -63,6 +61,25 @@ public sealed class When_a_watched_order_does_not_change : SystemFixture
             new WatchOrderRequest { OrderId = _order }, limit.Token);
         Assert.That(started.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(20)), "a slow client keeps its connection");
     }
+
+    [Test, Category("Long"), Platform("Linux")]
+    public async Task Should_end_the_json_stream_of_a_client_whose_packets_are_lost()
+    {
+        using var client = LossyClient.Of(System.Orders[0]);
+        using var response = await client.Http.GetAsync(
+            $"/v1/orders/{_order}:watch", HttpCompletionOption.ResponseHeadersRead);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync());
+        Assert.That(await lines.ReadLineAsync(), Does.Contain("PENDING"));
+        var ended = await EndedWatchesAsync();
+        client.LoseAllPackets();
+        var started = Stopwatch.StartNew();
+        await Wait.UntilAsync(async () => await EndedWatchesAsync() > ended, TimeSpan.FromMinutes(2),
+            () => "the stream to end");
+        Assert.That(started.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(20)), "a slow client keeps its connection");
+    }
+
+    async Task<double> EndedWatchesAsync() => (await Scrape.ReadAsync(System.Orders[0])).Sum(
+        "rpc_server_call_duration_seconds_count", ("rpc_method", "orders.v1.OrderService/WatchOrder"));
 
     [Test]
     public async Task Should_ask_proxies_not_to_collect_the_lines_of_a_json_stream()

@@ -31,14 +31,23 @@ public sealed class FieldViolations
     /// <summary>Reads a required UUID; the result is meaningless if it adds a violation.</summary>
     public Guid Id(string? text, string field)
     {
-        // .NET also accepts spaces around a UUID, and signs and 0x inside.
-        if (text is { Length: UuidLength } && text.All(x => char.IsAsciiHexDigit(x) || x == '-')
-            && Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty)
+        if (IsId(text, out var id))
             return id;
         Add(field, string.IsNullOrEmpty(text)
             ? "is missing"
             : "must be a UUID, such as 01890a5d-ac96-774b-bcce-b302099a8057");
         return default;
+    }
+
+    /// <summary>
+    /// Whether a text is a canonical UUID, but not the one of zeros. Its letters may be capitals (RFC 9562, 4).
+    /// </summary>
+    internal static bool IsId(string? text, out Guid id)
+    {
+        id = default;
+        // .NET also accepts spaces around a UUID, and signs and 0x inside.
+        return text is { Length: UuidLength } && text.All(x => char.IsAsciiHexDigit(x) || x == '-')
+            && Guid.TryParseExact(text, "D", out id) && id != Guid.Empty;
     }
 
     /// <summary>Reads the id of a request that has no other fields.</summary>

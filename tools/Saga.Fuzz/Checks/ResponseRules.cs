@@ -17,10 +17,12 @@ static class ResponseRules
     static readonly int[] OfKestrel = [400, 414, 431];
 
     // How .NET's client reports that it does not send such headers, that Kestrel has reset such a stream, and that
-    // Kestrel has closed a connection with more of a body than it reads.
-    const string TooLongHeaders = "headers length exceeded", Reset = "PROTOCOL_ERROR", Closed = "copying content";
+    // Kestrel has closed a connection with more of a body, or of a first line, than it reads.
+    const string TooLongHeaders = "headers length exceeded", Reset = "PROTOCOL_ERROR", Closed = "copying content",
+        ClosedEarly = "while sending the request";
     const int MaxError = 10_000; // bytes: what a client has sent is not sent back
     const int MaxBody = 4 * 1024 * 1024; // bytes
+    const int MaxTarget = 8 * 1024; // bytes: Kestrel's limit on the first line
 
     /// <summary>Returns what is wrong with a response; null if nothing is.</summary>
     public static string? FindFault(FuzzCall call, FuzzResponse response)
@@ -44,6 +46,7 @@ static class ResponseRules
     static bool IsOfKestrel(FuzzCall call, FuzzResponse response) => response.Failure is { } failure
         ? (call.IsHttp2 && IsOddHttp(call) && (Has(failure, TooLongHeaders) || Has(failure, Reset)))
             || (!call.IsHttp2 && call.Body?.Length > MaxBody && Has(failure, Closed))
+            || (!call.IsHttp2 && call.Target.Length > MaxTarget && Has(failure, ClosedEarly))
         : OfKestrel.Contains(response.Http) && response.Body.IsEmpty && response.Error == null && IsOddHttp(call);
 
     static bool IsOddHttp(FuzzCall call) =>

@@ -21,6 +21,7 @@ static class PathMutator
         "account_id=", "account_id", "=", "=1", "&&", "status=FOO", "status=99", "status=PENDING", "status=1",
         "start_time=1", "start_time=2026-01-01T00:00:00Z", "start_time.seconds=1", "end_time=%22", "order_id=1",
         "items=1", "items[0].sku=x", "amount.units=1", "%00=1", "%=%", "a%5B%5D=1", "request_id=x", "$filter=x",
+        "page_size=1e0",
     ];
 
     /// <summary>Returns a target that differs from the valid one.</summary>

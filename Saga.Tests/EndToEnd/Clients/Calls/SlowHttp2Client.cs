@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 using Google.Protobuf;
@@ -20,21 +21,34 @@ sealed class SlowHttp2Client : IAsyncDisposable
     static readonly TimeSpan Lateness = TimeSpan.FromMilliseconds(100);
 
     readonly TcpClient _tcp;
-    readonly NetworkStream _stream;
-    readonly string _authority;
+    readonly Stream _stream;
+    readonly Uri _server;
+    Task<byte[]>? _header; // that is being read
     int _nextStream = 1;
 
-    SlowHttp2Client(TcpClient tcp, string authority) =>
-        (_tcp, _stream, _authority) = (tcp, tcp.GetStream(), authority);
+    SlowHttp2Client(TcpClient tcp, Stream stream, Uri server) => (_tcp, _stream, _server) = (tcp, stream, server);
 
     public static async Task<SlowHttp2Client> ConnectAsync(Uri address)
     {
         var tcp = new TcpClient();
         await tcp.ConnectAsync(address.Host, address.Port);
-        var client = new SlowHttp2Client(tcp, address.Authority);
+        var client = new SlowHttp2Client(tcp, await OpenAsync(tcp.GetStream(), address), address);
         await client._stream.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray());
         await client.SendAsync(Settings, 0, 0, []);
         return client;
+    }
+
+    static async Task<Stream> OpenAsync(Stream plain, Uri address)
+    {
+        if (address.Scheme == Uri.UriSchemeHttp)
+            return plain;
+        var encrypted = new SslStream(plain);
+        await encrypted.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = address.Host,
+            ApplicationProtocols = [SslApplicationProtocol.Http2],
+        });
+        return encrypted;
     }
 
     /// <summary>Makes calls at the same time, and waits until all have ended.</summary>
@@ -89,8 +103,9 @@ sealed class SlowHttp2Client : IAsyncDisposable
         for (var i = 0; i < calls; i++, _nextStream += 2)
         {
             open.Add(_nextStream);
-            await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"), (":scheme", "http"),
-                (":path", path), (":authority", _authority), ("content-type", "application/grpc"),
+            await SendAsync(Headers, EndHeaders, _nextStream, Hpack((":method", "POST"),
+                (":scheme", _server.Scheme), (":path", path), (":authority", _server.Authority),
+                ("content-type", "application/grpc"),
                 ("authorization", $"Bearer {BearerCredentials.Default}"), ("te", "trailers")));
         }
 
@@ -100,22 +115,19 @@ sealed class SlowHttp2Client : IAsyncDisposable
     /// <summary>Reads a frame, unless the wait for it is cancelled; removes a call that it ends.</summary>
     async Task<bool> ReadAsync(HashSet<int> open, CancellationToken cancellationToken)
     {
-        // Peeking takes nothing from the stream, so that it can be cancelled.
+        byte[] header;
         try
         {
-            var peeked = await _tcp.Client.ReceiveAsync(new byte[1], SocketFlags.Peek, cancellationToken);
-            if (peeked == 0)
-                throw new IOException("the server has closed the connection");
+            // A cancelled wait leaves the header to the next one.
+            header = await (_header ??= ReadAsync(HeaderSize)).WaitAsync(cancellationToken);
+            _header = null;
         }
         catch (OperationCanceledException)
         {
             return false;
         }
 
-        var header = new byte[HeaderSize];
-        await _stream.ReadExactlyAsync(header, CancellationToken.None);
-        var payload = new byte[BinaryPrimitives.ReadInt32BigEndian(header) >> 8];
-        await _stream.ReadExactlyAsync(payload, CancellationToken.None);
+        var payload = await ReadAsync(BinaryPrimitives.ReadInt32BigEndian(header) >> 8);
         var (type, flags, stream) = (header[3], header[4], BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(5)));
         switch (type)
         {
@@ -134,6 +146,13 @@ sealed class SlowHttp2Client : IAsyncDisposable
         }
 
         return true;
+    }
+
+    async Task<byte[]> ReadAsync(int count)
+    {
+        var bytes = new byte[count];
+        await _stream.ReadExactlyAsync(bytes); // throws if the server has closed the connection
+        return bytes;
     }
 
     async Task SendAsync(byte type, byte flags, int stream, byte[] payload)

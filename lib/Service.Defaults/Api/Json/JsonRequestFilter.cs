@@ -30,8 +30,7 @@ public static class JsonRequestFilter
             var hasBody = method.HttpRule.Body == "*";
             if (method.MethodDescriptor.IsServerStreaming)
                 next = StreamUnbuffered(next);
-            if (hasBody)
-                endpoint.Metadata.Add(new RequestSizeLimitAttribute(ApiExtensions.MaxRequestSize));
+            endpoint.Metadata.Add(new RequestSizeLimitAttribute(ApiExtensions.MaxRequestSize));
             endpoint.RequestDelegate = context => HandleAsync(context, type, hasBody, next);
         });
     }
@@ -51,8 +50,12 @@ public static class JsonRequestFilter
             JsonRequestValidator.CheckQuery(context.Request.Query, type, hasBody, context.Request.RouteValues,
                 violations);
             violations.ThrowIfAny();
+            var body = await ReadBodyAsync(context.Request);
             if (hasBody)
-                context.Request.Body = await ReadBodyAsync(context, type);
+                context.Request.Body = ToCanonical(context, body, type, violations);
+            else
+                JsonRequestValidator.CheckNoBody(body, type, context.Request.RouteValues, violations);
+            violations.ThrowIfAny();
             // The transcoding would decode the body, if there is one, by the charset of the content type.
             context.Request.ContentType = hasBody ? MediaTypeNames.Application.Json : null;
         }
@@ -71,22 +74,27 @@ public static class JsonRequestFilter
         await next(context);
     }
 
+    /// <summary>The body without a byte order mark, which RFC 8259 allows to ignore.</summary>
+    static async Task<ReadOnlyMemory<byte>> ReadBodyAsync(HttpRequest request)
+    {
+        using var body = new MemoryStream();
+        await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted);
+        var bytes = body.GetBuffer().AsMemory(0, (int)body.Length);
+        return bytes.Span.StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes;
+    }
+
     /// <summary>
     /// The body in the canonical JSON of its message, which the transcoding reads without surprises. Many clients send
     /// no body for a request that has no fields beside its path, such as a cancellation: it stands for an empty object.
     /// </summary>
-    static async Task<Stream> ReadBodyAsync(HttpContext context, MessageDescriptor type)
+    static MemoryStream ToCanonical(
+        HttpContext context, ReadOnlyMemory<byte> body, MessageDescriptor type, FieldViolations violations)
     {
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        if (body.Length > 0)
-            CheckContentType(context);
+        if (body.IsEmpty)
+            body = "{}"u8.ToArray();
         else
-            body.Write("{}"u8);
-        var violations = new FieldViolations();
-        var message = JsonRequestValidator.ReadBody(body.GetBuffer().AsMemory(0, (int)body.Length), type,
-            context.Request.RouteValues, violations);
-        violations.ThrowIfAny();
+            CheckContentType(context);
+        var message = JsonRequestValidator.ReadBody(body, type, context.Request.RouteValues, violations);
         return new MemoryStream(Encoding.UTF8.GetBytes(JsonFormatter.Default.Format(message)));
     }
 
@@ -109,8 +117,9 @@ public static class JsonRequestFilter
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
             || !(IsText(type.MediaType, MediaTypeNames.Application.Json) || IsText(type.Suffix, "json")))
             throw Unsupported($"the content type must be {MediaTypeNames.Application.Json}");
-        if (type.Charset.HasValue && !IsText(HeaderUtilities.RemoveQuotes(type.Charset), "utf-8"))
-            throw Unsupported($"the charset must be utf-8, not {type.Charset}");
+        if (type.Parameters.FirstOrDefault(x => IsText(x.Name, "charset") && !IsText(x.GetUnescapedValue(), "utf-8"))
+            is { } charset)
+            throw Unsupported($"the charset must be utf-8, not {charset.Value}");
         response.Headers.Remove(HeaderNames.Accept);
     }
 

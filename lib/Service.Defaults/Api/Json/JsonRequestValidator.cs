@@ -36,8 +36,40 @@ static class JsonRequestValidator
                 violations.Add(name, "must be in the path, not in the query");
             else if (!seen.Add(field) || (values.Count > 1 && !field.IsRepeated))
                 violations.Add(name, "is given more than once");
-            else if (values.Any(x => !IsValid(field, JsonSerializer.SerializeToElement(x))))
+            else if (values.Any(x => !IsValid(field, JsonSerializer.SerializeToElement(x)) || !IsPlain(field, x!)))
                 violations.Add(name, Expectation(field));
+        }
+    }
+
+    /// <summary>Rejects the body of a method that has none, and says where its fields belong.</summary>
+    /// <param name="body">The body; an empty one is none.</param>
+    /// <param name="type">The request message.</param>
+    /// <param name="path">The fields that the path sets.</param>
+    /// <param name="violations">Collects the misplaced fields, or the request if the body is no JSON object.</param>
+    public static void CheckNoBody(ReadOnlyMemory<byte> body, MessageDescriptor type, RouteValueDictionary path,
+        FieldViolations violations)
+    {
+        if (body.IsEmpty)
+            return;
+        foreach (var name in FindNames(body))
+            violations.Add(Shown(name), Find(type, name) is not { } field ? "is not a parameter of this method"
+                : $"must be in the {(path.ContainsKey(field.Name) ? "path" : "query")}, not in the body");
+        if (violations.Count == 0)
+            violations.Add("request", "must not have a body");
+    }
+
+    /// <summary>The names of a JSON object; none if the text is something else.</summary>
+    static string[] FindNames(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? [.. document.RootElement.EnumerateObject().Select(x => x.Name)] : [];
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // half a surrogate pair in a name
+        {
+            return [];
         }
     }
 
@@ -77,10 +109,14 @@ static class JsonRequestValidator
         foreach (var field in type.Fields.InDeclarationOrder())
             if (path.TryGetValue(field.Name, out var inPath)
                 && field.Accessor.GetValue(message) is string { Length: > 0 } inBody
-                && inBody != inPath?.ToString())
+                && !IsSame(inBody, inPath?.ToString()))
                 violations.Add(field.Name, "differs between path and body");
         return message;
     }
+
+    /// <summary>Whether two texts are equal, or the same id.</summary>
+    static bool IsSame(string a, string? b) =>
+        a == b || (FieldViolations.IsId(a, out var x) && FieldViolations.IsId(b, out var y) && x == y);
 
     static void CheckMessage(JsonElement json, MessageDescriptor type, string prefix, FieldViolations violations)
     {
@@ -147,9 +183,19 @@ static class JsonRequestValidator
         }
     }
 
+    /// <summary>
+    /// Whether a parameter is no number in a form such as <c>1e0</c>, which only JSON has for integers: the transcoding
+    /// refuses it without naming the field.
+    /// </summary>
+    static bool IsPlain(FieldDescriptor field, string value) =>
+        !IsInteger(field) || value.All(x => char.IsAsciiDigit(x) || x == '-');
+
+    static bool IsInteger(FieldDescriptor field) =>
+        field.FieldType is FieldType.Int32 or FieldType.Int64 or FieldType.UInt32 or FieldType.UInt64;
+
     static string Expectation(FieldDescriptor field) => field.FieldType switch
     {
-        FieldType.Int32 or FieldType.Int64 or FieldType.UInt32 or FieldType.UInt64 => "must be an integer in its range",
+        _ when IsInteger(field) => "must be an integer in its range",
         FieldType.Enum => $"must be one of {string.Join(", ", field.EnumType.Values.Select(x => x.Name))}",
         FieldType.Bool => "must be true or false",
         FieldType.String => "must be a string",

@@ -26,10 +26,10 @@ sealed record JsonRoute(HttpRule Rule, string Verb, string?[] Segments, string S
         return new JsonRoute(rule, verb, [.. path.Split('/').Select(x => x.StartsWith('{') ? null : x)], suffix);
     }
 
-    /// <summary>Whether the path is one of this method's.</summary>
+    /// <summary>Whether the path is one of this method's; as in ASP.NET's routing, it may end with a slash.</summary>
     public bool Matches(string path)
     {
-        var (withoutSuffix, suffix) = SplitSuffix(path.TrimEnd('/'));
+        var (withoutSuffix, suffix) = SplitSuffix(path.EndsWith('/') ? path[..^1] : path);
         var segments = withoutSuffix.Split('/');
         return segments.Length == Segments.Length && IsSame(suffix, Suffix)
             && segments.Zip(Segments).All(x => x.Second == null ? x.First != "" : IsSame(x.First, x.Second));
