@@ -112,16 +112,28 @@ Task("Sbom").Description("Writes the CycloneDX bill of materials of each service
 Task("Images").Description("Builds the services' Docker images.").Does(() => Exec("docker", "compose", "build"));
 
 Task("Up")
-    .Description("Starts the system in Docker and prints its addresses (--replicas=N of each service).")
-    .IsDependentOn("Build").Does(() => ComposeUp(Argument("replicas", "1")));
-
-Task("Down").Description("Stops the system that Up has started; keeps its data (--wipe: deletes it).").Does(() =>
-    Exec("docker", "compose", "down", "--timeout", "15", HasArgument("wipe") ? "--volumes" : ""));
-
-Task("Smoke")
-    .Description("In Docker: places three orders, then 500 while a replica of each service is killed; audits, stops.")
+    .Description("Starts the system in Docker and prints its addresses (--replicas=N of each service; --cluster: with "
+        + "a broker of three nodes).")
     .IsDependentOn("Build").Does(() =>
 {
+    ChooseCompose();
+    ComposeUp(Argument("replicas", "1"));
+});
+
+Task("Down").Description("Stops the system that Up has started (--cluster, if Up had it); keeps its data (--wipe: "
+        + "deletes it).")
+    .Does(() =>
+{
+    ChooseCompose();
+    Exec("docker", "compose", "down", "--timeout", "15", HasArgument("wipe") ? "--volumes" : "");
+});
+
+Task("Smoke")
+    .Description("In Docker: places three orders, then 500 while a replica of each service is killed; audits, stops "
+        + "(--cluster: with a broker of three nodes, of which one is killed, too).")
+    .IsDependentOn("Build").Does(() =>
+{
+    ChooseCompose();
     // A separate project on other ports, so that a system that Up has started keeps running.
     Environment.SetEnvironmentVariable("COMPOSE_PROJECT_NAME", "ordersaga-smoke");
     var ports = new[]
@@ -332,6 +344,12 @@ void CountTests(string file)
 
 string OneLine(string message) =>
     string.Join(' ', (message ?? "no message").Split((char[])null, StringSplitOptions.RemoveEmptyEntries));
+
+void ChooseCompose()
+{
+    if (HasArgument("cluster"))
+        Environment.SetEnvironmentVariable("COMPOSE_FILE", "docker-compose.yml:docker-compose.cluster.yml");
+}
 
 void ComposeUp(string replicas)
 {

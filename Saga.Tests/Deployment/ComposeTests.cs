@@ -10,6 +10,7 @@ namespace Saga.Tests.Deployment;
 public sealed partial class When_compose_is_read
 {
     static readonly string Text = File.ReadAllText(Path.Combine(Repository.Root, "docker-compose.yml"));
+    static readonly string Cluster = File.ReadAllText(Path.Combine(Repository.Root, "docker-compose.cluster.yml"));
     static readonly Dictionary<string, Dictionary<string, object>> Services = Read();
 
     static IEnumerable<string> Ours => Services.Keys.Where(x => !Services[x].ContainsKey("profiles"));
@@ -35,8 +36,19 @@ public sealed partial class When_compose_is_read
     }
 
     [Test]
+    public void Should_connect_each_service_to_every_node_of_a_cluster()
+    {
+        var nodes = Nodes().Match(Cluster).Groups[1].Value.Split(' ');
+        Assert.That(nodes, Has.Length.EqualTo(3));
+        Assert.That(Cluster, Does.Contain($"\n  {nodes[1]}:\n").And.Contain($"\n  {nodes[2]}:\n"));
+        Assert.That(Hosts().Matches(Cluster).Select(x => x.Groups[1].Value),
+            Is.EqualTo(Enumerable.Repeat(string.Join(',', nodes), Hosts().Count(Text))));
+    }
+
+    [Test]
     public void Should_start_with_no_password_that_others_know() => Assert.That(
-        Password().Matches(Text).Select(x => x.Value), Is.Not.Empty.And.All.EndsWith(":?see docker/new-env}"));
+        Password().Matches(Text + Cluster).Select(x => x.Value),
+        Is.Not.Empty.And.All.EndsWith(":?see docker/new-env}"));
 
     [Test]
     public void Should_name_images_by_version() => Assert.That(
@@ -54,6 +66,12 @@ public sealed partial class When_compose_is_read
         return ((IDictionary<object, object>)file["services"]).ToDictionary(x => $"{x.Key}",
             x => ((IDictionary<object, object>)x.Value).ToDictionary(y => $"{y.Key}", y => y.Value));
     }
+
+    [GeneratedRegex("RABBITMQ_NODES: (.*)")]
+    private static partial Regex Nodes();
+
+    [GeneratedRegex(@"__RabbitMq: amqp://\w+:[^@]*@([^/]*)/ordersaga")]
+    private static partial Regex Hosts();
 
     [GeneratedRegex(@"\$\{\w+PASSWORD[^}]*\}")]
     private static partial Regex Password();

@@ -9,7 +9,7 @@ namespace Saga.Load;
 
 /// <summary>
 /// Checks the system that docker compose runs, by its published ports: three orders, then many orders with a replica of
-/// each service killed halfway, then the audit.
+/// each service killed halfway, and one node of a broker that is a cluster, then the audit.
 /// </summary>
 sealed class ComposeSmoke(int orders)
 {
@@ -67,7 +67,7 @@ sealed class ComposeSmoke(int orders)
 
         // The last replica of each service with several, so that another replica keeps serving.
         string[] killed = [.. new[] { "order-service", "account-service" }
-            .Select(stack.Names).Where(x => x.Count > 1).Select(x => x[^1])];
+            .Select(stack.Names).Where(x => x.Count > 1).Select(x => x[^1]), .. stack.Names("rabbitmq-3")];
         var placed = 0;
         var killing = Task.CompletedTask;
         var ids = await Task.WhenAll(Enumerable.Range(0, orders).Select(async i =>
