@@ -11,8 +11,6 @@ public sealed class When_clients_reach_the_limits_of_the_api : SystemFixture
 {
     const int MaxClientMessage = 4 * 1024 * 1024; // the default of gRPC clients
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(1);
-
     [Test]
     public async Task Should_answer_calls_while_the_same_connection_watches_150_orders()
     {

@@ -9,6 +9,8 @@ namespace Saga.Tests.EndToEnd;
 [TestFixture, Category("E2E")]
 public sealed class When_an_order_is_cancelled : SystemFixture
 {
+    protected override TimeSpan ReservationTimeout => TimeSpan.FromSeconds(3);
+
     [TearDown]
     public async Task AuditEachAsync() => await AuditAsync();
 

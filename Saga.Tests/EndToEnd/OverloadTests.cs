@@ -12,8 +12,6 @@ public sealed class When_the_system_is_overloaded : SystemFixture
     const int Clients = 200; // more concurrent calls than MaxOpenInOverload, however fast orders complete
     static readonly TimeSpan LongerThanBurst = TimeSpan.FromSeconds(7);
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Admission__MaxOpenOrders"] = $"{MaxOpen}",

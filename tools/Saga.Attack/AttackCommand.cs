@@ -131,7 +131,7 @@ sealed class AttackCommand(double minutes, int seed, double rate, bool isCluster
 
     void CopyLogs(InstanceFolder logs)
     {
-        foreach (var log in Directory.GetFiles(logs.Path, "*.log"))
+        foreach (var log in Directory.GetFiles(logs.Path, "*.log", SearchOption.AllDirectories))
             File.Copy(log, Path.Combine(folder.FullName, Path.GetFileName(log)), overwrite: true);
         Console.WriteLine($"the logs are kept in {folder.FullName}");
     }

@@ -22,7 +22,7 @@ sealed record AttackReport(int Seed, AuditReport Audit, IReadOnlyList<HistoryEve
         AnsiConsole.Write(CountsTable());
         AnsiConsole.Write(FaultsTable());
         foreach (var violation in Violations.Take(MaxPrinted))
-            AnsiConsole.MarkupLineInterpolated($"[red]violation[/] {violation}");
+            Console.WriteLine($"violation: {violation}");
         AnsiConsole.MarkupLineInterpolated($"seed {Seed}: {Violations.Count} violations");
     }
 

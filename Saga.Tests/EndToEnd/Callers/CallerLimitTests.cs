@@ -18,8 +18,6 @@ public sealed class When_a_caller_takes_more_than_its_share : SystemFixture
         ["Authentication__MaxCallsPerSecond"] = "10", // fewer than the slowest machine serves
     };
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromSeconds(30);
-
     [Test]
     public async Task Should_reject_its_calls_but_not_those_of_others()
     {

@@ -18,8 +18,6 @@ public sealed class When_callers_share_an_owner : SystemFixture
         ["Authentication__OwnerClaim"] = "tenant",
     };
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [Test]
     public async Task Should_record_who_of_them_did_what()
     {

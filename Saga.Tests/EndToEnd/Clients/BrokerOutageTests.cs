@@ -7,8 +7,6 @@ namespace Saga.Tests.EndToEnd.Clients;
 [TestFixture, Category("Long")]
 public sealed class When_the_broker_is_away_for_long : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(10);
-
     [Test]
     public async Task Should_still_accept_orders_after_an_hour_with_ten_orders_a_second()
     {

@@ -10,8 +10,6 @@ namespace Saga.Tests.EndToEnd.Clients;
 [TestFixture, Category("E2E")]
 public sealed class When_clients_repeat_and_cancel_calls : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(1);
-
     readonly Dictionary<string, int> _logged = [];
 
     IEnumerable<ServiceReplica> Replicas => System.Orders.Concat(System.Accounts);

@@ -9,8 +9,6 @@ public sealed class When_both_apis_are_fuzzed : SystemFixture
 {
     const int Calls = 20_000, Seed = 1;
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromSeconds(30);
-
     protected override IReadOnlyDictionary<string, string> Settings => LogRules.Settings;
 
     [Test]

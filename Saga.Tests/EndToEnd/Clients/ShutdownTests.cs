@@ -14,8 +14,6 @@ public sealed class When_a_replica_is_stopped : SystemFixture
 
     protected override OrderSystemOptions Options => new() { OrderReplicas = 2 };
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Shutdown__Delay"] = Delay.ToString("c"),

@@ -11,8 +11,6 @@ public sealed class When_a_service_is_killed_while_a_batch_is_partly_settled : S
 {
     const int Deposit = 100_000, Round = 100;
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [Test]
     public Task Should_capture_each_order_once_after_Account_was_killed() => KillAsync(System.Accounts[0]);
 

@@ -15,9 +15,6 @@ public sealed class When_the_database_fails : SystemFixture
 
     protected override bool CopiesDatabases => false; // a test changes the tables as their owner
 
-    /// <summary>Longer than any failure in these tests, so that no order times out.</summary>
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [Test]
     public async Task Should_return_unavailable_while_it_is_down_and_complete_all_orders_afterwards()
     {

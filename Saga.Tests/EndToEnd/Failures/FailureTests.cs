@@ -11,9 +11,6 @@ public sealed class When_a_service_or_the_broker_fails : SystemFixture
 {
     protected override OrderSystemOptions Options => new() { OrderReplicas = 2 };
 
-    /// <summary>Longer than any failure in these tests, so that no order times out.</summary>
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [TestCase("Order")]
     [TestCase("Account")]
     public async Task Should_lose_and_duplicate_nothing_when_a_service_is_killed(string service)

@@ -11,8 +11,6 @@ public sealed class When_the_broker_loses_messages : SystemFixture
 {
     const string Policy = "expiry";
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Saga__ResendDelay"] = "00:00:00.5",

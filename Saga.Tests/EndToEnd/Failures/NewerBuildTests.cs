@@ -14,8 +14,6 @@ namespace Saga.Tests.EndToEnd.Failures;
 [TestFixture, Category("E2E")]
 public sealed class When_a_newer_build_has_changed_a_row : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [Test]
     public async Task Should_postpone_the_messages_of_an_order_in_an_unknown_state()
     {

@@ -8,9 +8,6 @@ namespace Saga.Tests.EndToEnd.Failures;
 [TestFixture, Category("E2E")]
 public sealed class When_quorum_queues_are_used : SystemFixture
 {
-    /// <summary>Longer than the test, so that no order times out.</summary>
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings =>
         new Dictionary<string, string> { ["Messaging__QuorumQueues"] = "true" };
 

@@ -28,8 +28,6 @@ public sealed class When_the_version_before_has_left_orders : SystemFixture
     const string ReservingAndLost = "01a22194-0447-7523-9e1e-ed80e2f433ca";
     const string ReservingTooLong = "01a22194-0547-7523-9e1e-ed80e2f433ca";
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override OrderSystemOptions Options => new() { PrepareAsync = LeaveOrdersAsync };
 
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>

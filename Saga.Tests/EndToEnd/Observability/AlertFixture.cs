@@ -7,8 +7,6 @@ public abstract class AlertFixture : SystemFixture
 {
     internal LocalPrometheus Prometheus { get; private set; } = null!;
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(1);
-
     [OneTimeSetUp]
     public async Task StartPrometheusAsync() => Prometheus = await LocalPrometheus.StartAsync(System);
 

@@ -16,8 +16,6 @@ public sealed class When_logs_are_read_by_a_machine : TraceFixture
 
     static readonly TimeSpan OutageTime = TimeSpan.FromSeconds(20);
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>(base.Settings)
     {
         ["Logging__Console__FormatterName"] = "json",

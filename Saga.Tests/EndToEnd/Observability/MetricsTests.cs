@@ -18,8 +18,6 @@ public sealed class When_metrics_are_read : SystemFixture
 
     LocalPrometheus? _prometheus;
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(1);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
@@ -148,7 +146,8 @@ public sealed class When_metrics_are_read : SystemFixture
         Assert.That(Added("messaging_client_sent_messages_total", ("messaging_destination_name", "reserve-funds")),
             Is.GreaterThanOrEqualTo(200), "also those of the fast path");
         Assert.That(Added("messaging_client_consumed_messages_total", ("messaging_destination_name", "order-state"),
-            ("outcome", "committed")), Is.EqualTo(200));
+            ("outcome", "committed")), Is.InRange(200, 200 + Added("order_resends_total")),
+            "one answer for each command, and a slow machine sends some again");
         Assert.That(Added("rpc_server_call_duration_seconds_count", ("rpc_response_status_code", "OK"),
             ("rpc_method", "orders.v1.OrderService/CreateOrder")), Is.EqualTo(200));
 

@@ -10,8 +10,6 @@ namespace Saga.Tests.EndToEnd.Observability;
 public sealed class When_orders_are_traced : TraceFixture
 {
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(2);
-
     [Test]
     public async Task Should_show_the_whole_way_of_an_order_in_the_trace_of_its_client([Values] bool json)
     {
@@ -149,6 +147,8 @@ public sealed class When_orders_are_traced : TraceFixture
 [TestFixture, Category("E2E")]
 public sealed class When_a_traced_order_times_out : TraceFixture
 {
+    protected override TimeSpan ReservationTimeout => TimeSpan.FromSeconds(3);
+
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>(base.Settings)
     {
         ["Saga__ResendDelay"] = "01:00:00", // so that the timeout's own message cancels the order

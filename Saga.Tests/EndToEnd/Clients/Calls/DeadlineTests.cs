@@ -10,8 +10,6 @@ namespace Saga.Tests.EndToEnd.Clients;
 [TestFixture, Category("E2E")]
 public sealed class When_a_deadline_passes : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     [Test]
     public async Task Should_end_the_call_with_details()
     {

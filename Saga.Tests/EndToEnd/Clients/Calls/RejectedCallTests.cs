@@ -11,8 +11,6 @@ public sealed class When_calls_are_rejected : SystemFixture
 {
     const int MaxOpen = 20;
 
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromMinutes(5);
-
     protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Admission__MaxOpenOrders"] = $"{MaxOpen}",
