@@ -68,6 +68,10 @@ public sealed class AccountDbContext(DbContextOptions<AccountDbContext> options)
             // The filters of ListReservations: status, account, or both.
             e.HasIndex(x => new { x.Status, x.OrderId });
             e.HasIndex(x => new { x.AccountId, x.Status, x.OrderId });
+            // Those of them that a caller may see: others can name its account, any number of times.
+            e.HasIndex(x => new { x.AccountId, x.OrderId })
+                .HasFilter("status = 'Rejected' and reason <> 'AccountNotFound'")
+                .HasDatabaseName("ix_reservations_rejected");
         });
         modelBuilder.Entity<LedgerEntry>(e =>
         {

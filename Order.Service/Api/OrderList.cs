@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 using Orders.V1;
 using Service.Defaults;
 
@@ -11,20 +12,45 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
     const int MaxPageBytes = 3_500_000;
     const int BytesPerElement = 8; // tag and length
 
-    static readonly string StatesOfAccount = StatesOf("account_id"), StatesOfOwner = StatesOf("owner");
+    const string Page = "order_id <= {3} and order_id <> {4} and order_id >= {5} and create_time >= {6} "
+        + "and create_time < {7} order by order_id desc limit {8}";
+
+    // The redundant BETWEEN lowers the planner's row estimate, so it chooses the index that begins with these columns.
+    const string OwnerIs = "owner = {0} and owner between {0} and {0}",
+        AccountIs = "account_id = {1} and account_id between {1} and {1}",
+        All = $"select * from all_orders where {Page}";
+
+    static readonly string OfStates = Select("select unnest({2}) as state", "true"),
+        OfOwner = Select(StatesOf(OwnerIs), OwnerIs),
+        OfAccount = Select(StatesOf(AccountIs), AccountIs),
+        OfOwnerAndAccount = Select(StatesOf($"{AccountIs} and {OwnerIs}"), $"{AccountIs} and {OwnerIs}");
 
     /// <summary>
-    /// The states of all orders with a value in a column, also those of newer builds: one look-up in the index of that
-    /// column and states for each. So one index serves the filter by the column alone, too.
+    /// The states of the orders that an index begins with, also those of newer builds: one look-up in it for each. So
+    /// one index serves filters with and without a state.
     /// </summary>
-    static string StatesOf(string column) => $$"""
+    static string StatesOf(string condition) => $"""
         with recursive states (state) as (
-            select min(current_state) from all_orders where {{column}} = {0}
+            select min(current_state) from all_orders where {condition}
             union all
-            select (select min(current_state) from all_orders where {{column}} = {0} and current_state > state)
+            select (select min(current_state) from all_orders where {condition} and current_state > state)
             from states where state is not null
         )
-        select state as "Value" from states where state is not null
+        select state from states where state is not null
+        """;
+
+    /// <summary>
+    /// Reads each state by itself and merges the results: an index returns the orders of one state in their order, but
+    /// would have to sort all orders of several. (As LINQ, this becomes a window function over all orders.)
+    /// </summary>
+    /// <param name="states">SQL for the states, with the column state.</param>
+    /// <param name="condition">The SQL condition for the orders, besides their state.</param>
+    static string Select(string states, string condition) => $$"""
+        select page.* from ({{states}}) as states cross join lateral (
+            select * from all_orders
+            where {{condition}} and current_state = states.state
+                and current_state between states.state and states.state and {{Page}}) as page
+        where {2} is null or states.state = any({2}) order by order_id desc limit {8}
         """;
 
     /// <summary>Reads a page of orders.</summary>
@@ -46,43 +72,22 @@ sealed class OrderList(OrderDbContext db, PageTokens tokens)
         var after = tokens.Read<Guid>(request.PageToken, filter, violations);
         violations.ThrowIfAny();
 
-        var query = db.AllOrders;
-        if (accountId != null)
-            query = query.Where(x => x.AccountId == accountId);
-        if (caller.Limit is { } owner)
-            query = query.Where(x => x.Owner == owner);
-        if (start is { } from)
-            query = query.Where(x => x.CorrelationId >= OrderId.First(from) && x.CreateTime >= from);
-        if (end is { } before)
-            query = query.Where(x => x.CorrelationId <= OrderId.Last(before) && x.CreateTime < before);
-        if (after is { } last)
-            query = query.Where(x => x.CorrelationId < last);
-        if (states.Length == 0 && (accountId != null || caller.Limit != null))
+        var sql = (caller.Limit, accountId) switch
         {
-            states = await (accountId is { } account
-                ? db.Database.SqlQueryRaw<string>(StatesOfAccount, account)
-                : db.Database.SqlQueryRaw<string>(StatesOfOwner, caller.Limit!)).ToArrayAsync(cancellationToken);
-            if (states.Length == 0)
-                return new ListOrdersResponse();
-        }
-
+            (null, null) => states.Length == 0 ? All : OfStates,
+            (null, _) => OfAccount,
+            (_, null) => OfOwner,
+            _ => OfOwnerAndAccount,
+        };
+        var first = start is { } from ? OrderId.First(from) : Guid.Empty;
+        var last = end is { } before ? OrderId.Last(before) : Guid.AllBitsSet;
         // One more row than the page shows whether there is another page.
-        var page = await NewestFirst(query, states, size + 1).ToListAsync(cancellationToken);
+        var page = await db.Orders.FromSqlRaw(sql, caller.Limit ?? "", accountId ?? default,
+                new NpgsqlParameter { Value = states.Length == 0 ? DBNull.Value : states, DataTypeName = "text[]" },
+                after < last ? after : last, after ?? default, first, start ?? DateTime.MinValue,
+                end ?? DateTime.MaxValue, size + 1)
+            .AsNoTracking().ToListAsync(cancellationToken);
         return ToResponse(page, size, filter);
-    }
-
-    /// <summary>
-    /// Reads each state by itself and merges the results: an index returns the orders of one state in their order, but
-    /// would have to sort all orders of several states.
-    /// </summary>
-    static IQueryable<OrderState> NewestFirst(IQueryable<OrderState> query, string[] states, int count)
-    {
-        return states.Length == 0 ? Limit(query)
-            : Limit(states.Select(state => Limit(query.Where(x => x.CurrentState == state)))
-                .Aggregate((all, next) => all.Concat(next)));
-
-        IQueryable<OrderState> Limit(IQueryable<OrderState> orders) =>
-            orders.OrderByDescending(x => x.CorrelationId).Take(count);
     }
 
     ListOrdersResponse ToResponse(List<OrderState> page, int size, string filter)

@@ -52,7 +52,9 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         // The filters of ListOrders: status, account, or both.
         entity.HasIndex(x => new { x.CurrentState, x.CorrelationId });
         entity.HasIndex(x => new { x.AccountId, x.CurrentState, x.CorrelationId });
-        // The orders that a caller may see.
+        // The same for the orders that a caller may see: others can name its account, any number of times.
         entity.HasIndex(x => new { x.Owner, x.CurrentState, x.CorrelationId }).HasFilter("owner is not null");
+        entity.HasIndex(x => new { x.AccountId, x.Owner, x.CurrentState, x.CorrelationId })
+            .HasFilter("owner is not null").HasDatabaseName("ix_orders_account_id_owner_current_state_order_id");
     }
 }

@@ -218,6 +218,10 @@ namespace Accounts.Migrations
                     b.HasIndex("Status", "OrderId")
                         .HasDatabaseName("ix_reservations_status_order_id");
 
+                    b.HasIndex("AccountId", "OrderId")
+                        .HasDatabaseName("ix_reservations_rejected")
+                        .HasFilter("status = 'Rejected' and reason <> 'AccountNotFound'");
+
                     b.HasIndex("AccountId", "Status", "OrderId")
                         .HasDatabaseName("ix_reservations_account_id_status_order_id");
 

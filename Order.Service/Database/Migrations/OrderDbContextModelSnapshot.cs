@@ -272,6 +272,10 @@ namespace Orders.Migrations
                         .HasDatabaseName("ix_orders_owner_current_state_order_id")
                         .HasFilter("owner is not null");
 
+                    b.HasIndex("AccountId", "Owner", "CurrentState", "CorrelationId")
+                        .HasDatabaseName("ix_orders_account_id_owner_current_state_order_id")
+                        .HasFilter("owner is not null");
+
                     b.ToTable("orders", (string)null);
                 });
 

@@ -103,8 +103,30 @@ public sealed class When_accounts_have_owners : SystemFixture
     }
 
     [Test]
+    public async Task Should_ask_a_caller_with_many_accounts_to_name_one()
+    {
+        using var channel = System.Accounts[0].ConnectAs(TokenIssuer.Instance.Sign("dave"));
+        var dave = new AccountService.AccountServiceClient(channel);
+        var opened = await dave.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" });
+        await ExecuteAsync(System.AccountDatabase, """
+            insert into accounts (account_id, currency, available, held, captured, create_time, update_time, owner)
+            select gen_random_uuid(), 'EUR', 0, 0, 0, now(), now(), 'dave' from generate_series(1, 49)
+            """);
+        Assert.That((await dave.ListReservationsAsync(new ListReservationsRequest())).Reservations, Is.Empty);
+
+        await dave.OpenAccountAsync(new OpenAccountRequest { CurrencyCode = "EUR" });
+        var error = await Assert.ThrowsAsync<RpcException>(
+            () => dave.ListReservationsAsync(new ListReservationsRequest()).ResponseAsync);
+        Assert.That((error!.StatusCode, error.GetRpcStatus()!.GetDetail<BadRequest>().FieldViolations.Single().Field),
+            Is.EqualTo((StatusCode.InvalidArgument, "account_id")));
+        var named = new ListReservationsRequest { AccountId = opened.AccountId };
+        Assert.That((await dave.ListReservationsAsync(named)).Reservations, Is.Empty);
+    }
+
+    [Test]
     public async Task Should_not_pay_from_anothers_account()
     {
+        await AuditAsync(); // an order of another test may still be captured
         var before = await _alice.Accounts.GetAccountAsync(new GetAccountRequest { AccountId = _alice.AccountId });
         var order = await WaitForEndAsync(await _bob.PlaceAsync(_alice.AccountId, waitForEnd: false));
         Assert.That((order.Status, order.Reason),
@@ -115,6 +137,12 @@ public sealed class When_accounts_have_owners : SystemFixture
             new ListReservationsRequest { AccountId = _alice.AccountId });
         Assert.That(reservations.Reservations.Select(x => x.OrderId), Does.Not.Contain(order.OrderId),
             "its owner does not learn of the attempt's order");
+        Assert.That((await Accounts.ListReservationsAsync(
+            new ListReservationsRequest { AccountId = _alice.AccountId })).Reservations.Select(x => x.OrderId),
+            Does.Contain(order.OrderId).And.Contain(_alice.OrderId), "an administrator does");
+        Assert.That((await Orders.ListOrdersAsync(
+            new ListOrdersRequest { AccountId = _alice.AccountId })).Orders.Select(x => x.OrderId),
+            Does.Contain(order.OrderId).And.Contain(_alice.OrderId).And.Ordered.Descending);
     }
 
     [Test]

@@ -41,8 +41,11 @@ public sealed class When_finished_orders_are_archived : OperatorFixture
         // Readers find it.
         var order = await GetOrderAsync(confirmed);
         Assert.That((order.Status, order.Items, order.Total), Is.EqualTo((before.Status, before.Items, before.Total)));
-        var list = await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account });
-        Assert.That(list.Orders.Select(x => x.OrderId), Is.EqualTo(new[] { young, rejected, confirmed }));
+        await AssertListedAsync(Orders, Accounts, account, [young, rejected, confirmed]);
+        var token = TokenIssuer.Instance.Sign(BearerCredentials.Subject); // of the owner, who is no administrator here
+        using var orders = System.Orders[0].ConnectAs(token);
+        using var accounts = System.Accounts[0].ConnectAs(token);
+        await AssertListedAsync(new(orders), new(accounts), account, [young, rejected, confirmed]);
         using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = rejected });
         Assert.That(await watch.ResponseStream.MoveNext(default), Is.True);
         Assert.That(watch.ResponseStream.Current.Reason, Is.EqualTo(OrderReason.InsufficientFunds));
@@ -94,6 +97,20 @@ public sealed class When_finished_orders_are_archived : OperatorFixture
 
     static NUnit.Framework.Constraints.IResolveConstraint Refused =>
         Throws.TypeOf<PostgresException>().With.Message.Contains("archived rows are never changed");
+
+    /// <summary>Asserts what the lists have of an account, with and without a filter.</summary>
+    static async Task AssertListedAsync(OrderService.OrderServiceClient orders,
+        AccountService.AccountServiceClient accounts, string account, string[] expected)
+    {
+        foreach (var filter in new[] { account, "" })
+        {
+            var list = await orders.ListOrdersAsync(new ListOrdersRequest { AccountId = filter });
+            Assert.That(list.Orders.Where(x => x.AccountId == account).Select(x => x.OrderId), Is.EqualTo(expected));
+            var reservations = await accounts.ListReservationsAsync(new ListReservationsRequest { AccountId = filter });
+            Assert.That(reservations.Reservations.Where(x => x.AccountId == account).Select(x => x.OrderId),
+                Is.EqualTo(expected));
+        }
+    }
 
     /// <summary>Changes the id and the times of an order, as if it had been placed 40 days earlier.</summary>
     async Task<string> MakeOlderAsync(string orderId)
