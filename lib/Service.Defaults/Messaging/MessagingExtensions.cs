@@ -47,7 +47,7 @@ public static class MessagingExtensions
         var services = builder.Services;
         services.AddOptions<MessagingOptions>().BindConfiguration("Messaging")
             .ValidateDataAnnotations().ValidateOnStart();
-        var options = builder.Configuration.GetSection("Messaging").Get<MessagingOptions>() ?? new MessagingOptions();
+        var options = builder.Read("Messaging", x => x.Get<MessagingOptions>(), null) ?? new MessagingOptions();
         services.AddBroker();
         services.AddSingleton<NewerBuildLog>().AddSingleton(OrderSpanTag.OfMessages).AddRabbitTransport<TDbContext>();
         services.AddQueuePauses<TDbContext>(); // before the bus, so that it does not consume what is paused

@@ -57,7 +57,7 @@ public static class ObservabilityExtensions
                     x.IncludeFormattedMessage = true;
                     x.IncludeScopes = true;
                 });
-        builder.AddMetrics(telemetry, UrlOf(builder.Configuration), exports);
+        builder.AddMetrics(telemetry, builder.Read("Metrics", UrlOf, null), exports);
     }
 
     /// <summary>
@@ -109,7 +109,7 @@ public static class ObservabilityExtensions
                 x.GetRequiredService<ILogger<MetricsServer>>()));
     }
 
-    static string? UrlOf(IConfiguration configuration) =>
-        configuration.GetSection("Metrics").Get<MetricsOptions>()?.Url is { Length: > 0 } url
-        && BindingAddress.Parse(url).Port != 0 ? url : null;
+    static string? UrlOf(IConfigurationSection metrics) =>
+        metrics.Get<MetricsOptions>()?.Url is { Length: > 0 } url
+        && SettingExtensions.ParseAddress(url).Port != 0 ? url : null;
 }

@@ -14,19 +14,13 @@ namespace Service.Defaults;
 public static class OperationsExtensions
 {
     /// <summary>Opens the port of <see cref="OperationsOptions.Url" />.</summary>
-    /// <exception cref="InvalidOperationException">The address is not one that can be served.</exception>
     public static void AddOperations(this WebApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
         // Without a port, too: the methods must not be found on any other.
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, OperationsPort>());
-        if (builder.Configuration.GetSection("Operations").Get<OperationsOptions>()?.Url is not { Length: > 0 } url)
+        if (builder.Read("Operations", FindAddress, null) is not { } address)
             return;
-        var address = BindingAddress.Parse(url);
-        if (address.Port == 0)
-            return;
-        if (address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps)
-            throw Invalid(url);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             void Configure(ListenOptions listen)
@@ -46,8 +40,7 @@ public static class OperationsExtensions
                     kestrel.ListenAnyIP(address.Port, Configure);
                     break;
                 case var host:
-                    kestrel.Listen(IPAddress.TryParse(host, out var ip) ? ip : throw Invalid(url), address.Port,
-                        Configure);
+                    kestrel.Listen(IPAddress.Parse(host), address.Port, Configure);
                     break;
             }
         });
@@ -63,6 +56,17 @@ public static class OperationsExtensions
         app.MapGrpcService<TService>().WithMetadata(OperationsPort.Endpoint).RequireAuthorization(Scopes.Administer);
     }
 
-    static InvalidOperationException Invalid(string url) => new($"Operations:Url is {url}, but must be an address "
-        + "such as http://127.0.0.1:5104, with an IP address, localhost or *");
+    static BindingAddress? FindAddress(IConfigurationSection operations)
+    {
+        if (operations.Get<OperationsOptions>()?.Url is not { Length: > 0 } url)
+            return null;
+        var address = SettingExtensions.ParseAddress(url);
+        if (address.Port == 0)
+            return null;
+        if ((address.Scheme != Uri.UriSchemeHttp && address.Scheme != Uri.UriSchemeHttps)
+            || (address.Host is not ("localhost" or "*" or "+") && !IPAddress.TryParse(address.Host, out _)))
+            throw new InvalidOperationException($"Url is {url}, but must be an address such as http://127.0.0.1:5104, "
+                + "with an IP address, localhost or *");
+        return address;
+    }
 }

@@ -13,7 +13,7 @@ public sealed class When_sessions_have_other_defaults(string level) : Environmen
     {
         ExecuteAsAdmin(connectionString, $$"""
             alter role "{role}" set default_transaction_isolation = '{{level}}';
-            alter role "{role}" set statement_timeout = '1s';
+            alter role "{role}" set statement_timeout = '1min';
             """);
         return connectionString;
     }
@@ -106,6 +106,11 @@ public sealed class When_a_database_cannot_be_used
     [TestCase("Saga__ReservationTimeout", "soon", "Saga:ReservationTimeout")]
     [TestCase("Admission__MaxOpenOrders", "0", "MaxOpenOrders")]
     [TestCase("Database__MigrateAtStartup", "maybe", "Database:MigrateAtStartup")]
+    [TestCase("Messaging__Prefetch", "many", "Messaging:Prefetch")]
+    [TestCase("Authentication__Enabled", "perhaps", "Authentication:Enabled")]
+    [TestCase("Metrics__Url", "metrics", "Section Metrics: Invalid url")]
+    [TestCase("Metrics__Url", "http://127.0.0.1:70000", "Section Metrics: Invalid url")]
+    [TestCase("Operations__Url", "http://orders:5104", "Section Operations: Url is http://orders:5104, but must be")]
     public async Task Should_say_in_one_line_which_setting_is_wrong(string name, string value, string line)
     {
         await using var service = await StartedService.StartAsync("Order", x => x[name] = value);

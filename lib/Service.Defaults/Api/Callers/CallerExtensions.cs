@@ -22,9 +22,8 @@ public static class CallerExtensions
     public static void AddCallers(this WebApplicationBuilder builder, string? cookie = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var section = builder.Configuration.GetSection(CallerOptions.Section);
-        var enabled = section.GetValue(nameof(CallerOptions.Enabled), true);
-        builder.Services.Configure<CallerOptions>(section);
+        var enabled = builder.Read(CallerOptions.Section, x => x.GetValue(nameof(CallerOptions.Enabled), true), true);
+        builder.Services.Configure<CallerOptions>(builder.Configuration.GetSection(CallerOptions.Section));
         builder.Services.Configure<CallerOptions>(x => x.Cookie = cookie);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Callers>();
