@@ -30,13 +30,22 @@ sealed class DeadlineDetails(HttpResponse response, IHttpResponseBodyFeature bod
             context.Features.Set<IHttpResponseBodyFeature>(new DeadlineDetails(context.Response, body));
     }
 
-    public Task CompleteAsync()
+    /// <summary>
+    /// Adds the details to a response that is not complete yet. The deadline can pass while the response of a method is
+    /// being written; then the server completes it.
+    /// </summary>
+    public static void AddTo(HttpResponse response)
     {
         var status = response.HasStarted
             ? response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers
             : response.Headers;
         if (status is { IsReadOnly: false } && status[GrpcErrorFilter.StatusHeader] == DeadlineExceeded)
             status.TryAdd(GrpcErrorFilter.DetailsHeader, Details);
+    }
+
+    public Task CompleteAsync()
+    {
+        AddTo(response);
         return body.CompleteAsync();
     }
 

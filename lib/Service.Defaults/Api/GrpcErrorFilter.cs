@@ -50,6 +50,7 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
         DeadlineDetails.Add(context);
         await next(context);
         var response = context.Response;
+        DeadlineDetails.AddTo(response);
         if (response.HasStarted || response.Headers.ContainsKey(DetailsHeader)
             || context.RequestAborted.IsCancellationRequested)
             return;
