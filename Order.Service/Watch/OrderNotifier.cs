@@ -162,7 +162,7 @@ sealed partial class OrderNotifier(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Other replicas could not be notified of changes of orders. "
-        + "Their WatchOrder streams show them up to three seconds later; orders are not affected. Check the database, "
+        + "Their WatchOrder streams show them seconds later; orders are not affected. Check the database, "
         + "and that its NOTIFY queue is not full: {Reason}. Failures since the last such line: {Count}")]
     partial void LogNotNotified(string reason, int count);
 

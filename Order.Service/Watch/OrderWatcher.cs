@@ -1,5 +1,6 @@
 using System.Globalization;
 using Messaging.Postgres.Observability;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using Service.Defaults;
 
@@ -13,13 +14,13 @@ namespace Orders;
 /// </summary>
 sealed partial class OrderWatcher(
     PrimaryDatabase database,
+    IOptions<WatchOptions> options,
     TimeProvider time,
     ILogger<OrderWatcher> log)
     : BackgroundService
 {
     static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(10);
     static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan RereadInterval = TimeSpan.FromSeconds(3);
     static readonly TimeSpan MaxSubscribeTime = TimeSpan.FromSeconds(1);
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
 
@@ -75,7 +76,7 @@ sealed partial class OrderWatcher(
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            await Task.Delay(RereadInterval, time, stoppingToken)
+            await Task.Delay(options.Value.RereadInterval, time, stoppingToken)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
@@ -128,7 +129,7 @@ sealed partial class OrderWatcher(
             catch (Exception e)
             {
                 if (_interrupted.IsDue(e, out var count))
-                    LogInterrupted(Reason.Of(e), count);
+                    LogInterrupted(options.Value.RereadInterval, Reason.Of(e), count);
                 await Task.Delay(ReconnectDelay, stoppingToken)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -213,9 +214,9 @@ sealed partial class OrderWatcher(
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The connection that listens for changes of orders was lost. "
-        + "Open WatchOrder streams show changes up to three seconds later until it is restored, which is tried twice a "
+        + "Open WatchOrder streams show changes up to {Delay} later until it is restored, which is tried twice a "
         + "second: {Reason}. Failures since the last such line: {Count}")]
-    partial void LogInterrupted(string reason, int count);
+    partial void LogInterrupted(TimeSpan delay, string reason, int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message =
         "The connection that listens for changes of orders is restored, after {Duration}")]

@@ -11,4 +11,10 @@ public sealed class WatchOptions
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "1.00:00:00")]
     public TimeSpan MaxSilence { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>
+    /// How often the watched orders are read again, because a notification can be lost. Default: 3 seconds.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "1.00:00:00")]
+    public TimeSpan RereadInterval { get; set; } = TimeSpan.FromSeconds(3);
 }

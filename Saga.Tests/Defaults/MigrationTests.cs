@@ -67,7 +67,7 @@ public sealed class When_databases_are_migrated
             var connection = await servers.Postgres.CreateDatabaseAsync(name);
             var builder = WebApplication.CreateSlimBuilder();
             builder.Configuration["ConnectionStrings:Database"] = $"{connection};Command Timeout=1";
-            builder.Configuration["Database:WaitAtStartup"] = "00:00:03";
+            builder.Configuration["Database:WaitAtStartup"] = "00:00:30";
             builder.AddDatabase<SlowDbContext>();
             await builder.Build().MigrateAsync<SlowDbContext>(["--migrate"]);
 

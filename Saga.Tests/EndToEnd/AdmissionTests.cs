@@ -76,8 +76,8 @@ public sealed class When_too_many_orders_are_open : SystemFixture
             values (gen_random_uuid(), gen_random_uuid(), now() - interval '10 minutes', now() + interval '50 s',
                 'exchange:nowhere', '', '', '', 0)
             """);
-        var rejection = await UntilRejectedAsync(() => PlaceOrderAsync(account, 1));
-        Assert.That(rejection.Status.Detail, Does.Contain("the oldest unsent message"));
+        await Wait.UntilAsync(async () => (await UntilRejectedAsync(() => PlaceOrderAsync(account, 1))).Status.Detail
+            .Contains("the oldest unsent message", StringComparison.Ordinal), MaxWait, () => "a call to be rejected");
 
         await ExecuteAsync(System.OrderDatabase,
             "update outbox_message set attempts = 1 where destination_address = 'exchange:nowhere'");

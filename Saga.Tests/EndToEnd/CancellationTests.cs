@@ -55,6 +55,13 @@ public sealed class When_an_order_is_cancelled : SystemFixture
         var confirmed = orders.Count(x => x.Status == OrderStatus.Confirmed);
         await WaitForBalancesAsync(account, available: 1000 - confirmed, held: 0, captured: confirmed);
     }
+}
+
+[TestFixture, Category("E2E")]
+public sealed class When_orders_end_before_their_timeout : SystemFixture
+{
+    [TearDown]
+    public async Task AuditEachAsync() => await AuditAsync();
 
     [Test]
     public async Task Should_send_the_timeout_as_a_mandatory_message()

@@ -47,7 +47,7 @@ public abstract class SystemFixture
         Settings = new Dictionary<string, string>(Settings)
         {
             ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
-            ["DOTNET_TieredPGO"] = "0", // slows down the start, and these services run only for a short time
+            ["DOTNET_TC_CallCounting"] = "0", // these services run too shortly to gain from compiling anything twice
         },
     });
 

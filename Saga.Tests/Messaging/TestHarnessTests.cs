@@ -43,6 +43,7 @@ public sealed class When_a_test_harness_is_used
             .AddDbContext<TestDbContext>(o => o.UseNpgsql(database))
             .AddMassTransitTestHarness(TextWriter.Null, x =>
             {
+                x.SetTestTimeouts(testInactivityTimeout: TimeSpan.FromSeconds(30));
                 x.AddEntityFrameworkOutbox<TestDbContext>(o =>
                 {
                     o.UsePostgres();

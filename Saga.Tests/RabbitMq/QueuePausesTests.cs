@@ -76,7 +76,7 @@ public sealed class When_a_queue_is_paused() : MessagingFixture(grouped: true)
     {
         var (replica, _) = await StartAsync();
         await Pauses.SetAsync([Queue]);
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         await replica.Services.GetRequiredService<IBusControl>().StopAsync(limit.Token);
         Assert.That(limit.IsCancellationRequested, Is.False);
     }

@@ -12,7 +12,7 @@ static class BusExtensions
         var address = new Uri(server.Amqp(virtualHost));
         rabbit.Host(address, host =>
         {
-            host.Heartbeat(TimeSpan.FromSeconds(3));
+            host.Heartbeat(TimeSpan.FromSeconds(30));
             if (LocalTls.Instance != null)
                 host.UseSsl(x => x.ServerName = address.Host);
         });

@@ -26,9 +26,6 @@ public abstract class MessagingFixture(bool grouped)
 {
     protected static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a group commit waits for a lock.</summary>
-    protected static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(3);
-
     readonly List<IHost> _replicas = [];
     string _database = "";
 

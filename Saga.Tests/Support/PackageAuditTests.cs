@@ -9,7 +9,7 @@ using Saga.Servers;
 namespace Saga.Tests.Support;
 
 /// <summary>A restore asks a source of vulnerabilities, here one of the test's own, about each package.</summary>
-[TestFixture, Category("Unit"), CancelAfter(60_000)]
+[TestFixture, Category("Unit"), CancelAfter(300_000)]
 public sealed class When_packages_are_audited
 {
     readonly string _folder = Directory.CreateTempSubdirectory("audit").FullName;

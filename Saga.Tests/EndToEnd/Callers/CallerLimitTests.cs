@@ -56,7 +56,7 @@ public sealed class When_a_caller_takes_more_than_its_share : SystemFixture
         try
         {
             for (var i = 0; i < MaxOpenOrders / 2; i++)
-                await PlaceOrderAsync(account, 1);
+                await UntilAdmittedAsync(() => PlaceOrderAsync(account, 1));
             var error = await Assert.ThrowsAsync<RpcException>(() => PlaceOrderAsync(account, 1));
             Assert.That(error!.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason,
                 Is.EqualTo("TOO_MANY_OPEN_ORDERS_OF_CALLER"));

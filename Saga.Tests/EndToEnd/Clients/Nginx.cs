@@ -10,7 +10,7 @@ namespace Saga.Tests.EndToEnd.Clients;
 sealed class Nginx : IAsyncDisposable
 {
     /// <summary>The time of silence after which nginx closes a stream.</summary>
-    public static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(3);
+    public static readonly TimeSpan ReadTimeout = TimeSpan.FromSeconds(10);
 
     readonly ChildProcess _process;
 

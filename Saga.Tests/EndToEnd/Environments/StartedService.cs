@@ -60,9 +60,9 @@ public sealed class StartedService : IAsyncDisposable
             using var response = await http.GetAsync("/health/ready");
             return response.StatusCode == HttpStatusCode.OK;
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
         {
-            return false; // the port is not open yet
+            return false; // the port is not open yet, or there is no answer in time
         }
     }
 

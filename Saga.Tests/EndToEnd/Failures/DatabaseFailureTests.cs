@@ -15,6 +15,13 @@ public sealed class When_the_database_fails : SystemFixture
 
     protected override bool CopiesDatabases => false; // a test changes the tables as their owner
 
+    protected override IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        // Messages that fail are not sent again while a test counts them.
+        ["Saga__ResendDelay"] = "00:05:00",
+        ["Saga__MaxResendDelay"] = "00:05:00",
+    };
+
     [Test]
     public async Task Should_return_unavailable_while_it_is_down_and_complete_all_orders_afterwards()
     {
@@ -61,23 +68,26 @@ public sealed class When_the_database_fails : SystemFixture
         var (locked, other) = (await OpenAccountAsync(1000), await OpenAccountAsync(1000));
         await WaitForEndAsync(await PlaceOrderAsync(other, 1));
         var waiting = new List<string>();
-        var slowest = TimeSpan.Zero;
+        var durations = new List<TimeSpan>();
         await using (await LockAsync(locked))
         {
             waiting.Add(await PlaceOrderAsync(locked, 1));
-            await Task.Delay(TimeSpan.FromSeconds(4)); // the row is quarantined by then
+            await Wait.UntilAsync(async () =>
+                (await Scrape.ReadAsync(System.Accounts[0])).Sum("messaging_quarantine_rows") > 0, MaxWait,
+                () => "the row to be quarantined");
             for (var i = 0; i < 20; i++)
             {
                 waiting.Add(await PlaceOrderAsync(locked, 1));
                 var placed = Stopwatch.StartNew();
                 await WaitForEndAsync(await PlaceOrderAsync(other, 1));
-                slowest = placed.Elapsed > slowest ? placed.Elapsed : slowest;
+                durations.Add(placed.Elapsed);
                 await Task.Delay(200);
             }
         }
 
-        await TestContext.Progress.WriteLineAsync($"the slowest order took {slowest.TotalSeconds:F2} s");
-        Assert.That(slowest, Is.LessThan(TimeSpan.FromSeconds(2)));
+        // Outside a quarantine, most would wait for up to three seconds, until the lock of the account is given up. A
+        // machine that stalls may delay two.
+        Assert.That(durations.Order().ElementAt(durations.Count - 3), Is.LessThan(TimeSpan.FromSeconds(2)));
         await AssertConfirmedAsync(waiting);
         await AuditAsync();
     }

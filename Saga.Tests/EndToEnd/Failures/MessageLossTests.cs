@@ -199,7 +199,6 @@ public sealed class When_the_broker_loses_messages : SystemFixture
     {
         await WaitForMessageAsync(queue);
         await Rabbit.PurgeAsync(System.VirtualHost, queue);
-        Assert.That(await CountMessagesAsync(queue), Is.Zero);
     }
 
     Task WaitForMessageAsync(string queue) => Wait.UntilAsync(

@@ -24,11 +24,12 @@ public sealed partial class When_the_first_run_is_watched
             Assert.Ignore("the test needs Chromium: apt-get install chromium");
         var program = Path.Combine(Repository.Root, "artifacts", "bin", "Saga.Cli", ServicePrograms.Configuration,
             "Saga.Cli.dll");
-        _run = ChildProcess.Start(servers.Folder, "run", ["dotnet", program, "up", "--no-build"]);
+        _run = ChildProcess.Start(servers.Folder, "run",
+            ["dotnet", program, "up", "--no-build", "--timeout", "00:00:15"]); // the first order is slow
         await Wait.UntilAsync(() => Task.FromResult(_run.HasExited
                 ? throw new InvalidOperationException($"Run has exited:\n{_run.Tail()}")
                 : Output.Contains("The system runs until Ctrl-C", StringComparison.Ordinal)),
-            TimeSpan.FromSeconds(150), () => $"Run:\n{_run.Tail()}");
+            TimeSpan.FromSeconds(180), () => $"Run:\n{_run.Tail()}");
     }
 
     [OneTimeTearDown]
@@ -65,7 +66,7 @@ public sealed partial class When_the_first_run_is_watched
             ("order-service", "process FundsReleased order-state"),
         ])
             await Assertions.Expect(page.GetByRole(AriaRole.Row).Filter(new() { HasText = span })
-                .Filter(new() { HasText = service })).ToBeVisibleAsync(new() { Timeout = 10_000 });
+                .Filter(new() { HasText = service })).ToBeVisibleAsync(new() { Timeout = 30_000 });
         var picture = Path.Combine(TestContext.CurrentContext.WorkDirectory, "trace.png");
         await page.Mouse.MoveAsync(0, 0);
         await page.ScreenshotAsync(new() { Path = picture });
@@ -102,7 +103,7 @@ public sealed partial class When_the_first_run_is_watched
     {
         var folder = FolderText().Match(Output).Groups[1].Value;
         Assert.That(folder, Does.Exist);
-        await _run.StopAsync(Signal.Int, TimeSpan.FromSeconds(30));
+        await _run.StopAsync(Signal.Int, TimeSpan.FromSeconds(90));
         Assert.That(folder, Does.Not.Exist, "the folder of data and logs, which is deleted last");
     }
 

@@ -15,7 +15,7 @@ namespace Saga.Tests.EndToEnd.Observability;
 sealed partial class LocalPrometheus : IAsyncDisposable
 {
     /// <summary>How many times as fast the time of the configuration passes.</summary>
-    public const int Speed = 20;
+    public const int Speed = 5;
 
     const string Program = "/usr/bin/prometheus";
 
@@ -52,7 +52,7 @@ sealed partial class LocalPrometheus : IAsyncDisposable
         await Wait.UntilAsync(async () => await prometheus.IsReadyAsync()
                 && await prometheus.CountPointsAsync("up == 1") >= replicas
                 && (await prometheus.FiringAsync()).Count == 0,
-            TimeSpan.FromSeconds(30), () => $"Prometheus:\n{process.Tail()}");
+            TimeSpan.FromSeconds(90), () => $"Prometheus:\n{process.Tail()}");
         return prometheus;
     }
 

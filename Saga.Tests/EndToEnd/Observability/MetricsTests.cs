@@ -64,7 +64,13 @@ public sealed class When_metrics_are_read : SystemFixture
         };
         await http.SendAsync(request);
 
-        var after = await Scrape.ReadAsync(System.Orders[0]);
+        var after = before;
+        // A call is counted after its response was sent.
+        await Wait.UntilAsync(async () =>
+        {
+            after = await Scrape.ReadAsync(System.Orders[0]);
+            return Calls("GetOrder", "NOT_FOUND") >= 2 && Calls("ListOrders", "INVALID_ARGUMENT") >= 1;
+        }, MaxWait, () => "calls to be counted as NOT_FOUND and INVALID_ARGUMENT");
         Assert.That(Calls("GetOrder", "NOT_FOUND"), Is.EqualTo(2), "one by gRPC, one by JSON");
         Assert.That(Calls("GetOrder", "OK"), Is.Zero);
         Assert.That(Calls("ListOrders", "INVALID_ARGUMENT"), Is.EqualTo(1));
@@ -130,7 +136,7 @@ public sealed class When_metrics_are_read : SystemFixture
                     StringComparison.Ordinal)) == 0)
                     empty.Add(query);
             return empty.Count == 0;
-        }, TimeSpan.FromSeconds(20), () => $"data of\n{string.Join('\n', empty)}");
+        }, MaxWait, () => $"data of\n{string.Join('\n', empty)}");
     }
 
     async Task ConfirmManyAsync()

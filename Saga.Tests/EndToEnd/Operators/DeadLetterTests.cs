@@ -65,7 +65,7 @@ public sealed class When_messages_have_failed : OperatorFixture
     [Test]
     public async Task Should_be_replayed_at_a_rate_and_by_a_second_call_after_the_first_was_cancelled()
     {
-        const int count = 300, rate = 100;
+        const int count = 300, rate = 10;
         await PublishAsync(count, CapturedOrder());
         var group = (await DeadLettersAsync()).Single();
 

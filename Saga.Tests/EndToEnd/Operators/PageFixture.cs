@@ -11,7 +11,7 @@ public abstract class PageFixture : OperatorFixture
     const string Browser = "/usr/bin/chromium";
     const int PhoneWidth = 390, DesktopWidth = 1280;
 
-    protected static readonly LocatorAssertionsToContainTextOptions Patience = new() { Timeout = 20_000 };
+    protected static readonly LocatorAssertionsToContainTextOptions Patience = new() { Timeout = 30_000 };
 
     readonly List<string> _errors = [];
     IPlaywright? _playwright;
@@ -34,6 +34,7 @@ public abstract class PageFixture : OperatorFixture
     {
         if (!File.Exists(Browser))
             Assert.Ignore("the test needs Chromium: apt-get install chromium");
+        SetDefaultExpectTimeout(30_000);
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Browser });
         Page = await _browser.NewPageAsync(new()
@@ -143,7 +144,7 @@ public abstract class PageFixture : OperatorFixture
                     return (isPhone ? menu.right <= 0 && text.left <= 0 : menu.left == 0 && text.left >= menu.right)
                         && fits;
                 }
-                """, width == PhoneWidth), TimeSpan.FromSeconds(10), () => $"{name} to fit {width} pixels");
+                """, width == PhoneWidth), TimeSpan.FromSeconds(30), () => $"{name} to fit {width} pixels");
             var picture = Path.Combine(TestContext.CurrentContext.WorkDirectory, $"page-{name}-{width}.png");
             await Page.ScreenshotAsync(new() { Path = picture, FullPage = true });
             TestContext.AddTestAttachment(picture);

@@ -7,8 +7,6 @@ namespace Saga.Tests.EndToEnd.Operators;
 [TestFixture, Category("E2E")]
 public sealed class When_both_services_are_compared : OperatorFixture
 {
-    static readonly TimeSpan MaxFindTime = TimeSpan.FromSeconds(30);
-
     [Test]
     public async Task Should_find_what_does_not_match_and_nothing_else_until_it_is_mended()
     {
@@ -56,7 +54,7 @@ public sealed class When_both_services_are_compared : OperatorFixture
             return planted.All(x => found.Mismatches.Any(y => (y.SubjectId, y.Kind) == (x.Key, x.Value)))
                 && found.Mismatches.Any(x => (x.SubjectId, x.Kind) == (emptied, "LedgerDoesNotReplay"))
                 && found.Progress.All(x => x.Checked > 0);
-        }, MaxFindTime, () => $"all of {string.Join(", ", planted)}, {emptied} in {found}");
+        }, MaxWait, () => $"all of {string.Join(", ", planted)}, {emptied} in {found}");
 
         // The entry that was added to the ledger also keeps its account from replaying.
         Assert.That(found.Mismatches.Select(x => x.SubjectId).Except([.. planted.Keys, emptied, account]), Is.Empty);
@@ -79,7 +77,7 @@ public sealed class When_both_services_are_compared : OperatorFixture
 
         var left = new HashSet<string> { $"{orphan}", orders[6], account };
         await Wait.UntilAsync(async () => (found = await ReadAsync()).Mismatches.All(x => left.Contains(x.SubjectId)),
-            MaxFindTime, () => $"what is mended to disappear: {found}");
+            MaxWait, () => $"what is mended to disappear: {found}");
     }
 
     async Task<Reconciliation> ReadAsync() => await Operations.GetReconciliationAsync(new GetReconciliationRequest());

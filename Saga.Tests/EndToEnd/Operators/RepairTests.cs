@@ -184,8 +184,7 @@ public sealed partial class When_an_operator_mends_what_is_stuck : OperatorFixtu
         (await Operations.ListQueuesAsync(new ListBrokerQueuesRequest())).Queues.Single(x => x.Name == queue);
 
     Task WaitForConsumersAsync(int count, string queue = Queue) => Wait.UntilAsync(
-        async () => (await FindQueueAsync(queue)).Consumers == count, TimeSpan.FromSeconds(10),
-        () => $"{count} consumers of {queue}");
+        async () => (await FindQueueAsync(queue)).Consumers == count, MaxWait, () => $"{count} consumers of {queue}");
 
     static async Task<string> HealthAsync(ServiceReplica replica)
     {

@@ -33,7 +33,8 @@ public sealed class When_a_batch_step_decides_for_a_group() : MessagingFixture(g
         await WaitForEmptyOutboxAsync();
         Assert.That(await CountEffectsAsync(name), Is.EqualTo(57));
         Assert.That(await CountEffectsAsync($"tracked {name}"), Is.EqualTo(57));
-        Assert.That((await Servers.Rabbit.QueuesAsync(Name)).Contains("add-effect_error"));
+        await WaitUntilAsync(async () => (await Servers.Rabbit.QueuesAsync(Name)).Contains("add-effect_error"),
+            "the error queue");
         var consumed = await QueryAsync(db => db.Set<InboxState>()
             .Where(x => ids.Contains(x.MessageId)).Select(x => x.MessageId).ToListAsync());
         Assert.That(consumed, Is.EquivalentTo(ids.Where((_, i) => i % 20 != 7)),

@@ -75,9 +75,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
                     : db.SaveChangesAsync());
                 (i % 2 == 0 ? byUnit : bySaveChanges).Add(Stopwatch.GetElapsedTime(start));
             });
-        Assert.That(Median(byUnit), Is.LessThan(Median(bySaveChanges) + TimeSpan.FromMilliseconds(5)));
-
-        static TimeSpan Median(List<TimeSpan> all) => all.Order().ElementAt(all.Count / 2);
+        Assert.That(byUnit.Min(), Is.LessThan(bySaveChanges.Min() + TimeSpan.FromMilliseconds(5)));
     }
 
     [Test]
@@ -98,7 +96,7 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         }
 
         var first = CommitAsync(0, 0.5);
-        var group = Enumerable.Range(1, 20).Select(i => CommitAsync(i, i == 20 ? 2 : 0)).ToList();
+        var group = Enumerable.Range(1, 20).Select(i => CommitAsync(i, i == 20 ? 8 : 0)).ToList();
         await first;
         await WaitUntilAsync(() => QueryAsync(db => db.Database.SqlQueryRaw<bool>("""
             select count(*) > 0 as "Value" from pg_stat_activity
@@ -133,14 +131,14 @@ public sealed class When_units_commit_together() : MessagingFixture(grouped: tru
         await using var holder = NewContext();
         await using var transaction = await holder.Database.BeginTransactionAsync();
         await holder.Tallies.Where(x => x.CorrelationId == id).ExecuteUpdateAsync(x => x.SetProperty(t => t.Count, 1));
+        using var attempts = new CommandCounter(Name);
         await InScopeAsync(replica, async (db, scope) =>
         {
             (await db.Tallies.SingleAsync(x => x.CorrelationId == id)).Count = 2;
-            var waited = Stopwatch.StartNew();
             Assert.That(async () => await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default),
                 Throws.Exception.Matches<Exception>(x => PostgresErrors.IsLockTimeout(x!)));
-            Assert.That(waited.Elapsed, Is.LessThan(1.7 * LockTimeout));
         });
+        Assert.That(attempts.Count, Is.EqualTo(1));
     }
 
     [Test]

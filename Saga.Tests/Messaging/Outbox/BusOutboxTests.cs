@@ -6,7 +6,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
-using Saga.Servers;
 using Saga.Tests.Support;
 using Saga.Tests.Support.Model;
 
@@ -68,7 +67,7 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
     [TestCase(false)]
     public async Task Should_send_when_the_callers_transaction_commits(bool commits)
     {
-        var replica = await StartReplicaAsync();
+        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(1));
         var (name, later) = (Unique("transaction"), Unique("later"));
         await InScopeAsync(replica, async (db, scope) =>
         {
@@ -148,8 +147,7 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
         await InScopeAsync(replica, (db, scope) => SaveAsync(db, scope, rolledBack, commit: false));
         await InScopeAsync(replica, (db, scope) => SaveAsync(db, scope, name, commit: true));
 
-        await Wait.UntilAsync(() => Task.FromResult(Received.Named(name).Length == 1), TimeSpan.FromSeconds(3),
-            () => $"the message of {way}");
+        await WaitForPongAsync(name);
         Assert.That(Received.Named(rolledBack), Is.Empty);
 
         async Task SaveAsync(TestDbContext db, IServiceProvider scope, string pong, bool commit)

@@ -22,14 +22,13 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
         {
             var scheduler = scope.GetRequiredService<IMessageScheduler>();
             await scheduler.SchedulePublish(DateTime.UtcNow.AddSeconds(1), new Pong(kept));
-            var handle = await scheduler.SchedulePublish(DateTime.UtcNow.AddSeconds(1), new Pong(cancelled));
+            var handle = await scheduler.SchedulePublish(DateTime.UtcNow.AddHours(1), new Pong(cancelled));
             await db.SaveChangesAsync();
             await scheduler.CancelScheduledPublish<Pong>(handle.TokenId);
             await db.SaveChangesAsync();
         });
-        Assert.That(Received.Named(kept), Is.Empty);
         await WaitForPongAsync(kept);
-        await WaitForEmptyOutboxAsync();
+        await WaitForEmptyOutboxAsync(); // a message that is not cancelled stays there for an hour
         Assert.That(Received.Named(cancelled), Is.Empty);
     }
 
@@ -89,7 +88,8 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
     [TestCase("schedule, cancel and schedule", true)]
     public async Task Should_apply_the_last_operation_of_the_consumer(string operations, bool isSent)
     {
-        var replica = await StartReplicaAsync(configure: x => x.AddConsumer<RunSchedulerConsumer>());
+        var replica = await StartReplicaAsync(o => o.DeliveryLease = Lease,
+            x => x.AddConsumer<RunSchedulerConsumer>());
         var (name, token) = (Unique("operations"), NewId.NextGuid());
         if (operations == "cancel and schedule")
             await InScopeAsync(replica, async (db, scope) =>

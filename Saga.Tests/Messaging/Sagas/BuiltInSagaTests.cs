@@ -4,6 +4,7 @@ using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Testing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Saga.Servers;
 using Saga.Tests.Support;
 
 namespace Saga.Tests.Messaging;
@@ -12,6 +13,8 @@ namespace Saga.Tests.Messaging;
 [TestFixture(true), TestFixture(false), Category("Integration")]
 public sealed class When_the_sagas_of_masstransit_are_stored(bool optimistic)
 {
+    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
+
     string _name = "";
 
     [SetUp]
@@ -28,14 +31,16 @@ public sealed class When_the_sagas_of_masstransit_are_stored(bool optimistic)
         await harness.GetRequestClient<SubmitJob<Brew>>().GetResponse<JobSubmissionAccepted>(
             new { JobId = id, Job = new Brew("tea"), Properties = new Dictionary<string, object> { ["cups"] = "2" } });
 
-        Assert.That(await harness.Published.Any<JobCompleted<Brew>>(x => x.Context.Message.JobId == id));
+        await Wait.UntilAsync(() => harness.Published.Any<JobCompleted<Brew>>(x => x.Context.Message.JobId == id),
+            MaxWait, () => "the job to be completed"); // the harness itself gives up after 1.2 s of silence
         Assert.That(harness.Published.Select<JobCompleted<Brew>>().Single().Context.Message.Job.Drink,
             Is.EqualTo("tea"));
         await using var scope = provider.CreateAsyncScope();
         DbContext db = optimistic ? scope.ServiceProvider.GetRequiredService<OptimisticJobServiceSagaDbContext>()
             : scope.ServiceProvider.GetRequiredService<JobServiceSagaDbContext>();
+        await Wait.UntilAsync(() => db.Set<JobSaga>().AnyAsync(x => x.CorrelationId == id && x.Completed != null),
+            MaxWait, () => "the completed job to be stored");
         var job = await db.Set<JobSaga>().SingleAsync(x => x.CorrelationId == id);
-        Assert.That(job.Completed, Is.Not.Null);
         Assert.That(job.JobProperties, Does.ContainKey("cups"));
 
         void AddJobs(IBusRegistrationConfigurator x)

@@ -19,7 +19,7 @@ public sealed class When_an_event_is_raised_outside_a_consumer(bool grouped) : M
         var replica = await StartAsync(byDefinition);
         var id = Guid.NewGuid();
         await RaiseAsync(replica, id, x => x.Increment, new IncrementTally(id, "rpc"));
-        await RaiseAsync(replica, id, x => x.ScheduleReminder, new ScheduleReminder(id));
+        await RaiseAsync(replica, id, x => x.ScheduleReminder, new ScheduleReminder(id, TimeSpan.FromSeconds(1)));
         await WaitUntilAsync(() => QueryAsync(db => db.Tallies.AnyAsync(x => x.CorrelationId == id && x.Count == 101)),
             "the reminder");
     }

@@ -6,7 +6,7 @@ public sealed record IncrementTally(Guid Id, string Name);
 
 public sealed record IncrementTalliesByName(string Name);
 
-public sealed record ScheduleReminder(Guid Id);
+public sealed record ScheduleReminder(Guid Id, TimeSpan Delay);
 
 public sealed record ReminderDue(Guid Id);
 
@@ -28,17 +28,14 @@ public sealed class TallyStateMachine : MassTransitStateMachine<Tally>
         Event(() => ScheduleReminder, x => x.CorrelateById(m => m.Message.Id));
         Event(() => CancelReminder, x => x.CorrelateById(m => m.Message.Id));
         Event(() => Complete, x => x.CorrelateById(m => m.Message.Id));
-        Schedule(() => Reminder, x => x.ReminderToken, s =>
-        {
-            s.Delay = TimeSpan.FromSeconds(1);
-            s.Received = x => x.CorrelateById(m => m.Message.Id);
-        });
+        Schedule(() => Reminder, x => x.ReminderToken, s => s.Received = x => x.CorrelateById(m => m.Message.Id));
         Initially(When(Increment)
             .Then(x => (x.Saga.Name, x.Saga.Count) = (x.Message.Name, 1)).TransitionTo(Counting));
         During(Counting,
             When(Increment).Then(x => x.Saga.Count++),
             When(IncrementByName).Then(x => x.Saga.Count += 10),
-            When(ScheduleReminder).Schedule(Reminder, x => new ReminderDue(x.Saga.CorrelationId)),
+            When(ScheduleReminder)
+                .Schedule(Reminder, x => new ReminderDue(x.Saga.CorrelationId), x => x.Message.Delay),
             When(CancelReminder).Unschedule(Reminder),
             When(Reminder.Received).Then(x => x.Saga.Count += 100),
             When(Complete).Finalize());

@@ -39,7 +39,11 @@ sealed partial class WarmUpCalls(
         {
             await CallAsync(stoppingToken);
         }
-        catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!stoppingToken.IsCancellationRequested)
+        {
+            WarmUpExtensions.LogEnded(log, WarmUpExtensions.MaxTime);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             LogFailed(e);
         }

@@ -36,6 +36,10 @@ public static partial class WarmUpExtensions
         {
             // The service stops, so a failed warm-up does not matter.
         }
+        catch (OperationCanceledException)
+        {
+            LogEnded(app.Logger, MaxTime);
+        }
         catch (Exception e)
         {
             LogFailed(app.Logger, e);
@@ -56,6 +60,10 @@ public static partial class WarmUpExtensions
         builder.Services.AddSingleton(x => ActivatorUtilities.CreateInstance<WarmUpCalls>(x, calls))
             .AddHostedService(x => x.GetRequiredService<WarmUpCalls>());
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The warm-up took longer than {Limit}, and was stopped. The "
+        + "service works, but its first orders will be slow")]
+    internal static partial void LogEnded(ILogger log, TimeSpan limit);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
         "The warm-up failed. The service works, but its first orders will be slow")]

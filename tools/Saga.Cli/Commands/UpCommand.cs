@@ -8,10 +8,10 @@ namespace Saga.Cli;
 /// <summary>Starts servers and services on this machine, demonstrates three orders, and prints all addresses.</summary>
 /// <param name="smoke">Whether to stop after the three orders.</param>
 /// <param name="withDashboard">Whether to start a dashboard of the traces, metrics and logs.</param>
-sealed class UpCommand(bool smoke, bool withDashboard)
+/// <param name="timeout">The reservation timeout.</param>
+sealed class UpCommand(bool smoke, bool withDashboard, TimeSpan timeout)
 {
     const int FileColumns = 500;
-    static readonly TimeSpan ReservationTimeout = TimeSpan.FromSeconds(5); // short, because the user waits for it
 
     readonly Stopwatch _watch = Stopwatch.StartNew();
 
@@ -51,8 +51,8 @@ sealed class UpCommand(bool smoke, bool withDashboard)
             Programs = ServicePrograms.Built,
             Settings = new Dictionary<string, string>(dashboard?.Settings ?? new Dictionary<string, string>())
             {
-                ["Saga__ReservationTimeout"] = ReservationTimeout.ToString("c"),
-                ["Saga__ResendDelay"] = (2 * ReservationTimeout).ToString("c"), // longer, so that the timeout is shown
+                ["Saga__ReservationTimeout"] = timeout.ToString("c"),
+                ["Saga__ResendDelay"] = (2 * timeout).ToString("c"), // longer, so that the timeout is shown
             },
         }, cancellationToken);
         console.MarkupLineInterpolated($"servers: {servers.Description}");

@@ -16,16 +16,21 @@ static class UpCommandLine
         {
             Description = "Starts no dashboard of the traces, metrics and logs; --smoke never does.",
         };
+        var timeout = new Option<TimeSpan>("--timeout")
+        {
+            Description = "The time that Account has to reserve funds, after which the third order is cancelled.",
+            DefaultValueFactory = _ => TimeSpan.FromSeconds(5), // short, because the user waits for it
+        };
         var noBuild = CliOptions.NoBuild();
         var command = new Command("up",
             "Starts servers and services, places three orders, and stays up until Ctrl-C.")
-            { smoke, noDashboard, noBuild };
+            { smoke, noDashboard, timeout, noBuild };
         command.SetAction(async (parsed, cancellationToken) =>
         {
             await ServiceBuild.BuildAsync(parsed.GetValue(noBuild), cancellationToken);
             var isSmoke = parsed.GetValue(smoke);
-            return await new UpCommand(isSmoke, withDashboard: !isSmoke && !parsed.GetValue(noDashboard))
-                .RunAsync(cancellationToken);
+            var withDashboard = !isSmoke && !parsed.GetValue(noDashboard);
+            return await new UpCommand(isSmoke, withDashboard, parsed.GetValue(timeout)).RunAsync(cancellationToken);
         });
         return command;
     }

@@ -135,6 +135,7 @@ public class PostgresServer(string host, int port, string user, string password)
     static async Task ExecuteAsync(NpgsqlDataSource admin, string sql, CancellationToken cancellationToken)
     {
         await using var command = admin.CreateCommand(sql);
+        command.CommandTimeout = 600; // a database is created and dropped with checkpoints
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -31,7 +31,7 @@ public class RabbitServer : IDisposable
         (User, Password) = amqp.UserInfo.Split(':', 2) is [var user, var password]
             ? (Uri.UnescapeDataString(user), Uri.UnescapeDataString(password))
             : ("guest", "guest");
-        _management = new HttpClient(handler) { BaseAddress = management, Timeout = TimeSpan.FromSeconds(10) };
+        _management = new HttpClient(handler) { BaseAddress = management, Timeout = TimeSpan.FromSeconds(60) };
         _management.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic",
             Convert.ToBase64String(Encoding.UTF8.GetBytes($"{User}:{Password}")));
     }
@@ -135,7 +135,7 @@ public class RabbitServer : IDisposable
     /// </summary>
     /// <param name="virtualHost">The virtual host.</param>
     /// <param name="from">The queue with the messages.</param>
-    /// <param name="to">The other queue.</param>
+    /// <param name="to">The other queue, which is bound to an exchange of the same name.</param>
     /// <param name="user">The user who signs them, of <see cref="CreateServiceUserAsync" />.</param>
     public async Task MoveMessagesAsync(string virtualHost, string from, string to, string user)
     {
@@ -152,7 +152,8 @@ public class RabbitServer : IDisposable
                 ["dest-protocol"] = "amqp091",
                 ["dest-uri"] = ServiceAmqp(virtualHost, user),
                 ["dest-publish-properties"] = new { user_id = user },
-                ["dest-queue"] = to,
+                ["dest-exchange"] = to, // its queue's exchange: the user has no right to the default exchange
+                ["dest-exchange-key"] = "",
                 ["ack-mode"] = "on-confirm",
             },
         }, CancellationToken.None);
@@ -224,7 +225,8 @@ public class RabbitServer : IDisposable
             using var response = await _management.GetAsync("api/overview", cancellationToken);
             return response.IsSuccessStatusCode;
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException
+            && !cancellationToken.IsCancellationRequested)
         {
             return false; // not started yet
         }

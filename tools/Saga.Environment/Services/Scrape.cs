@@ -6,7 +6,7 @@ namespace Saga.Services;
 /// <summary>The metrics of a service, as Prometheus reads them.</summary>
 public sealed partial class Scrape
 {
-    static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(5) };
+    static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(60) };
 
     Scrape(IReadOnlyList<Series> series) => All = series;
 

@@ -16,7 +16,7 @@ sealed record ServiceMemory(string Service, long Live, long Resident)
     const long CollectKeyword = 0x800000; // a session with it begins with a full collection
     const int Attempts = 3; // an object of a call that has just ended can survive a collection
 
-    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(60);
 
     /// <summary>Collects the garbage of a service and measures what is left.</summary>
     public static async Task<ServiceMemory> ReadAsync(ServiceReplica replica, CancellationToken cancellationToken)

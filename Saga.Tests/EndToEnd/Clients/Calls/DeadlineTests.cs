@@ -25,7 +25,8 @@ public sealed class When_a_deadline_passes : SystemFixture
                 $"select 1 from orders where order_id = '{order}' for update", database);
             await locked.ExecuteNonQueryAsync();
 
-            using var response = await CallAsync("CancelOrder", new CancelOrderRequest { OrderId = order });
+            using var response = await CallAsync(
+                "CancelOrder", new CancelOrderRequest { OrderId = order }, timeout: "500m");
             AssertDetails(RawCall.ReadError(response.Headers));
         }
         finally
@@ -42,7 +43,8 @@ public sealed class When_a_deadline_passes : SystemFixture
         try
         {
             var order = await PlaceOrderAsync(account, 1);
-            using var response = await CallAsync("WatchOrder", new WatchOrderRequest { OrderId = order });
+            using var response = await CallAsync(
+                "WatchOrder", new WatchOrderRequest { OrderId = order }, timeout: "5S");
             Assert.That((await response.Content.ReadAsByteArrayAsync()).Length, Is.Positive, "the pending order");
             AssertDetails(RawCall.ReadError(response.TrailingHeaders));
         }
@@ -52,9 +54,9 @@ public sealed class When_a_deadline_passes : SystemFixture
         }
     }
 
-    Task<HttpResponseMessage> CallAsync(string method, IMessage request) => RawCall.SendAsync(
+    Task<HttpResponseMessage> CallAsync(string method, IMessage request, string timeout) => RawCall.SendAsync(
         System.Orders[0].GrpcAddress, $"/orders.v1.OrderService/{method}", RawCall.Frame(request.ToByteArray()),
-        ("grpc-timeout", "500m"));
+        ("grpc-timeout", timeout));
 
     static void AssertDetails((int Code, Google.Rpc.Status Details) error)
     {

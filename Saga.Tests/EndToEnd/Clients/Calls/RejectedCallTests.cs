@@ -136,22 +136,9 @@ public sealed class When_calls_are_rejected : SystemFixture
         try
         {
             for (var i = 0; i < 2; i++)
-            {
-                var codes = await Task.WhenAll(Enumerable.Range(0, MaxOpen).Select(async _ =>
-                {
-                    try
-                    {
-                        await Orders.CreateOrderAsync(NewOrder(account, 1), deadline: DateTime.UtcNow.AddSeconds(1));
-                        return StatusCode.OK;
-                    }
-                    catch (RpcException e)
-                    {
-                        return e.StatusCode;
-                    }
-                }));
-                Assert.That(codes, Has.All.EqualTo(StatusCode.DeadlineExceeded), $"round {i}");
-                await Task.Delay(200); // the service's own timer may be later than the client's
-            }
+                // The service's own timer may be later than the client's.
+                await Wait.UntilAsync(async () => (await PlaceUntilDeadlineAsync(account))
+                    .All(x => x == StatusCode.DeadlineExceeded), MaxWait, () => $"calls to be admitted in round {i}");
         }
         finally
         {
@@ -160,6 +147,21 @@ public sealed class When_calls_are_rejected : SystemFixture
 
         await AuditAsync();
     }
+
+    /// <summary>Places so many orders that no other is admitted beside them, with a deadline of a second.</summary>
+    Task<StatusCode[]> PlaceUntilDeadlineAsync(string account) =>
+        Task.WhenAll(Enumerable.Range(0, MaxOpen).Select(async _ =>
+        {
+            try
+            {
+                await Orders.CreateOrderAsync(NewOrder(account, 1), deadline: DateTime.UtcNow.AddSeconds(1));
+                return StatusCode.OK;
+            }
+            catch (RpcException e)
+            {
+                return e.StatusCode;
+            }
+        }));
 
     /// <summary>Runs a test while so many orders are open that new ones are rejected.</summary>
     async Task WhileRejectingAsync(string account, Func<Task> test)

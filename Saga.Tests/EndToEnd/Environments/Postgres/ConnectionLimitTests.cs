@@ -58,7 +58,7 @@ public sealed class When_connections_are_few(string setting, string limit) : Env
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500));
                 await Orders.GetOrderAsync(new GetOrderRequest { OrderId = await PlaceOrderAsync(account, 1) },
-                    deadline: DateTime.UtcNow.AddSeconds(5));
+                    deadline: DateTime.UtcNow + MaxWait);
             }
         }
         finally

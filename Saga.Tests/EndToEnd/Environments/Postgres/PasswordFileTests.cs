@@ -31,7 +31,7 @@ public sealed class When_the_database_password_is_in_a_file
                 select pg_terminate_backend(pid) from pg_stat_activity where usename = '{role}';
                 """);
             Account? account = null;
-            await Wait.UntilAsync(async () => (account = await TryOpenAsync(client)) != null, TimeSpan.FromSeconds(10),
+            await Wait.UntilAsync(async () => (account = await TryOpenAsync(client)) != null, TimeSpan.FromSeconds(60),
                 () => "a call on a new connection");
             Assert.That(account!.CurrencyCode, Is.EqualTo("EUR"));
         }

@@ -47,7 +47,7 @@ public sealed class When_a_migration_is_pending
 
         await service.Replica.MigrateAsync();
         await service.Replica.WaitUntilReadyAsync();
-        await Wait.UntilAsync(async () => await channel.MessageCountAsync(queue) == 0, TimeSpan.FromSeconds(10),
+        await Wait.UntilAsync(async () => await channel.MessageCountAsync(queue) == 0, TimeSpan.FromSeconds(60),
             () => "the message to be consumed");
     }
 }

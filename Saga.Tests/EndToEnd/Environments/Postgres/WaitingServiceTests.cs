@@ -103,8 +103,17 @@ public sealed class When_a_service_waits_for_its_database
         using var http = service.Replica.NewHttpClient();
         await Wait.UntilAsync(() => Task.FromResult(service.LogLines("warn").Length > 0), TimeSpan.FromSeconds(30),
             () => "the service to wait");
-        await Task.Delay(TimeSpan.FromSeconds(2));
-        Assert.That(await http.GetStringAsync("/health/live"), Is.EqualTo("Healthy"));
+        await Wait.UntilAsync(async () =>
+        {
+            try
+            {
+                return await http.GetStringAsync("/health/live") == "Healthy";
+            }
+            catch (HttpRequestException)
+            {
+                return false; // the port is not open yet
+            }
+        }, TimeSpan.FromSeconds(30), () => "the service to be alive");
 
         await service.Replica.MigrateAsync();
         await service.Replica.WaitUntilReadyAsync();

@@ -7,7 +7,7 @@ namespace Saga.Tests.EndToEnd.Environments;
 [TestFixture, Category("E2E")]
 public sealed class When_an_operator_changes_the_broker : EnvironmentFixture
 {
-    static readonly TimeSpan MaxRepairTime = TimeSpan.FromSeconds(30);
+    static readonly TimeSpan MaxRepairTime = TimeSpan.FromSeconds(90);
 
     RabbitServer Broker => System.Servers.Rabbit;
 
