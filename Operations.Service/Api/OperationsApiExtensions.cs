@@ -8,7 +8,6 @@ namespace Operations;
 /// <summary>Registers and maps the API for operators.</summary>
 static class OperationsApiExtensions
 {
-
     static readonly TimeSpan ManagementTimeout = TimeSpan.FromSeconds(10);
     static readonly TimeSpan TokenTimeout = TimeSpan.FromSeconds(5);
 

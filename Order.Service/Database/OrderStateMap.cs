@@ -55,6 +55,6 @@ sealed class OrderStateMap : SagaClassMap<OrderState>
         // The same for the orders that a caller may see: others can name its account, any number of times.
         entity.HasIndex(x => new { x.Owner, x.CurrentState, x.CorrelationId }).HasFilter("owner is not null");
         entity.HasIndex(x => new { x.AccountId, x.Owner, x.CurrentState, x.CorrelationId })
-            .HasFilter("owner is not null").HasDatabaseName("ix_orders_account_id_owner_current_state_order_id");
+            .HasFilter("owner is not null");
     }
 }

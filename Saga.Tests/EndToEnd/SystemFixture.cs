@@ -203,6 +203,11 @@ public abstract class SystemFixture
     protected static NUnit.Framework.Constraints.IResolveConstraint ThrowsStatus(StatusCode status) =>
         Throws.TypeOf<RpcException>().With.Property(nameof(RpcException.StatusCode)).EqualTo(status);
 
+    /// <summary>Waits until Account keeps the messages for a locked row apart.</summary>
+    protected Task WaitForQuarantineAsync() => Wait.UntilAsync(async () =>
+        (await Scrape.ReadAsync(System.Accounts[0])).Sum("messaging_quarantine_rows") > 0, MaxWait,
+        () => "a quarantined row");
+
     /// <summary>Repeats a call until it is rejected because the service is overloaded.</summary>
     protected static async Task<RpcException> UntilRejectedAsync(Func<Task> call)
     {

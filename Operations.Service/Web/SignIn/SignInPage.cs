@@ -45,9 +45,7 @@ static class SignInPage
     public static void AddSignIn(this WebApplicationBuilder builder)
     {
         var section = builder.Configuration.GetSection(SignInOptions.Section);
-        var isWanted = builder.Read(
-            CallerOptions.Section, x => x.GetValue(nameof(CallerOptions.Enabled), true), fallback: true);
-        if (!isWanted || section[nameof(SignInOptions.ClientId)] is not { Length: > 0 })
+        if (!builder.HasCallers() || section[nameof(SignInOptions.ClientId)] is not { Length: > 0 })
             return;
         builder.Services.Configure<SignInOptions>(section);
         builder.Services.AddSingleton<IStartCheck, SignInCheck>();

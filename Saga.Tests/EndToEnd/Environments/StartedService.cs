@@ -51,13 +51,19 @@ public sealed class StartedService : IAsyncDisposable
     public Task WaitForExitAsync() => Wait.UntilAsync(() => Task.FromResult(Replica.HasExited),
         TimeSpan.FromSeconds(60), () => $"{Replica.Name} to end:\n{File.ReadAllText(Replica.LogFile)}");
 
+    /// <summary>Waits until the health check reports that the process runs.</summary>
+    public Task WaitUntilLiveAsync() => Wait.UntilAsync(() => IsHealthyAsync("/health/live"),
+        TimeSpan.FromSeconds(30), () => $"{Replica.Name} to be live:\n{File.ReadAllText(Replica.LogFile)}");
+
     /// <summary>Whether the health check reports ready.</summary>
-    public async Task<bool> IsReadyAsync()
+    public Task<bool> IsReadyAsync() => IsHealthyAsync("/health/ready");
+
+    async Task<bool> IsHealthyAsync(string path)
     {
         using var http = new HttpClient { BaseAddress = Replica.HttpAddress, Timeout = TimeSpan.FromSeconds(5) };
         try
         {
-            using var response = await http.GetAsync("/health/ready");
+            using var response = await http.GetAsync(path);
             return response.StatusCode == HttpStatusCode.OK;
         }
         catch (Exception e) when (e is HttpRequestException or TaskCanceledException)

@@ -72,9 +72,7 @@ public sealed class When_the_database_fails : SystemFixture
         await using (await LockAsync(locked))
         {
             waiting.Add(await PlaceOrderAsync(locked, 1));
-            await Wait.UntilAsync(async () =>
-                (await Scrape.ReadAsync(System.Accounts[0])).Sum("messaging_quarantine_rows") > 0, MaxWait,
-                () => "the row to be quarantined");
+            await WaitForQuarantineAsync();
             for (var i = 0; i < 20; i++)
             {
                 waiting.Add(await PlaceOrderAsync(locked, 1));

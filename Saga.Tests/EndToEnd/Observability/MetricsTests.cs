@@ -201,9 +201,7 @@ public sealed class When_metrics_are_read : SystemFixture
                 $"select 1 from accounts where account_id = '{account}' for update", connection);
             await command.ExecuteNonQueryAsync();
             await PlaceOrderAsync(account, 1);
-            await Wait.UntilAsync(async () =>
-                (await Scrape.ReadAsync(System.Accounts[0])).Sum("messaging_quarantine_rows") > 0, MaxWait,
-                () => "a quarantined row");
+            await WaitForQuarantineAsync();
         }
 
         await AuditAsync();

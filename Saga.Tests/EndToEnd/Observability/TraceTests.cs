@@ -9,7 +9,6 @@ namespace Saga.Tests.EndToEnd.Observability;
 [TestFixture, Category("E2E")]
 public sealed class When_orders_are_traced : TraceFixture
 {
-
     [Test]
     public async Task Should_show_the_whole_way_of_an_order_in_the_trace_of_its_client([Values] bool json)
     {

@@ -11,8 +11,6 @@ public abstract class PageFixture : OperatorFixture
     const string Browser = "/usr/bin/chromium";
     const int PhoneWidth = 390, DesktopWidth = 1280;
 
-    protected static readonly LocatorAssertionsToContainTextOptions Patience = new() { Timeout = 30_000 };
-
     readonly List<string> _errors = [];
     IPlaywright? _playwright;
     IBrowser? _browser;
@@ -82,7 +80,7 @@ public abstract class PageFixture : OperatorFixture
     {
         await Page.GotoAsync($"{new Uri(Address, path)}");
         await Expect(Page.GetByRole(AriaRole.Heading, new() { Name = title, Level = 1 })).ToBeVisibleAsync();
-        await Expect(Main).ToContainTextAsync("As of ", Patience);
+        await Expect(Main).ToContainTextAsync("As of ");
     }
 
     /// <summary>The row of a table with a text.</summary>
@@ -115,14 +113,14 @@ public abstract class PageFixture : OperatorFixture
         foreach (var (label, value) in fields)
             await Dialog.GetByLabel(label).FillAsync(value);
         await Dialog.GetByLabel("Why").FillAsync(Reason);
-        await Expect(Dialog).ToContainTextAsync(question, Patience);
+        await Expect(Dialog).ToContainTextAsync(question);
         await confirm.ClickAsync();
     }
 
     /// <summary>Waits for the outcome of an action, and closes its dialog.</summary>
     protected async Task EndAsync(string outcome)
     {
-        await Expect(Dialog).ToContainTextAsync(outcome, Patience);
+        await Expect(Dialog).ToContainTextAsync(outcome);
         await ButtonOf(Dialog, "Close").ClickAsync();
         await Expect(Dialog).ToHaveCountAsync(0);
     }

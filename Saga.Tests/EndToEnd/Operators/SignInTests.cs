@@ -42,12 +42,12 @@ public sealed class When_an_operator_signs_in_at_the_issuer : PageFixture
         await FillInAsync(Subject, System.Tokens!.Password);
 
         await Expect(Page).ToHaveURLAsync($"{new Uri(Address, "queues")}");
-        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject, Patience);
+        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject);
         await ActAsync(ButtonOf(RowOf(Queue), "Pause"), $"1 queue, {Queue}", $"{Queue} is paused.");
         await ActAsync(ButtonOf(RowOf(Queue), "Resume"), $"1 queue, {Queue}", $"{Queue} is consumed.");
         await OpenAsync("audit", "Audit trail");
         await Expect(RowOf("PauseQueue").Filter(new() { HasText = "Succeeded, 1 changed" }))
-            .ToContainTextAsync(Subject, Patience);
+            .ToContainTextAsync(Subject);
         var trail = await new OperationsService.OperationsServiceClient(System.Operations!.Channel)
             .ListAuditAsync(new ListAuditRequest());
         Assert.That(trail.Records.Select(x => x.Operator).Distinct(), Is.EqualTo(new[] { Subject }));
@@ -68,7 +68,7 @@ public sealed class When_an_operator_signs_in_at_the_issuer : PageFixture
         await LeaveForIssuerAsync();
         await RestartAsync(System.Operations!);
         await FillInAsync(Subject, System.Tokens!.Password);
-        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject, Patience);
+        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject);
     }
 
     [Test]
@@ -95,7 +95,7 @@ public sealed class When_an_operator_signs_in_at_the_issuer : PageFixture
         await Page.GotoAsync($"{new Uri(Address, $"/sign-in/issuer?to={Uri.EscapeDataString(target)}")}");
         await FillInAsync(Subject, System.Tokens!.Password);
         await Expect(Page).ToHaveURLAsync($"{Address}");
-        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject, Patience);
+        await Expect(Page.Locator(".mud-appbar")).ToContainTextAsync(Subject);
     }
 
     [Test]

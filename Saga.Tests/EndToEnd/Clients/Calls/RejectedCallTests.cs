@@ -111,19 +111,8 @@ public sealed class When_calls_are_rejected : SystemFixture
             .With.Property(nameof(RpcException.StatusCode)).EqualTo(StatusCode.InvalidArgument));
         await WhileRejectingAsync(account, async () =>
         {
-            var codes = await Task.WhenAll(Enumerable.Range(0, 300).Select(async _ =>
-            {
-                try
-                {
-                    await client.CreateOrderAsync(NewOrder(account, 1));
-                    return StatusCode.OK;
-                }
-                catch (RpcException e)
-                {
-                    return e.StatusCode;
-                }
-            }));
-            Assert.That(codes, Has.All.EqualTo(StatusCode.ResourceExhausted));
+            Assert.That(await PlaceManyAsync(client, 300, account, deadline: null),
+                Has.All.EqualTo(StatusCode.ResourceExhausted));
         });
     }
 
@@ -136,9 +125,11 @@ public sealed class When_calls_are_rejected : SystemFixture
         try
         {
             for (var i = 0; i < 2; i++)
-                // The service's own timer may be later than the client's.
-                await Wait.UntilAsync(async () => (await PlaceUntilDeadlineAsync(account))
-                    .All(x => x == StatusCode.DeadlineExceeded), MaxWait, () => $"calls to be admitted in round {i}");
+                // No other call is admitted beside these. The service's own timer may be later than the client's.
+                await Wait.UntilAsync(
+                    async () => (await PlaceManyAsync(Orders, MaxOpen, account, DateTime.UtcNow.AddSeconds(1)))
+                        .All(x => x == StatusCode.DeadlineExceeded),
+                    MaxWait, () => $"calls to be admitted in round {i}");
         }
         finally
         {
@@ -148,13 +139,14 @@ public sealed class When_calls_are_rejected : SystemFixture
         await AuditAsync();
     }
 
-    /// <summary>Places so many orders that no other is admitted beside them, with a deadline of a second.</summary>
-    Task<StatusCode[]> PlaceUntilDeadlineAsync(string account) =>
-        Task.WhenAll(Enumerable.Range(0, MaxOpen).Select(async _ =>
+    /// <summary>Places orders at the same time, and returns the status of each call.</summary>
+    static Task<StatusCode[]> PlaceManyAsync(
+        OrderService.OrderServiceClient client, int count, string account, DateTime? deadline) =>
+        Task.WhenAll(Enumerable.Range(0, count).Select(async _ =>
         {
             try
             {
-                await Orders.CreateOrderAsync(NewOrder(account, 1), deadline: DateTime.UtcNow.AddSeconds(1));
+                await client.CreateOrderAsync(NewOrder(account, 1), deadline: deadline);
                 return StatusCode.OK;
             }
             catch (RpcException e)

@@ -30,18 +30,7 @@ public sealed class When_a_service_waits_for_its_database
     {
         await using var service = await StartedService.StartAsync("Order", change);
         using var http = service.Replica.NewHttpClient();
-        await Wait.UntilAsync(async () =>
-        {
-            try
-            {
-                using var live = await http.GetAsync("/health/live");
-                return live.StatusCode == HttpStatusCode.OK;
-            }
-            catch (HttpRequestException)
-            {
-                return false;
-            }
-        }, TimeSpan.FromSeconds(30), () => $"the service to be live:\n{File.ReadAllText(service.Replica.LogFile)}");
+        await service.WaitUntilLiveAsync();
         using (var ready = await http.GetAsync("/health/ready"))
             Assert.That(ready.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
         await AssertUnavailableAsync(service.Replica, http);
@@ -103,17 +92,8 @@ public sealed class When_a_service_waits_for_its_database
         using var http = service.Replica.NewHttpClient();
         await Wait.UntilAsync(() => Task.FromResult(service.LogLines("warn").Length > 0), TimeSpan.FromSeconds(30),
             () => "the service to wait");
-        await Wait.UntilAsync(async () =>
-        {
-            try
-            {
-                return await http.GetStringAsync("/health/live") == "Healthy";
-            }
-            catch (HttpRequestException)
-            {
-                return false; // the port is not open yet
-            }
-        }, TimeSpan.FromSeconds(30), () => "the service to be alive");
+        await service.WaitUntilLiveAsync();
+        Assert.That(await http.GetStringAsync("/health/live"), Is.EqualTo("Healthy"));
 
         await service.Replica.MigrateAsync();
         await service.Replica.WaitUntilReadyAsync();

@@ -22,7 +22,7 @@ public static class CallerExtensions
     public static void AddCallers(this WebApplicationBuilder builder, string? cookie = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var enabled = builder.Read(CallerOptions.Section, x => x.GetValue(nameof(CallerOptions.Enabled), true), true);
+        var enabled = builder.HasCallers();
         builder.Services.Configure<CallerOptions>(builder.Configuration.GetSection(CallerOptions.Section));
         builder.Services.Configure<CallerOptions>(x => x.Cookie = cookie);
         builder.Services.TryAddSingleton(TimeProvider.System);
@@ -48,6 +48,10 @@ public static class CallerExtensions
         builder.Services.AddRateLimiter(_ => { });
         builder.Services.AddSingleton<IConfigureOptions<RateLimiterOptions>, CallerRate>();
     }
+
+    /// <summary>Whether callers are authenticated: <see cref="CallerOptions.Enabled" />.</summary>
+    internal static bool HasCallers(this WebApplicationBuilder builder) =>
+        builder.Read(CallerOptions.Section, x => x.GetValue(nameof(CallerOptions.Enabled), true), fallback: true);
 
     /// <summary>Limits the calls of each caller.</summary>
     public static void UseCallers(this WebApplication app)
