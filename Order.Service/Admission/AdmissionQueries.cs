@@ -51,7 +51,7 @@ sealed class AdmissionQueries(PrimaryDatabase database, TimeProvider time)
     public Task<TimeSpan> FindUnsentAgeAsync(CancellationToken cancellationToken) =>
         _unsent.Scan(async from =>
         {
-            // A message that waits is leased for seconds; one with a later time is scheduled.
+            // A message that waits has a time of seconds ahead; one with a later time is scheduled.
             await using var command = database.Pool.CreateCommand("""
                 select coalesce(now() - min(sent_time), '0'), least(min(enqueue_time), now())
                 from outbox_message

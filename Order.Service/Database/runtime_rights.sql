@@ -3,4 +3,4 @@
 -- A table that is not listed can only be read.
 grant insert, update on orders to {runtime};
 grant insert on data_protection_keys to {runtime};
-grant insert, update, delete on inbox_state, outbox_message, paused_queues to {runtime};
+grant insert, update, delete on inbox_state, outbox_message, outbox_state, paused_queues to {runtime};

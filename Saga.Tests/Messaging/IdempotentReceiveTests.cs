@@ -131,7 +131,7 @@ public sealed class When_a_message_is_consumed(bool grouped) : MessagingFixture(
     [TestCase(300)]
     public async Task Should_report_no_fault_and_send_once_when_it_is_repeated(int pauseMs)
     {
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(1), retries: false);
+        var replica = await StartReplicaAsync(WithoutRecovery, retries: false);
         var faults = new FaultCounter();
         replica.Services.GetRequiredService<IBus>().ConnectReceiveObserver(faults);
         var (name, id) = (Unique("repeated"), NewId.NextGuid());

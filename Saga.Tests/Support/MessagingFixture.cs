@@ -89,6 +89,10 @@ public abstract class MessagingFixture(bool grouped)
         o.DisableInboxCleanupService();
     }, withConsumers: false, pooled: pooled);
 
+    /// <summary>Has messages sent only right after their commits, for as long as a test takes.</summary>
+    protected static void WithoutRecovery(IEntityFrameworkOutboxConfigurator outbox) =>
+        outbox.QueryDelay = TimeSpan.FromMinutes(10);
+
     /// <summary>Starts a host that stands for one process of a service.</summary>
     /// <param name="configureOutbox">Changes the options of the outbox.</param>
     /// <param name="configure">Adds consumers and sagas.</param>
@@ -121,7 +125,7 @@ public abstract class MessagingFixture(bool grouped)
                 o.UsePostgres();
                 o.UseBusOutbox();
                 o.QueryDelay = TimeSpan.FromMilliseconds(200);
-                o.DeliveryLease = TimeSpan.FromSeconds(1);
+                o.OwnerTimeout = TimeSpan.FromSeconds(2);
                 if (grouped)
                     o.IsolationLevel = IsolationLevel.ReadCommitted;
                 o.GroupCommits = grouped;

@@ -32,6 +32,12 @@ public enum Mutant
     /// <summary>Messages that a crash left in the outbox are never sent.</summary>
     RecoveryOff,
 
+    /// <summary>The messages of a dead replica are not adopted by others.</summary>
+    AdoptionOff,
+
+    /// <summary>A replica does not look for own messages whose commit had lost its response.</summary>
+    LostCommitsOff,
+
     /// <summary>A timeout with a stale token is accepted.</summary>
     StaleTimeoutsAccepted,
 

@@ -111,6 +111,10 @@ namespace Orders.Migrations
                         .HasColumnType("text")
                         .HasColumnName("message_type");
 
+                    b.Property<Guid?>("OwnerId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("owner_id");
+
                     b.Property<DateTime?>("Parked")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("parked");
@@ -137,6 +141,22 @@ namespace Orders.Migrations
                         .HasDatabaseName("ix_outbox_message_token_id");
 
                     b.ToTable("outbox_message", (string)null);
+                });
+
+            modelBuilder.Entity("MassTransit.EntityFrameworkCoreIntegration.OutboxState", b =>
+                {
+                    b.Property<Guid>("OutboxId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("outbox_id");
+
+                    b.Property<long>("Heartbeats")
+                        .HasColumnType("bigint")
+                        .HasColumnName("heartbeats");
+
+                    b.HasKey("OutboxId")
+                        .HasName("pk_outbox_state");
+
+                    b.ToTable("outbox_state", (string)null);
                 });
 
             modelBuilder.Entity("Microsoft.AspNetCore.DataProtection.EntityFrameworkCore.DataProtectionKey", b =>

@@ -18,7 +18,7 @@ public sealed class When_the_outbox_logs
     readonly TestClock _clock = new();
     CapturedLog _log = null!;
     LoggerFactory _logs = null!;
-    Rows _rows = null!;
+    FakeOutboxRows _rows = null!;
     Transport _transport = null!;
     OutboxOptions<DbContext> _options = null!;
     MessageDispatcher<DbContext> _dispatcher = null!;
@@ -28,14 +28,16 @@ public sealed class When_the_outbox_logs
     {
         _log = new CapturedLog();
         _logs = new LoggerFactory([_log]);
-        (_rows, _transport) = (new Rows(), new Transport());
+        (_rows, _transport) = (new FakeOutboxRows(), new Transport());
         _options = new OutboxOptions<DbContext>
         {
             QueryDelay = TimeSpan.FromMilliseconds(1),
             MessageTag = OrderSpanTag.OfMessages,
         };
-        _dispatcher = new MessageDispatcher<DbContext>(_transport, _options, _rows,
-            new DatabaseClock<DbContext>(_clock), _logs.CreateLogger<MessageDispatcher<DbContext>>());
+        var clock = new DatabaseClock<DbContext>(_clock);
+        var owner = new OutboxOwner<DbContext>(_rows, _options, clock, _logs.CreateLogger<OutboxOwner<DbContext>>());
+        _dispatcher = new MessageDispatcher<DbContext>(_transport, _options, _rows, owner, clock,
+            _logs.CreateLogger<MessageDispatcher<DbContext>>());
     }
 
     [TearDown]
@@ -48,8 +50,7 @@ public sealed class When_the_outbox_logs
     [Test]
     public async Task Should_say_once_a_minute_that_the_database_is_away_and_once_that_it_is_back()
     {
-        using var recovery = new OutboxRecovery<DbContext>(_dispatcher, _rows, _options, new OutboxNotification(),
-            _clock, _logs.CreateLogger<OutboxRecovery<DbContext>>());
+        using var recovery = NewRecovery();
         await recovery.StartAsync(default);
         _rows.Error = new NpgsqlException("Failed to connect to the server", new SocketException(111));
         await SearchesAsync(20);
@@ -73,8 +74,7 @@ public sealed class When_the_outbox_logs
     [Test]
     public async Task Should_log_a_defect_with_its_stack_trace()
     {
-        using var recovery = new OutboxRecovery<DbContext>(_dispatcher, _rows, _options, new OutboxNotification(),
-            _clock, _logs.CreateLogger<OutboxRecovery<DbContext>>());
+        using var recovery = NewRecovery();
         _rows.Error = new InvalidOperationException("a defect");
         await recovery.StartAsync(default);
         await SearchesAsync(20);
@@ -100,6 +100,9 @@ public sealed class When_the_outbox_logs
         Assert.That(Lines("sent right after their commits again"), Has.Count.EqualTo(1));
     }
 
+    OutboxRecovery<DbContext> NewRecovery() => new(_dispatcher, _options, new OutboxNotification(),
+        _clock, _logs.CreateLogger<OutboxRecovery<DbContext>>());
+
     IReadOnlyList<string> Lines(string text) =>
         [.. _log.Last(10_000).Where(x => x.Contains(text, StringComparison.Ordinal))];
 
@@ -118,27 +121,6 @@ public sealed class When_the_outbox_logs
         MessageType = "urn:message:Contracts:ReserveFunds",
         Body = $$"""{ "message": { "orderId": "{{order}}", "amount": 4711.08 } }""",
     };
-
-    sealed class Rows : IOutboxRows<DbContext>
-    {
-        public int Searches;
-
-        public volatile Exception? Error;
-
-        public Task ReadClock(CancellationToken cancellationToken)
-        {
-            Interlocked.Increment(ref Searches);
-            return Error == null ? Task.CompletedTask : Task.FromException(Error);
-        }
-
-        public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken) =>
-            Task.FromResult(new List<OutboxMessage>());
-
-        public Task Delete(Guid[] ids, CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task Postpone(Guid id, int attempts, TimeSpan pause, bool park, string error,
-            CancellationToken cancellationToken) => Task.CompletedTask;
-    }
 
     sealed class Transport : IOutboxTransport<DbContext>
     {

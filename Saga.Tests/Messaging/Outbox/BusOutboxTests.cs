@@ -67,7 +67,7 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
     [TestCase(false)]
     public async Task Should_send_when_the_callers_transaction_commits(bool commits)
     {
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(1));
+        var replica = await StartReplicaAsync(WithoutRecovery);
         var (name, later) = (Unique("transaction"), Unique("later"));
         await InScopeAsync(replica, async (db, scope) =>
         {
@@ -141,7 +141,7 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
     public async Task Should_send_at_once_after_a_commit_that_is_not_reported(string way)
     {
         var own = way is "a DbContext that AddDbContext did not make" or "its transaction";
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(1),
+        var replica = await StartReplicaAsync(WithoutRecovery,
             x => _ = own ? x.AddScoped(_ => NewContext()) : x);
         var (name, rolledBack) = (Unique("committed"), Unique("rolled back"));
         await InScopeAsync(replica, (db, scope) => SaveAsync(db, scope, rolledBack, commit: false));
@@ -188,11 +188,8 @@ public sealed class When_messages_are_sent_outside_a_consumer(bool grouped) : Me
     [Test]
     public async Task Should_leave_messages_at_once_to_the_replicas_that_deliver()
     {
-        var silent = await StartReplicaAsync(o =>
-        {
-            o.DeliveryLease = TimeSpan.FromMinutes(1);
-            o.UseBusOutbox(b => b.DisableDeliveryService());
-        }, withConsumers: false);
+        var silent = await StartReplicaAsync(o => o.UseBusOutbox(b => b.DisableDeliveryService()),
+            withConsumers: false);
         await StartReplicaAsync();
         var name = Unique("left");
 

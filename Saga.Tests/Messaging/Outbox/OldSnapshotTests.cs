@@ -41,8 +41,10 @@ public sealed class When_an_old_snapshot_keeps_deleted_rows() : MessagingFixture
 
         async Task ScanAsync()
         {
-            await store.Claim(retries: false, default);
-            await store.Claim(retries: true, default);
+            await store.Claim(Guid.NewGuid(), retries: false, default);
+            await store.Claim(Guid.NewGuid(), retries: true, default);
+            await store.Adopt([], default);
+            await store.FindOwn(Guid.NewGuid(), default);
             await store.Purge(default);
         }
     }

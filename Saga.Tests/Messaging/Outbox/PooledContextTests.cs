@@ -23,10 +23,15 @@ public sealed class When_contexts_are_pooled() : MessagingFixture(grouped: true)
         var uses = new Dictionary<string, Func<Task>>
         {
             ["backlog"] = () => store.ReadBacklog(default),
-            ["claim"] = () => store.Claim(retries: false, default),
-            ["claim of retries"] = () => store.Claim(retries: true, default),
+            ["claim"] = () => store.Claim(Guid.NewGuid(), retries: false, default),
+            ["claim of retries"] = () => store.Claim(Guid.NewGuid(), retries: true, default),
+            ["heartbeat"] = () => store.Heartbeat(new OutboxState { OutboxId = Guid.NewGuid() }, default),
+            ["release"] = () => store.Release(Guid.NewGuid(), [Guid.NewGuid()], default),
+            ["adoption"] = () => store.Adopt([], default),
+            ["search for own"] = () => store.FindOwn(Guid.NewGuid(), default),
             ["purge"] = () => store.Purge(default),
-            ["postponement"] = () => store.Postpone(Guid.NewGuid(), 1, TimeSpan.Zero, park: false, "error", default),
+            ["postponement"] = () =>
+                store.Postpone(Guid.NewGuid(), Guid.NewGuid(), 1, TimeSpan.Zero, park: false, "error", default),
             ["deletion"] = () => store.Delete([Guid.NewGuid()], default),
             ["search"] = () => store.Exist([Guid.NewGuid()], default),
             ["clock"] = () => store.ReadClock(default),

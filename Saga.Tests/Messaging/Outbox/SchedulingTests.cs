@@ -11,8 +11,6 @@ namespace Saga.Tests.Messaging;
 [TestFixture(false), TestFixture(true), Category("Integration")]
 public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture(grouped)
 {
-    static readonly TimeSpan Lease = TimeSpan.FromMinutes(1);
-
     [Test]
     public async Task Should_send_scheduled_messages_unless_they_are_cancelled()
     {
@@ -33,9 +31,9 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
     }
 
     [Test]
-    public async Task Should_respect_a_delay_shorter_than_the_delivery_lease()
+    public async Task Should_respect_a_short_delay()
     {
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = Lease);
+        var replica = await StartReplicaAsync();
         var name = Unique("delayed");
         var waited = Stopwatch.StartNew();
         await InScopeAsync(replica, async (db, scope) =>
@@ -52,7 +50,7 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
     [Test]
     public async Task Should_send_a_message_that_is_scheduled_for_the_past()
     {
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = Lease);
+        var replica = await StartReplicaAsync();
         var name = Unique("past");
         await InScopeAsync(replica, async (db, scope) =>
         {
@@ -88,7 +86,7 @@ public sealed class When_messages_are_scheduled(bool grouped) : MessagingFixture
     [TestCase("schedule, cancel and schedule", true)]
     public async Task Should_apply_the_last_operation_of_the_consumer(string operations, bool isSent)
     {
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = Lease,
+        var replica = await StartReplicaAsync(configure:
             x => x.AddConsumer<RunSchedulerConsumer>());
         var (name, token) = (Unique("operations"), NewId.NextGuid());
         if (operations == "cancel and schedule")

@@ -109,7 +109,7 @@ public sealed class When_messages_are_sent_in_batches() : MessagingFixture(group
     async Task<IHost> StartAsync(bool batches = true)
     {
         // No second sender: a duplicate that is not a redelivery reaches its handler.
-        var replica = await StartReplicaAsync(o => o.DeliveryLease = TimeSpan.FromMinutes(5), withConsumers: false,
+        var replica = await StartReplicaAsync(WithoutRecovery, withConsumers: false,
             configure: x =>
             {
                 x.AddSingleton(_notes);

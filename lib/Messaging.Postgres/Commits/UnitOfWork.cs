@@ -36,6 +36,14 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public BatchStepMember<TDbContext>? StepMember { get; private set; }
 
     public IReadOnlyList<OutboxMessage> Messages => _messages;
+
+    /// <summary>The messages, also while a send of a handler that has failed still runs.</summary>
+    public IReadOnlyList<OutboxMessage> CopyMessages()
+    {
+        lock (_messages)
+            return [.. _messages];
+    }
+
     public IReadOnlyList<Guid> Unscheduled => _unscheduled;
     public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
 
@@ -69,8 +77,8 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public void Capture<T>(SendContext<T> context) where T : class
     {
         // A process that does not deliver leaves the message to those that do.
-        var lease = Consumed != null || options.Deliver ? options.DeliveryLease : TimeSpan.Zero;
-        var message = OutboxMessage.Capture(context, clock.UtcNow, lease, options.MessageTag);
+        Guid? ownerId = Consumed != null || options.Deliver ? dispatcher.OwnerId : null;
+        var message = OutboxMessage.Capture(context, clock.UtcNow, ownerId, options.MessageTag);
         lock (_messages)
             if (Consumed is { } consumed)
             {
@@ -142,6 +150,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         }
         catch
         {
+            dispatcher.Release(_messages);
             db.AddRange(_messages);
             _messages.Clear();
             Abandon();

@@ -88,14 +88,17 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator,
         bool enableSchemaCaching) => configurator;
 
-    /// <summary>Adds <see cref="InboxState" /> and <see cref="OutboxMessage" /> to the model.</summary>
+    /// <summary>
+    /// Adds <see cref="InboxState" />, <see cref="OutboxMessage" /> and <see cref="OutboxState" /> to the model.
+    /// </summary>
     /// <param name="modelBuilder">The model to extend.</param>
-    /// <param name="callback">Called for both entities, for example to choose a schema.</param>
+    /// <param name="callback">Called for each entity, for example to choose a schema.</param>
     public static void AddTransactionalOutboxEntities(this ModelBuilder modelBuilder,
         Action<EntityTypeBuilder>? callback = null)
     {
         modelBuilder.AddInboxStateEntity(callback);
         modelBuilder.AddOutboxMessageEntity(callback);
+        modelBuilder.AddOutboxStateEntity(callback);
     }
 
     /// <summary>Adds <see cref="InboxState" /> to the model: the messages that were consumed.</summary>
@@ -151,18 +154,22 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         .HasConversion(new ValueConverter<DateTime, DateTime>(x => x, x => x.ToUniversalTime()));
 
     /// <summary>
-    /// For compatibility, like <see cref="AddOutboxStateEntity" />; the table of a model with this entity stays empty.
+    /// Adds <see cref="OutboxState" /> to the model: the replicas that send the committed messages.
     /// </summary>
+    public static void AddOutboxStateEntity(this ModelBuilder modelBuilder,
+        Action<EntityTypeBuilder<OutboxState>>? callback = null)
+    {
+        ArgumentNullException.ThrowIfNull(modelBuilder);
+        var state = modelBuilder.Entity<OutboxState>();
+        state.ConfigureOutboxStateEntity();
+        callback?.Invoke(state);
+    }
+
+    /// <summary>The key of <see cref="OutboxState" />, for models that add the entity themselves.</summary>
     public static void ConfigureOutboxStateEntity(this EntityTypeBuilder<OutboxState> outbox)
     {
         ArgumentNullException.ThrowIfNull(outbox);
         outbox.HasKey(x => x.OutboxId);
+        outbox.Property(x => x.OutboxId).ValueGeneratedNever();
     }
-
-    /// <summary>
-    /// For compatibility with models for MassTransit's package: this outbox has no state beside its messages, and adds
-    /// no table.
-    /// </summary>
-    public static void AddOutboxStateEntity(this ModelBuilder modelBuilder,
-        Action<EntityTypeBuilder<OutboxState>>? callback = null) => ArgumentNullException.ThrowIfNull(modelBuilder);
 }

@@ -25,8 +25,8 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     ILockStatementProvider LockStatementProvider { set; }
 
     /// <summary>
-    /// The pause between two searches for due messages: scheduled ones, and those that a crash has left. No other
-    /// message waits for it. Default: one second.
+    /// The pause between two searches for due messages: scheduled ones, and those that a crash has left or that could
+    /// not be sent at once. No other message waits for it. Default: one second.
     /// </summary>
     TimeSpan QueryDelay { set; }
 
@@ -39,10 +39,11 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
     TimeSpan QueryTimeout { set; }
 
     /// <summary>
-    /// The time during which only the committing process may send a message; after that, any replica may. A lease that
-    /// is too short causes duplicates, which inboxes drop, and never a loss. Default: five seconds.
+    /// How long a replica may be silent before the others take it for ended, and send the messages that it has
+    /// committed and not sent. A short time causes duplicates while a replica only pauses, which inboxes drop, and
+    /// never a loss. The same in all processes that use the tables, and at least one second. Default: ten seconds.
     /// </summary>
-    TimeSpan DeliveryLease { set; }
+    TimeSpan OwnerTimeout { set; }
 
     /// <summary>
     /// How often the broker may refuse a message before the message is parked: it stays in the table with its last

@@ -33,9 +33,17 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
     public TimeSpan QueryDelay { set => _options.QueryDelay = value; }
     public int QueryMessageLimit { set => _options.QueryMessageLimit = value; }
     public TimeSpan QueryTimeout { set => _options.QueryTimeout = value; }
-    public TimeSpan DeliveryLease { set => _options.DeliveryLease = value; }
     public int MaxDeliveryAttempts { set => _options.MaxDeliveryAttempts = value; }
     public int MessageDeliveryLimit { set => _options.MessageDeliveryLimit = value; }
+
+    public TimeSpan OwnerTimeout
+    {
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.FromSeconds(1));
+            _options.OwnerTimeout = value;
+        }
+    }
 
     public TimeSpan MessageDeliveryTimeout
     {
@@ -67,6 +75,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<IdleConnections>();
         bus.TryAddSingleton<RecentContexts<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
+        bus.TryAddSingleton<OutboxOwner<TDbContext>>();
         bus.TryAddSingleton<MessageDispatcher<TDbContext>>();
         bus.TryAddSingleton<MessageFailures<TDbContext>>();
         bus.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, OutboxCleanup<TDbContext>>());

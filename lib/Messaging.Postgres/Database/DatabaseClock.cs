@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Messaging.Postgres.Database;
 
 /// <summary>
-/// The database's time, known to this process without a query. Replicas compare leases and due times by it, because
+/// The database's time, known to this process without a query. Replicas compare due times by it, because
 /// their own clocks may be minutes apart.
 /// </summary>
 /// <param name="time">This machine's clock, which also measures durations.</param>

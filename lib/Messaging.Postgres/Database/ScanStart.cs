@@ -38,9 +38,16 @@ public sealed class ScanStart(TimeProvider time)
         ArgumentNullException.ThrowIfNull(scan);
         var isFull = _fullScanned is not { } last || time.GetElapsedTime(last) >= _fullScanInterval;
         var started = time.GetTimestamp();
+        if (isFull)
+            (_fullScanned, _fullScanInterval) = (started, MinFullScanInterval); // the next is short, also if this fails
         var (result, noneBefore) = await scan(isFull ? Beginning : _from).ConfigureAwait(false);
         if (noneBefore == null)
+        {
+            if (isFull)
+                _fullScanned = null; // it has not ended
             return result;
+        }
+
         _from = noneBefore.Value > Beginning + Margin ? noneBefore.Value - Margin : Beginning;
         if (isFull)
         {

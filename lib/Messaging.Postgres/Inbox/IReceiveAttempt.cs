@@ -34,6 +34,9 @@ interface IReceiveAttempt
     /// <summary>The messages that an earlier attempt has committed and not sent.</summary>
     Task<List<OutboxMessage>> FindUnsent();
 
+    /// <summary>Leaves to recovery what the handler sent or published, as far as it was committed.</summary>
+    void ReleaseCaptured();
+
     /// <summary>Sends messages, and returns when each is confirmed or left to recovery.</summary>
     Task Send(IReadOnlyList<OutboxMessage> messages);
 }

@@ -17,8 +17,12 @@ static class IdempotentReceive
             {
                 await attempt.HandleAndCommit().ConfigureAwait(false);
             }
-            catch (Exception) when (!attempt.IsCommitted)
+            catch (Exception)
             {
+                // It may be committed: the response can be lost, or an error can follow.
+                attempt.ReleaseCaptured();
+                if (attempt.IsCommitted)
+                    throw;
                 // A duplicate can also fail in its handler, or on a business key, before it reaches the inbox.
                 isDuplicate = await attempt.WasConsumed().ConfigureAwait(false);
                 if (!isDuplicate)
@@ -26,7 +30,7 @@ static class IdempotentReceive
             }
 
         // The attempt that committed may have ended before it had sent everything. If this is no redelivery, it most
-        // likely has not ended: it sends the rest, or recovery does when its lease has ended.
+        // likely has not ended, and sends the rest itself.
         var messages = !isDuplicate ? attempt.Captured
             : attempt.IsRedelivered ? await attempt.FindUnsent().ConfigureAwait(false) : [];
         await attempt.Send(messages).ConfigureAwait(false);

@@ -183,6 +183,8 @@ sealed class OutboxConsumeContext<TDbContext, TMessage>
     public Task<List<OutboxMessage>> FindUnsent() =>
         _store.FindUnsent(_unit.DbContext, _messageId, ConsumerId, CancellationToken);
 
+    public void ReleaseCaptured() => _dispatcher.Release(_unit.CopyMessages());
+
     public Task Send(IReadOnlyList<OutboxMessage> messages) => _dispatcher.Dispatch(messages, CancellationToken);
 
     public override Task SetDelivered() => Task.CompletedTask;

@@ -18,6 +18,7 @@ sealed partial class MessageDispatcher<TDbContext>(
     IOutboxTransport<TDbContext> transport,
     OutboxOptions<TDbContext> options,
     IOutboxRows<TDbContext> rows,
+    OutboxOwner<TDbContext> owner,
     DatabaseClock<TDbContext> clock,
     ILogger<MessageDispatcher<TDbContext>> log)
     where TDbContext : DbContext
@@ -32,6 +33,9 @@ sealed partial class MessageDispatcher<TDbContext>(
     readonly SemaphoreSlim _postedCapacity = new(MaxPosted);
     readonly CancellationTokenSource _stopping = new();
 
+    /// <inheritdoc cref="OutboxOwner{TDbContext}.Id" />
+    public Guid OwnerId => owner.Id;
+
     /// <summary>
     /// Starts to send committed messages, and does not wait for their confirmations. Messages beyond the capacity are
     /// left to recovery.
@@ -40,15 +44,28 @@ sealed partial class MessageDispatcher<TDbContext>(
     {
         if (!options.Deliver)
             return;
-        foreach (var message in committed)
-            if (!message.IsDelayed && _postedCapacity.Wait(0))
+        foreach (var message in committed.Where(x => !x.IsDelayed))
+            if (_postedCapacity.Wait(0))
                 _ = SendPosted(message); // it logs its failure, and leaves the message in the outbox
+            else
+                owner.Release(message);
+    }
+
+    /// <summary>
+    /// Leaves messages to recovery whose commit has failed, or seems to: those that are in the outbox are sent by any
+    /// replica.
+    /// </summary>
+    public void Release(IEnumerable<OutboxMessage> messages)
+    {
+        foreach (var message in messages.Where(x => !x.IsDelayed))
+            owner.Release(message);
     }
 
     async Task SendPosted(OutboxMessage message)
     {
         try
         {
+            owner.Keep(message);
             await TrySend(message, _stopping.Token).ConfigureAwait(false);
             FaultInjection.Reach(FaultPoint.InDispatch);
         }
@@ -60,7 +77,7 @@ sealed partial class MessageDispatcher<TDbContext>(
 
     /// <summary>
     /// Sends committed messages concurrently, and returns when each is confirmed or has failed. A failure is logged;
-    /// the recovery of any replica sends the message when its lease has expired.
+    /// the recovery of any replica sends the message.
     /// </summary>
     public Task Dispatch(IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken) =>
         messages.Count switch
@@ -73,9 +90,14 @@ sealed partial class MessageDispatcher<TDbContext>(
     async Task TrySend(OutboxMessage message, CancellationToken cancellationToken)
     {
         if (await Send(message, cancellationToken).ConfigureAwait(false) is { } error)
+        {
+            owner.Release(message);
             ReportLeft(message, error);
+        }
         else if (_left.HasEnded(out var duration))
+        {
             LogSentAgain(duration);
+        }
     }
 
     void ReportLeft(OutboxMessage message, Exception error)
@@ -96,7 +118,7 @@ sealed partial class MessageDispatcher<TDbContext>(
         await rows.ReadClock(cancellationToken).ConfigureAwait(false);
         if (!transport.IsAvailable)
             return 0;
-        var claimed = await rows.Claim(retries, cancellationToken).ConfigureAwait(false);
+        var claimed = await rows.Claim(OwnerId, retries, cancellationToken).ConfigureAwait(false);
         if (claimed.Count > 0)
             FaultInjection.Reach(claimed.Exists(x => x.IsDelayed) ? FaultPoint.InScheduler : FaultPoint.InRecovery);
         await Task.WhenAll(claimed.Select(x => SendClaimed(x, cancellationToken))).ConfigureAwait(false);
@@ -117,7 +139,17 @@ sealed partial class MessageDispatcher<TDbContext>(
         var attempts = message.Attempts + (isRefused ? 1 : 0);
         var park = attempts >= options.MaxDeliveryAttempts;
         var pause = TimeSpan.FromSeconds(Math.Min(MaxPause.TotalSeconds, 0.5 * Math.Pow(2, Math.Min(attempts, 10))));
-        await rows.Postpone(message.Id, attempts, pause, park, Text(error), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await rows.Postpone(OwnerId, message.Id, attempts, pause, park, Text(error), cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch
+        {
+            owner.Release(message);
+            throw;
+        }
+
         ReportRefused(message, error, attempts, pause, park);
     }
 
@@ -162,7 +194,7 @@ sealed partial class MessageDispatcher<TDbContext>(
     /// <summary>Deletes the rows of all confirmed messages, many per statement.</summary>
     public async Task DeleteConfirmed(CancellationToken cancellationToken)
     {
-        while (!_confirmed.IsEmpty)
+        for (var left = _confirmed.Count; left > 0; left -= MaxRowsPerDelete)
         {
             var ids = new List<Guid>();
             while (ids.Count < MaxRowsPerDelete && _confirmed.TryDequeue(out var id))

@@ -12,7 +12,7 @@ sealed class OutboxOptions<TDbContext> where TDbContext : DbContext
     public TimeSpan QueryDelay { get; set; } = TimeSpan.FromSeconds(1);
     public int QueryMessageLimit { get; set; } = 500;
     public TimeSpan QueryTimeout { get; set; } = TimeSpan.FromSeconds(30);
-    public TimeSpan DeliveryLease { get; set; } = TimeSpan.FromSeconds(5);
+    public TimeSpan OwnerTimeout { get; set; } = TimeSpan.FromSeconds(10);
     public int MaxDeliveryAttempts { get; set; } = 100;
     public int MessageDeliveryLimit { get; set; } = 100;
     public TimeSpan MessageDeliveryTimeout { get; set; } = TimeSpan.FromSeconds(10);

@@ -11,7 +11,6 @@ namespace Messaging.Postgres.Outbox;
 /// </summary>
 sealed partial class OutboxRecovery<TDbContext>(
     MessageDispatcher<TDbContext> dispatcher,
-    IOutboxRows<TDbContext> rows,
     OutboxOptions<TDbContext> options,
     OutboxNotification notification,
     TimeProvider time,
@@ -19,23 +18,6 @@ sealed partial class OutboxRecovery<TDbContext>(
     where TDbContext : DbContext
 {
     readonly LogLimit _failures = new(time, LogLimit.ForConcurrentTasks);
-
-    /// <summary>
-    /// Reads the database's clock before anything is sent or scheduled: this machine's clock may be minutes wrong.
-    /// </summary>
-    public override async Task StartAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            await rows.ReadClock(cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is not OperationCanceledException)
-        {
-            LogNoClock(Reason.Of(e));
-        }
-
-        await base.StartAsync(cancellationToken).ConfigureAwait(false);
-    }
 
     /// <summary>
     /// Messages that were refused before are sent one by one, separately from the others: the broker may close the
@@ -74,11 +56,6 @@ sealed partial class OutboxRecovery<TDbContext>(
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The database's clock cannot be read. The times of messages and timeouts follow this machine's clock until it "
-        + "can: {Reason}")]
-    partial void LogNoClock(string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
         "The outbox cannot be searched for messages that are due: scheduled ones, and those that could not be sent "

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Database;
 using Messaging.Postgres.Inbox;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
@@ -18,8 +19,10 @@ namespace Messaging.Postgres.Outbox;
 /// </param>
 /// <param name="unreported">Finds out about commits that EF Core does not report; needs the bus, too.</param>
 /// <param name="handlerTransactions">The transactions of handlers.</param>
+/// <param name="clock">The database's clock.</param>
 sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDbContext>> dispatcher,
-    Lazy<UnreportedCommits<TDbContext>> unreported, HandlerTransactionInterceptor handlerTransactions)
+    Lazy<UnreportedCommits<TDbContext>> unreported, HandlerTransactionInterceptor handlerTransactions,
+    DatabaseClock<TDbContext> clock)
     : SaveChangesInterceptor, IDbTransactionInterceptor
     where TDbContext : DbContext
 {
@@ -44,8 +47,8 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         db.SavingChanges += CollectObserved;
         db.SavedChanges -= PostObserved;
         db.SavedChanges += PostObserved;
-        db.SaveChangesFailed -= ForgetObserved;
-        db.SaveChangesFailed += ForgetObserved;
+        db.SaveChangesFailed -= FailObserved;
+        db.SaveChangesFailed += FailObserved;
     }
 
     /// <summary>
@@ -72,7 +75,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
 
     void CollectObserved(object? db, EventArgs e) => Collect((DbContext?)db);
 
-    void ForgetObserved(object? db, EventArgs e) => Forget((DbContext?)db);
+    void FailObserved(object? db, EventArgs e) => SaveFailed((DbContext?)db);
 
     void PostObserved(object? db, EventArgs e)
     {
@@ -123,17 +126,24 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         return new(result);
     }
 
-    public override void SaveChangesFailed(DbContextErrorEventData eventData) => Forget(eventData.Context);
+    public override void SaveChangesFailed(DbContextErrorEventData eventData) =>
+        SaveFailed(eventData.Context);
 
     public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData,
-        CancellationToken cancellationToken = default) =>
-        ForgetAsync(eventData.Context);
+        CancellationToken cancellationToken = default)
+    {
+        SaveFailed(eventData.Context);
+        return Task.CompletedTask;
+    }
 
-    public override void SaveChangesCanceled(DbContextEventData eventData) => Forget(eventData.Context);
+    public override void SaveChangesCanceled(DbContextEventData eventData) => SaveFailed(eventData.Context);
 
     public override Task SaveChangesCanceledAsync(DbContextEventData eventData,
-        CancellationToken cancellationToken = default) =>
-        ForgetAsync(eventData.Context);
+        CancellationToken cancellationToken = default)
+    {
+        SaveFailed(eventData.Context);
+        return Task.CompletedTask;
+    }
 
     public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData,
         InterceptionResult result)
@@ -170,17 +180,24 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
 
     public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) =>
-        Forget(eventData.Context);
+        CommitFailed(eventData.Context);
 
     public Task TransactionFailedAsync(DbTransaction transaction, TransactionErrorEventData eventData,
-        CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
+        CancellationToken cancellationToken = default)
+    {
+        CommitFailed(eventData.Context);
+        return Task.CompletedTask;
+    }
 
-    // It is not known which rows the savepoint has rolled back. Recovery finds those that remain.
     public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) =>
-        Forget(eventData.Context);
+        SaveFailed(eventData.Context);
 
     public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData,
-        CancellationToken cancellationToken = default) => ForgetAsync(eventData.Context);
+        CancellationToken cancellationToken = default)
+    {
+        RolledBackToSavepoint(transaction, eventData);
+        return Task.CompletedTask;
+    }
 
     /// <summary>
     /// PostgreSQL silently rolls back when a failed transaction is committed. This extra statement makes such a commit
@@ -205,7 +222,10 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
             _batches.Remove(db); // its transaction has ended without a commit
         foreach (var entry in db.ChangeTracker.Entries<OutboxMessage>())
             if (entry.State == EntityState.Added)
+            {
+                entry.Entity.SetEnqueueTime(clock.UtcNow);
                 _batches.GetValue(db, _ => new Batch(transaction)).Messages.Add(entry.Entity);
+            }
     }
 
     void Saved(DbContext? db)
@@ -242,7 +262,27 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
     void Post(DbContext db, Batch batch)
     {
         _batches.Remove(db);
-        dispatcher.Value.Post(batch.Messages);
+        if (batch.IsPartial)
+            dispatcher.Value.Release(batch.Messages);
+        else
+            dispatcher.Value.Post(batch.Messages);
+    }
+
+    /// <summary>The caller can still commit its transaction, with what it has saved before.</summary>
+    void SaveFailed(DbContext? db)
+    {
+        if (db != null && _batches.TryGetValue(db, out var batch) && batch.TransactionId != null)
+            batch.IsPartial = true;
+        else
+            CommitFailed(db);
+    }
+
+    void CommitFailed(DbContext? db)
+    {
+        if (db == null || !_batches.TryGetValue(db, out var batch))
+            return;
+        _batches.Remove(db);
+        dispatcher.Value.Release(batch.Messages);
     }
 
     void Forget(DbContext? db)
@@ -262,5 +302,10 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
     {
         public Guid? TransactionId => transactionId;
         public HashSet<OutboxMessage> Messages { get; } = [];
+
+        /// <summary>
+        /// Whether rows may have been rolled back, it is not known which: recovery finds those that remain.
+        /// </summary>
+        public bool IsPartial { get; set; }
     }
 }

@@ -18,6 +18,8 @@ sealed partial class UnreportedCommits<TDbContext>(
     where TDbContext : DbContext
 {
     static readonly TimeSpan MinPause = TimeSpan.FromMilliseconds(10);
+    static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(1);
+    static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(30);
 
     readonly LogLimit _failures = new();
 
@@ -33,9 +35,9 @@ sealed partial class UnreportedCommits<TDbContext>(
         try
         {
             var ids = saved.Select(x => x.Id).ToArray();
-            // A claimed row may be sent twice, so this ends before the lease does.
-            for (var (pause, waited) = (MinPause, TimeSpan.Zero); waited < options.DeliveryLease / 2; pause *= 1.5)
+            for (var (pause, waited) = (MinPause, TimeSpan.Zero); waited < MaxWait; pause *= 1.5)
             {
+                pause = pause < MaxPause ? pause : MaxPause;
                 await Task.Delay(pause).ConfigureAwait(false);
                 waited += pause;
                 if (!await store.Exist(ids, CancellationToken.None).ConfigureAwait(false))
@@ -46,6 +48,7 @@ sealed partial class UnreportedCommits<TDbContext>(
         }
         catch (Exception e)
         {
+            dispatcher.Release(saved);
             if (_failures.IsDue(e, out var count))
                 LogLeftToRecovery(Reason.Unexpected(e), Reason.Of(e), count);
         }

@@ -41,6 +41,7 @@ sealed partial class ParkedMessages<TDbContext>(TDbContext db, DatabaseClock<TDb
         var count = await Chosen(request, needsReason: false).ExecuteUpdateAsync(set => set
             .SetProperty(x => x.Parked, (DateTime?)null)
             .SetProperty(x => x.Attempts, 0)
+            .SetProperty(x => x.OwnerId, (Guid?)null)
             .SetProperty(x => x.EnqueueTime, now), cancellationToken);
         LogSent(count, request.Operator, request.Reason);
         return new ParkedMessagesResponse { Count = count };

@@ -41,9 +41,10 @@ public static class PendingMessages
             MessageType = row.MessageType.Split(';')[0].Replace(TypePrefix, "", StringComparison.Ordinal),
             Destination = (string)Destination.Of(row.DestinationAddress).Name.Value!,
             State = row.Parked != null ? PendingMessage.Types.State.Parked
-                : row.TokenId != null ? PendingMessage.Types.State.Scheduled : PendingMessage.Types.State.Unsent,
+                : row is { TokenId: not null, OwnerId: null } ? PendingMessage.Types.State.Scheduled
+                : PendingMessage.Types.State.Unsent,
             CreateTime = row.SentTime.ToTimestamp(),
-            SendTime = row.Parked == null ? row.EnqueueTime.ToTimestamp() : null,
+            SendTime = row is { Parked: null, OwnerId: null } ? row.EnqueueTime.ToTimestamp() : null,
             Error = row.LastError ?? "",
             Body = body,
             OrderId = orderId,

@@ -36,7 +36,7 @@ sealed record StatementTimes(double Claim, double Purge, double All)
         await using var command = source.CreateCommand("""
             with times as (
                 select calls, total_exec_time as time, case
-                    when query like '%update outbox_message%skip locked%' then 'claim'
+                    when query like '%update outbox_message%order by%skip locked%' then 'claim'
                     when query like 'delete from inbox_state where ctid%' then 'purge' end as kind
                 from pg_stat_statements)
             select coalesce(sum(time) filter (where kind = 'claim') / sum(calls) filter (where kind = 'claim'), 0),

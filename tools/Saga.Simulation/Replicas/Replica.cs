@@ -21,8 +21,10 @@ sealed class Replica
     readonly BatchDeliveries _batches = new();
     readonly SimDatabase _database;
     readonly ReplicaOutbox _outbox;
+    readonly OutboxOwner<DbContext> _owner;
     readonly World _world;
-    bool _isRecovering, _isDeleting;
+    bool _isRecovering, _isCleaning, _isInHeartbeat;
+    DateTime _nextHeartbeat;
 
     public Replica(World world, string name, SimDatabase database, TimeSpan skew)
     {
@@ -30,9 +32,15 @@ sealed class Replica
         Clock = new DatabaseClock<DbContext>(new SkewedClock(world, skew));
         var options = new OutboxOptions<DbContext>();
         _outbox = new ReplicaOutbox(this, world, database, options, Clock);
-        Dispatcher = new MessageDispatcher<DbContext>(_outbox, options, _outbox, Clock,
+        _owner = new OutboxOwner<DbContext>(_outbox, options, Clock, NullLogger<OutboxOwner<DbContext>>.Instance)
+        {
+            Id = world.NewId(),
+        };
+        Dispatcher = new MessageDispatcher<DbContext>(_outbox, options, _outbox, _owner, Clock,
             NullLogger<MessageDispatcher<DbContext>>.Instance);
-        Clock.Set(() => Task.FromResult(world.Now)); // as the production host does before it starts
+        // As the production host does before it starts.
+        Clock.Set(() => Task.FromResult(world.Now));
+        database.Heartbeats[_owner.Id] = 1;
     }
 
     public SimProcess Process { get; }
@@ -92,12 +100,11 @@ sealed class Replica
         var order = client.ToOrder(_world.NewId(), _world.Now);
         try
         {
-            var transaction = new SimTransaction();
+            var transaction = NewTransaction();
             await StateMachineRunner.Handle(order, new OrderSubmitted(order.CorrelationId), null, transaction, _world,
                 () => Clock.UtcNow);
             orders.Insert(transaction, order);
-            await Query($"commit order {order.CorrelationId:N} of {client}",
-                () => Done(() => orders.Commit(transaction)));
+            await Commit($"commit order {order.CorrelationId:N} of {client}", transaction);
             _world.Invariants.OrderAcknowledged(client, order.CorrelationId);
             await SendCommitted(transaction);
         }
@@ -143,10 +150,10 @@ sealed class Replica
             if (found is not var (order, version) || !condition(order))
                 return;
             var loaded = OrderDatabase.Copy(order);
-            var transaction = new SimTransaction();
+            var transaction = NewTransaction();
             await StateMachineRunner.Handle(order, content, null, transaction, _world, () => Clock.UtcNow);
             orders.Update(transaction, order, loaded, version);
-            await Query($"commit {content}", () => Done(() => orders.Commit(transaction)));
+            await Commit($"commit {content}", transaction);
             await SendCommitted(transaction);
         }
         catch (Exception e) when (e is ConflictException or ConnectionLostException)
@@ -173,22 +180,45 @@ sealed class Replica
         _isRecovering = false;
     }
 
-    /// <summary>One round of the production deletion of confirmed outbox rows.</summary>
-    public async Task DeleteConfirmed()
+    /// <summary>
+    /// One round of the production cleanup: deletes confirmed outbox rows, and releases others.
+    /// </summary>
+    public async Task CleanUp()
     {
-        if (_isDeleting)
+        if (_isCleaning)
             return;
-        _isDeleting = true;
+        _isCleaning = true;
         try
         {
             await Dispatcher.DeleteConfirmed(default);
+            await _owner.WriteReleases(default);
         }
         catch (ConnectionLostException)
         {
             // The next round retries.
         }
 
-        _isDeleting = false;
+        _isCleaning = false;
+    }
+
+    /// <summary>A heartbeat of the production outbox, and a search for messages that nobody sends.</summary>
+    public async Task Heartbeat()
+    {
+        if (_isInHeartbeat || _world.Now < _nextHeartbeat)
+            return;
+        _isInHeartbeat = true;
+        try
+        {
+            await _owner.Heartbeat(default);
+            await _owner.AdoptOrphans(default);
+            _nextHeartbeat = _world.Now + _owner.HeartbeatInterval;
+        }
+        catch (ConnectionLostException)
+        {
+            // The next round retries.
+        }
+
+        _isInHeartbeat = false;
     }
 
     /// <summary>Runs an operation on the database as a step; the connection may be lost before or after it.</summary>
@@ -202,6 +232,40 @@ sealed class Replica
         var result = run();
         return fate == LostAfter ? throw new ConnectionLostException("after the operation ran") : result;
     }, isReady);
+
+    /// <summary>
+    /// Commits as a step. When the connection is lost, the commit may also take effect later: locks, which only Account
+    /// needs, would have to be kept until then.
+    /// </summary>
+    public async Task Commit(string name, SimTransaction transaction)
+    {
+        try
+        {
+            await Query(name, () => Done(() => _database.Commit(transaction)));
+        }
+        catch (ConnectionLostException)
+        {
+            if (_database is OrderDatabase && !transaction.IsCommitted && _world.Random.Next(2) == 0)
+                _ = _world.Scheduler.Add(null, $"{name}, late", () => Done(() => CommitLate(transaction)));
+            Dispatcher.Release(transaction.Messages);
+            throw;
+        }
+    }
+
+    void CommitLate(SimTransaction transaction)
+    {
+        try
+        {
+            _database.Commit(transaction);
+        }
+        catch (ConflictException)
+        {
+            // The repeated attempt was first.
+        }
+    }
+
+    /// <summary>A transaction whose messages this replica sends.</summary>
+    public SimTransaction NewTransaction() => new() { OwnerId = _owner.Id };
 
     /// <summary>Deletes outbox rows whose messages were sent.</summary>
     public Task DeleteRows(IEnumerable<OutboxMessage> messages) =>

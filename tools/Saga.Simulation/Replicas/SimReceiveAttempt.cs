@@ -20,7 +20,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     };
 
     (OrderState Order, OrderState Loaded, int Version)? _loaded;
-    SimTransaction _transaction = new();
+    SimTransaction _transaction = replica.NewTransaction();
 
     public bool IsRedelivered => message.Redelivered;
     public bool IsCommitted { get; private set; }
@@ -34,7 +34,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     public async Task HandleAndCommit()
     {
         if (world.Mutant != Mutant.RetryInsideTransaction)
-            _transaction = new SimTransaction();
+            _transaction = replica.NewTransaction();
         (_transaction.Consumed, _transaction.InboxId) = ((message.MessageId, queue), InboxId);
         try
         {
@@ -48,7 +48,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
                 (captured.InboxMessageId, captured.InboxConsumerId) = (InboxId, ConsumerIds[queue]);
             if (world.Mutant == Mutant.SendBeforeCommit)
                 await Send(Captured);
-            await replica.Query($"commit {message.Content}", () => Replica.Done(() => database.Commit(_transaction)));
+            await replica.Commit($"commit {message.Content}", _transaction);
             IsCommitted = true;
             if (world.Mutant == Mutant.SendBeforeCommit)
                 _transaction.Messages.RemoveAll(x => !x.IsDelayed);
@@ -115,6 +115,8 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
         .Where(x => x.InboxMessageId == InboxId && x.InboxConsumerId == ConsumerIds[queue]
             && !x.IsDelayed && x.Parked == null)
         .Select(OutboxMessage (x) => x.Copy()).ToList());
+
+    public void ReleaseCaptured() => replica.Dispatcher.Release(_transaction.Messages);
 
     public async Task Send(IReadOnlyList<OutboxMessage> messages)
     {

@@ -11,6 +11,9 @@ class SimDatabase(World world)
 
     public Dictionary<Guid, SimOutboxMessage> Outbox { get; } = [];
 
+    /// <summary>The heartbeats of the replicas that own messages.</summary>
+    public Dictionary<Guid, long> Heartbeats { get; } = [];
+
     /// <summary>The messages of all transactions, without the scheduled ones that were cancelled.</summary>
     public Dictionary<Guid, SimOutboxMessage> Committed { get; } = [];
 
@@ -45,10 +48,12 @@ class SimDatabase(World world)
 
         foreach (var message in transaction.Messages)
         {
+            message.OwnerId = message.IsDelayed ? null : transaction.OwnerId;
             Outbox.Add(message.Id, message.Copy());
             Committed.Add(message.Id, message);
         }
 
+        transaction.IsCommitted = true;
         Release(transaction);
     }
 

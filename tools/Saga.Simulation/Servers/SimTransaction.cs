@@ -9,6 +9,9 @@ sealed class SimTransaction
     /// <summary>The id in the inbox row; null for the message's.</summary>
     public Guid? InboxId { get; set; }
 
+    /// <summary>The replica that sends the new outbox rows, or null for any.</summary>
+    public Guid? OwnerId { get; init; }
+
     /// <summary>The new outbox rows.</summary>
     public List<SimOutboxMessage> Messages { get; } = [];
 
@@ -19,4 +22,6 @@ sealed class SimTransaction
     public List<Action> Checks { get; } = [];
 
     public List<Action> Changes { get; } = [];
+
+    public bool IsCommitted { get; set; }
 }

@@ -35,8 +35,11 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
             case < 830:
                 _ = world.Running(_random.Next(2))?.AskAgain();
                 break;
+            case < 848:
+                _ = world.Running(_random.Next(world.Replicas.Count))?.CleanUp();
+                break;
             case < 860:
-                _ = world.Running(_random.Next(world.Replicas.Count))?.DeleteConfirmed();
+                _ = world.Running(_random.Next(world.Replicas.Count))?.Heartbeat();
                 break;
             case < 890:
                 CreateOrder();

@@ -70,11 +70,16 @@ sealed class Scenario(World world)
         }
 
         foreach (var replica in world.Replicas)
-            _ = replica.DeleteConfirmed();
+        {
+            _ = replica.CleanUp();
+            _ = replica.Heartbeat();
+        }
+
         if (world.Scheduler.RunOne())
             return true;
+        // Replicas look for messages without a living owner once a second.
         var unsent = world.Databases.SelectMany(x => x.Outbox.Values).Where(x => x.Parked == null)
-            .Select(x => (DateTime?)x.EnqueueTime).Min();
+            .Select(x => (DateTime?)(x.OwnerId == null ? x.EnqueueTime : world.Now + TimeSpan.FromSeconds(1))).Min();
         if (unsent == null || world.Mutant == Mutant.RecoveryOff)
             return AskAgain();
         if (unsent > world.Now)

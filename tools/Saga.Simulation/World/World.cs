@@ -114,7 +114,7 @@ public sealed class World
             DestinationAddress = $"exchange:{content.GetType().Name}",
             SentTime = now,
             TokenId = token,
-            EnqueueTime = now + (token == null ? TimeSpan.FromSeconds(5) : delay),
+            EnqueueTime = now + delay,
         };
 
     /// <summary>

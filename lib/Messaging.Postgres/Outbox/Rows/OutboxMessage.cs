@@ -12,6 +12,9 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// </summary>
 public class OutboxMessage
 {
+    /// <summary>How long builds that know no owners wait before they claim a message that has one.</summary>
+    internal static readonly TimeSpan OwnedTime = TimeSpan.FromSeconds(15);
+
     string? _traceParent;
 
     /// <summary>The row's key: a message can be sent to several addresses.</summary>
@@ -30,10 +33,15 @@ public class OutboxMessage
     public DateTime SentTime { get; set; }
 
     /// <summary>
-    /// The time from which any replica may claim and send the message, by the database's clock: the end of a lease, the
-    /// end of a pause after a failure, or the scheduled time.
+    /// The time from which any replica may claim a message without owner, by the database's clock: the end of a pause
+    /// after a failure, or the scheduled time. Builds that know no owners look at it alone.
     /// </summary>
     public DateTime EnqueueTime { get; set; }
+
+    /// <summary>
+    /// The replica that sends the message (<see cref="OutboxState.OutboxId" />); null if any may claim it.
+    /// </summary>
+    public Guid? OwnerId { get; set; }
 
     /// <summary>The time at which the message expires; null for never.</summary>
     public DateTime? ExpirationTime { get; set; }
@@ -108,10 +116,10 @@ public class OutboxMessage
     /// <summary>Serializes the message of a send or publish context.</summary>
     /// <param name="context">The context of the send or publish.</param>
     /// <param name="now">The database's time.</param>
-    /// <param name="lease">How long only this process may send the message.</param>
+    /// <param name="ownerId">The replica that sends the message if it is not scheduled; null for any.</param>
     /// <param name="tag">The tag of the spans of the message.</param>
     /// <exception cref="MessageException">The context has no message id, or no destination.</exception>
-    internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, TimeSpan lease, MessageTag? tag)
+    internal static OutboxMessage Capture<T>(SendContext<T> context, DateTime now, Guid? ownerId, MessageTag? tag)
         where T : class
     {
         var delay = context.Delay is { } given && given > TimeSpan.Zero ? given : TimeSpan.Zero;
@@ -126,7 +134,8 @@ public class OutboxMessage
             ConversationId = context.ConversationId,
             CorrelationId = context.CorrelationId,
             SentTime = now,
-            EnqueueTime = now + (isDelayed ? delay : lease),
+            EnqueueTime = now + delay,
+            OwnerId = isDelayed ? null : ownerId,
             ExpirationTime = now + context.TimeToLive,
             TokenId = context.ScheduledMessageId ?? (isDelayed ? NewId.NextGuid() : null),
             DestinationAddress = context.DestinationAddress?.ToString()
@@ -158,6 +167,15 @@ public class OutboxMessage
 
     static string? ToJson(Dictionary<string, object> values) =>
         values.Count == 0 ? null : SystemTextJsonMessageSerializer.Instance.SerializeDictionary(values);
+
+    /// <summary>
+    /// Sets the time of a message that has an owner, when it is written: builds that know no owners claim it later.
+    /// </summary>
+    internal void SetEnqueueTime(DateTime now)
+    {
+        if (OwnerId != null)
+            EnqueueTime = now + OwnedTime;
+    }
 
     /// <summary>Whether the message is sent at its scheduled time instead of right after the commit.</summary>
     internal bool IsDelayed => TokenId != null;

@@ -30,6 +30,7 @@ sealed class OutboxStatements
         (nameof(OutboxMessage.Headers), NpgsqlDbType.Text, x => x.Headers),
         (nameof(OutboxMessage.Properties), NpgsqlDbType.Text, x => x.Properties),
         (nameof(OutboxMessage.Attempts), NpgsqlDbType.Integer, x => x.Attempts),
+        (nameof(OutboxMessage.OwnerId), NpgsqlDbType.Uuid, x => x.OwnerId),
     ];
 
     /// <summary>
@@ -44,11 +45,14 @@ sealed class OutboxStatements
         var quote = db.GetService<ISqlGenerationHelper>();
         var (outbox, o) = Names<OutboxMessage>(db, quote);
         var (inbox, i) = Names<InboxState>(db, quote);
+        var (states, s) = Names<OutboxState>(db, quote);
         InboxTable = db.Model.FindEntityType(typeof(InboxState))!.GetTableName()!;
         var (id, due, parked) =
             (o(nameof(OutboxMessage.Id)), o(nameof(OutboxMessage.EnqueueTime)), o(nameof(OutboxMessage.Parked)));
         var (token, attempts, sent) = (o(nameof(OutboxMessage.TokenId)), o(nameof(OutboxMessage.Attempts)),
             o(nameof(OutboxMessage.SentTime)));
+        var owner = o(nameof(OutboxMessage.OwnerId));
+        var (state, heartbeats) = (s(nameof(OutboxState.OutboxId)), s(nameof(OutboxState.Heartbeats)));
         var (message, consumer, consumed) =
             (i(nameof(InboxState.MessageId)), i(nameof(InboxState.ConsumerId)), i(nameof(InboxState.Consumed)));
 
@@ -71,12 +75,38 @@ sealed class OutboxStatements
         Unschedule = $"delete from {outbox} where {token} = any($1)";
         Claim = ClaimText("= 0", "{0}");
         ClaimRetry = ClaimText("> 0", "least(1, {0})");
+        // The clock, because claims begin where they ended, and the transaction may take long.
+        Release = $"""
+            update {outbox} set {owner} = null, {due} = clock_timestamp() where {id} = any($2) and {owner} = $1
+            """;
+        Heartbeat = $"""
+            insert into {states} ({state}, {heartbeats}) values ($1, $2)
+            on conflict ({state}) do update set {heartbeats} = $2
+            """;
+        ReadStates = $"select {state}, {heartbeats} from {states}";
+        // Two replicas that find the same ones dead do not wait for each other.
+        DeleteStates = $"""
+            delete from {states} where {state} = any(array(
+                select s.{state} from {states} as s join unnest($1, $2) as dead (id, seen) on s.{state} = dead.id
+                where s.{heartbeats} = dead.seen for update of s skip locked))
+            """;
+        Adopt = $"""
+            update {outbox} set {owner} = null, {due} = clock_timestamp() where {id} = any(array(
+                select {id} from {outbox}
+                where {due} >= $1 and {due} < $2 and {owner} is not null
+                    and not {owner} = any(array(select {state} from {states}))
+                limit $3 for update skip locked))
+            """;
+        ReadOldestOwned = $"""
+            select least(min({due}), now()) from {outbox} where {due} >= $1 and {due} < $2 and {owner} is not null
+            """;
+        FindOwn = $"select {id}, {due} from {outbox} where {due} >= $1 and {due} < $2 and {owner} = $3";
         Purge = $$"""
             delete from {{inbox}} where ctid = any(array(
                 select ctid from {{inbox}} where {{consumed}} >= {2} and {{consumed}} < now() - {0} limit {1}))
             """;
 
-        // A message that waits is leased for seconds, or postponed for a minute; one with a later time is scheduled.
+        // A message that waits has an owner or is postponed for a minute; one with a later time is scheduled.
         Backlog = $$"""
             select count(*) filter (where {{parked}} is null and {{token}} is null),
                 coalesce(now() - min({{sent}}) filter (where {{parked}} is null and {{token}} is null), '0'),
@@ -87,9 +117,10 @@ sealed class OutboxStatements
         // An array instead of a join: the planner expects an outbox to be almost empty, and would begin a join with
         // all its rows, which include those that only an old snapshot still sees.
         string ClaimText(string attemptsCondition, string limit) => $$"""
-            update {{outbox}} set {{due}} = now() + {1} where {{id}} = any(array(
+            update {{outbox}} set {{owner}} = {1}, {{due}} = now() + {3} where {{id}} = any(array(
                 select {{id}} from {{outbox}}
-                where {{due}} >= {2} and {{due}} <= now() and {{parked}} is null and {{attempts}} {{attemptsCondition}}
+                where {{due}} >= {2} and {{due}} <= now() and {{owner}} is null and {{parked}} is null
+                    and {{attempts}} {{attemptsCondition}}
                 order by {{due}} limit {{limit}} for update skip locked))
             returning *
             """;
@@ -105,6 +136,13 @@ sealed class OutboxStatements
     public string Unschedule { get; }
     public string Claim { get; }
     public string ClaimRetry { get; }
+    public string Release { get; }
+    public string Heartbeat { get; }
+    public string ReadStates { get; }
+    public string DeleteStates { get; }
+    public string Adopt { get; }
+    public string ReadOldestOwned { get; }
+    public string FindOwn { get; }
     public string Purge { get; }
     public string Backlog { get; }
 

@@ -21,8 +21,11 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>How much earlier than its inbox row a message can have been captured.</summary>
     static readonly TimeSpan MaxCommitTime = TimeSpan.FromMinutes(1);
 
+    const int MaxAdopted = 5000;
+
     readonly ScanStart _claims = new(TimeProvider.System), _retries = new(TimeProvider.System);
     readonly ScanStart _purges = new(TimeProvider.System), _backlog = new(TimeProvider.System);
+    readonly ScanStart _orphans = new(TimeProvider.System), _own = new(TimeProvider.System);
     OutboxStatements? _statements;
 
     /// <summary>
@@ -175,9 +178,7 @@ sealed class OutboxStore<TDbContext>(
             batch.BatchCommands.Add(new(For(db).Unschedule) { Parameters = { new() { Value = unscheduled } } });
         if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
         {
-            // The lease starts now: a unit may have waited for its commit.
-            foreach (var message in messages.Where(x => !x.IsDelayed))
-                message.EnqueueTime = clock.UtcNow + options.DeliveryLease;
+            messages.ForEach(x => x.SetEnqueueTime(clock.UtcNow));
             batch.BatchCommands.Add(InsertAll(For(db).InsertOutbox, messages));
         }
     }
@@ -246,15 +247,15 @@ sealed class OutboxStore<TDbContext>(
     });
 
     /// <inheritdoc />
-    public Task<List<OutboxMessage>> Claim(bool retries, CancellationToken cancellationToken)
+    public Task<List<OutboxMessage>> Claim(Guid ownerId, bool retries, CancellationToken cancellationToken)
     {
         var limit = retries ? 1 : options.QueryMessageLimit;
         return (retries ? _retries : _claims).Scan(async from =>
         {
             var now = clock.Earliest;
             var claimed = await WithContext(async db => await db.Set<OutboxMessage>()
-                .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit,
-                    options.DeliveryLease + options.MessageDeliveryTimeout, from)
+                .FromSqlRaw(retries ? For(db).ClaimRetry : For(db).Claim, options.QueryMessageLimit, ownerId, from,
+                    OutboxMessage.OwnedTime)
                 .AsNoTracking().ToListAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
             return (claimed, claimed.Count < limit ? now : (DateTime?)null);
         });
@@ -265,15 +266,95 @@ sealed class OutboxStore<TDbContext>(
         WithContext(db => db.Set<OutboxMessage>().Where(x => ids.Contains(x.Id)).ExecuteDeleteAsync(cancellationToken));
 
     /// <inheritdoc />
-    public Task Postpone(Guid id, int attempts, TimeSpan pause, bool park, string error,
+    public Task Postpone(Guid ownerId, Guid id, int attempts, TimeSpan pause, bool park, string error,
         CancellationToken cancellationToken)
     {
         var now = clock.UtcNow;
-        return WithContext(db => db.Set<OutboxMessage>().Where(x => x.Id == id).ExecuteUpdateAsync(set => set
-            .SetProperty(x => x.Attempts, attempts)
-            .SetProperty(x => x.EnqueueTime, now + pause)
-            .SetProperty(x => x.Parked, park ? now : null)
-            .SetProperty(x => x.LastError, error), cancellationToken));
+        return WithContext(db => db.Set<OutboxMessage>().Where(x => x.Id == id && x.OwnerId == ownerId)
+            .ExecuteUpdateAsync(set => set
+                .SetProperty(x => x.Attempts, attempts)
+                .SetProperty(x => x.EnqueueTime, now + pause)
+                .SetProperty(x => x.OwnerId, (Guid?)null)
+                .SetProperty(x => x.Parked, park ? now : null)
+                .SetProperty(x => x.LastError, error), cancellationToken));
+    }
+
+    /// <inheritdoc />
+    public async Task<IReadOnlyList<OutboxState>> Heartbeat(OutboxState self, CancellationToken cancellationToken)
+    {
+        // Another will work in time.
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(options.OwnerTimeout / 2);
+        return await WithBatch(async (db, batch) =>
+        {
+            batch.BatchCommands.Add(Command(For(db).Heartbeat, self.OutboxId, self.Heartbeats));
+            batch.BatchCommands.Add(new(For(db).ReadStates));
+            await using var rows = await batch.ExecuteReaderAsync(limit.Token).ConfigureAwait(false);
+            var states = new List<OutboxState>();
+            while (await rows.ReadAsync(limit.Token).ConfigureAwait(false))
+                states.Add(new OutboxState { OutboxId = rows.GetGuid(0), Heartbeats = rows.GetInt64(1) });
+            return states;
+        }, limit.Token).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc />
+    public async Task<int> Adopt(IReadOnlyCollection<OutboxState> dead, CancellationToken cancellationToken)
+    {
+        if (dead.Count > 0)
+            // Committed by itself: one that is not dead after all does not wait for the search.
+            await WithBatch((db, batch) =>
+            {
+                batch.BatchCommands.Add(Command(For(db).DeleteStates,
+                    dead.Select(x => x.OutboxId).ToArray(), dead.Select(x => x.Heartbeats).ToArray()));
+                return batch.ExecuteNonQueryAsync(cancellationToken);
+            }, cancellationToken).ConfigureAwait(false);
+        return await _orphans.Scan(from => WithBatch(async (db, batch) =>
+        {
+            var adopt = Command(For(db).Adopt, from, EndOfOwned(from), MaxAdopted);
+            batch.BatchCommands.Add(adopt);
+            batch.BatchCommands.Add(Command(For(db).ReadOldestOwned, from, EndOfOwned(from)));
+            await using var row = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+            return (adopt.RecordsAffected, (DateTime?)row.GetDateTime(0).ToUniversalTime());
+        }, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// The end of a scan for messages with an owner: later ones are scheduled. A full scan has none, because a clock
+    /// may have been wrong.
+    /// </summary>
+    DateTime EndOfOwned(DateTime from) => from == ScanStart.Beginning
+        ? DateTime.SpecifyKind(DateTime.MaxValue, DateTimeKind.Utc) : clock.UtcNow + TimeSpan.FromMinutes(2);
+
+    /// <inheritdoc />
+    public Task Release(Guid ownerId, Guid[] ids, CancellationToken cancellationToken) =>
+        WithBatch((db, batch) =>
+        {
+            batch.BatchCommands.Add(Command(For(db).Release, ownerId, ids));
+            return batch.ExecuteNonQueryAsync(cancellationToken);
+        }, cancellationToken);
+
+    /// <inheritdoc />
+    public Task<IReadOnlyCollection<(Guid Id, DateTime EnqueueTime)>> FindOwn(
+        Guid ownerId, CancellationToken cancellationToken) =>
+        _own.Scan(from => WithBatch(async (db, batch) =>
+        {
+            batch.BatchCommands.Add(Command(For(db).FindOwn, from, EndOfOwned(from), ownerId));
+            var now = clock.Earliest;
+            await using var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            var own = new List<(Guid Id, DateTime EnqueueTime)>();
+            while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+                own.Add((rows.GetGuid(0), rows.GetDateTime(1).ToUniversalTime()));
+            return ((IReadOnlyCollection<(Guid, DateTime)>)own,
+                (DateTime?)own.Select(x => x.EnqueueTime).Append(now).Min());
+        }, cancellationToken));
+
+    static NpgsqlBatchCommand Command(string sql, params IEnumerable<object> values)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        return command;
     }
 
     /// <summary>
@@ -292,25 +373,32 @@ sealed class OutboxStore<TDbContext>(
 
     /// <summary>Counts the messages that wait for the broker.</summary>
     public Task<OutboxBacklog> ReadBacklog(CancellationToken cancellationToken) =>
-        _backlog.Scan(from => WithContext(async db =>
+        _backlog.Scan(from => WithBatch(async (db, batch) =>
         {
-            await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await using var command = new NpgsqlCommand(For(db).Backlog,
-                    (NpgsqlConnection)db.Database.GetDbConnection());
-                command.Parameters.Add(new() { Value = from });
-                await using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-                await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-                var backlog = new OutboxBacklog(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1), row.GetInt64(2));
-                return (backlog, (DateTime?)row.GetDateTime(3).ToUniversalTime());
-            }
-            finally
-            {
-                // A pooled context counts openings for ever: otherwise its later users would keep their connections.
-                await db.Database.CloseConnectionAsync().ConfigureAwait(false);
-            }
-        }));
+            batch.BatchCommands.Add(Command(For(db).Backlog, from));
+            await using var row = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+            var backlog = new OutboxBacklog(row.GetInt64(0), row.GetFieldValue<TimeSpan>(1), row.GetInt64(2));
+            return (backlog, (DateTime?)row.GetDateTime(3).ToUniversalTime());
+        }, cancellationToken));
+
+    /// <summary>Runs a batch that is its own transaction.</summary>
+    Task<T> WithBatch<T>(Func<TDbContext, NpgsqlBatch, Task<T>> work, CancellationToken cancellationToken) =>
+        WithContext(async db =>
+    {
+        await db.Database.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
+            batch.Timeout = (int)options.QueryTimeout.TotalSeconds;
+            return await work(db, batch).ConfigureAwait(false);
+        }
+        finally
+        {
+            // A pooled context counts openings for ever: otherwise its later users would keep their connections.
+            await db.Database.CloseConnectionAsync().ConfigureAwait(false);
+        }
+    });
 
     async Task<T> WithContext<T>(Func<TDbContext, Task<T>> work)
     {
