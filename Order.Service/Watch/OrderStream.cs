@@ -42,6 +42,7 @@ sealed class OrderStream(OrderDbContext db, OrderWatcher watcher, ServiceDrain d
             written = time.GetTimestamp();
         }
 
-        async Task<Order> ReadAsync() => (await db.FindOrderAsync(orderId, caller, end.Token)).ToProto();
+        async Task<Order> ReadAsync() =>
+            (await LostConnection.RepeatAsync(() => db.FindOrderAsync(orderId, caller, end.Token))).ToProto();
     }
 }

@@ -19,7 +19,7 @@ sealed partial class OrderWatcher(
     ILogger<OrderWatcher> log)
     : BackgroundService
 {
-    static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(10);
+    static readonly TimeSpan KeepAliveInterval = TimeSpan.FromSeconds(5);
     static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(10);
     static readonly TimeSpan MaxSubscribeTime = TimeSpan.FromSeconds(1);
     static readonly TimeSpan ReconnectDelay = TimeSpan.FromMilliseconds(500);
@@ -156,7 +156,8 @@ sealed partial class OrderWatcher(
             for (var lastSubscribed = time.GetTimestamp(); ShouldListen(ref lastSubscribed);)
                 // A connection can be cut off without an error. A statement on a quiet connection detects that.
                 if (!await connection.WaitAsync(KeepAliveInterval, stoppingToken))
-                    await ListenAsync();
+                    await (database.IsCurrent(connection) ? ListenAsync() : throw new NpgsqlException(
+                        $"{connection.DataSource} is not the primary any more"));
         }
         catch
         {

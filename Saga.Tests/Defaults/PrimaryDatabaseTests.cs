@@ -124,27 +124,42 @@ public sealed class When_a_database_has_several_hosts
         await UseContextAsync(commandTimeout: 7);
     }
 
-    [TestCase("standby"), TestCase("read-only"), TestCase("prefer-standby")]
-    public void Should_refuse_a_connection_string_that_asks_for(string attributes)
-    {
-        var configuration = new ConfigurationManager
-        {
-            ["ConnectionStrings:Database"] = $"Host=a,b;Target Session Attributes={attributes}",
-        };
-        Assert.That(() => new DatabaseConnections(configuration),
+    [Test]
+    public void Should_refuse_a_connection_string_that_asks_for_a_server_which_cannot_write(
+        [Values("standby", "read-only", "prefer-standby")] string attributes, [Values("a,b", "a")] string hosts) =>
+        Assert.That(() => Connections($"Host={hosts};Target Session Attributes={attributes}"),
             Throws.TypeOf<StartException>().With.Message.Contains(attributes));
+
+    [Test]
+    public void Should_choose_the_host_that_accepts_writes_itself(
+        [Values("any", "primary", "read-write", "prefer-primary")] string attributes, [Values("a,b", "a")] string hosts)
+    {
+        var connections = Connections($"Host={hosts};Target Session Attributes={attributes};Load Balance Hosts=true");
+        Assert.That(connections.Hosts, Is.EqualTo(hosts.Split(',')));
+        Assert.That(() => connections.CreatePlain("a").Dispose(), Throws.Nothing);
     }
 
-    [TestCase("Host=a,b;Target Session Attributes=any")]
-    [TestCase("Host=a,b;Target Session Attributes=prefer-primary")]
-    public void Should_choose_among_several_hosts_itself(string connectionString) => Assert.That(
-        new DatabaseConnections(new ConfigurationManager { ["ConnectionStrings:Database"] = connectionString }).Hosts,
-        Has.Count.EqualTo(2));
+    [Test]
+    public void Should_tell_the_server_that_texts_are_utf_8()
+    {
+        using var connection = Connections("Host=a;Client Encoding=WIN1252;Encoding=iso-8859-1").CreatePlain("a");
+        var used = new NpgsqlConnectionStringBuilder(connection.ConnectionString);
+        Assert.That((used.ClientEncoding, used.Encoding), Is.EqualTo(("UTF8", "UTF8")));
+    }
 
     [TestCase("Hots=a"), TestCase("Host=a;Port=many"), TestCase("Host=a;Maximum Pool Size=-1"), TestCase("Host")]
     public void Should_say_that_a_connection_string_cannot_be_read(string connectionString) => Assert.That(
-        () => new DatabaseConnections(new ConfigurationManager { ["ConnectionStrings:Database"] = connectionString }),
+        () => Connections(connectionString),
         Throws.TypeOf<StartException>().With.Message.StartsWith("ConnectionStrings:Database cannot be read"));
+
+    [TestCase(""), TestCase("Database=a;Username=b"), TestCase("Host=a;Pooling=false;Multiplexing=true")]
+    [TestCase("Host=a;Minimum Pool Size=9;Maximum Pool Size=8"), TestCase("Host=a,b;Connection Idle Lifetime=3")]
+    public void Should_say_that_a_connection_string_cannot_be_used(string connectionString) => Assert.That(
+        () => Connections(connectionString),
+        Throws.TypeOf<StartException>().With.Message.StartsWith("ConnectionStrings:Database cannot be used"));
+
+    static DatabaseConnections Connections(string connectionString) =>
+        new(new ConfigurationManager { ["ConnectionStrings:Database"] = connectionString });
 
     /// <summary>Asks again until a host accepts writes, or until none does: a busy one can miss a question.</summary>
     Task FindUntilAsync(bool acceptsWrites) => Wait.UntilAsync(

@@ -42,14 +42,16 @@ sealed class DatabaseConnections
             // statements are prepared, and every later command fails. The outbox prepares its statements under its own
             // names.
             NoResetOnClose = true,
+            ClientEncoding = "UTF8", // Npgsql sends UTF-8, whatever it tells the server
         };
-        if (Hosts.Count <= 1)
-            return;
+        _settings.Remove("Encoding");
         if (own.TargetSessionAttributes is { } wanted && !Primaries.Contains(wanted))
             throw new StartException($"Target Session Attributes is {wanted} in ConnectionStrings:Database: "
                 + "a service writes, so leave it out; the host that accepts writes is used");
         _settings.Remove("Target Session Attributes"); // PrimaryDatabase chooses the host, not Npgsql
         _settings.Remove("Load Balance Hosts");
+        foreach (var host in Hosts.DefaultIfEmpty(""))
+            Check(Of(host));
     }
 
     static NpgsqlConnectionStringBuilder Read(string text)
@@ -61,6 +63,19 @@ sealed class DatabaseConnections
         catch (Exception e) when (e is ArgumentException or FormatException or OverflowException)
         {
             throw new StartException($"ConnectionStrings:Database cannot be read: {e.Message}");
+        }
+    }
+
+    /// <summary>Npgsql finds settings that contradict each other, or lack, only when it uses them.</summary>
+    static void Check(NpgsqlConnectionStringBuilder settings)
+    {
+        try
+        {
+            NpgsqlDataSource.Create(settings).Dispose();
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException)
+        {
+            throw new StartException($"ConnectionStrings:Database cannot be used: {e.Message}");
         }
     }
 

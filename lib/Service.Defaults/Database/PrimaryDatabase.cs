@@ -110,6 +110,7 @@ public sealed partial class PrimaryDatabase : IPrimaryServer, IAsyncDisposable
         if (found != current)
         {
             (_current, _unanswered) = (found, 0);
+            current.Pool.Clear(); // also the connections that Minimum Pool Size keeps
             LogChanged(found.Host, current.Host);
         }
 

@@ -101,6 +101,7 @@ public sealed class When_a_database_cannot_be_used
     }
 
     [TestCase("ConnectionStrings__Database", "Hots=a", "ConnectionStrings:Database cannot be read")]
+    [TestCase("ConnectionStrings__Database", "Database=a", "ConnectionStrings:Database cannot be used")]
     [TestCase("ConnectionStrings__RabbitMq", "amqp://orders@localhost/", "without a password")]
     [TestCase("ConnectionStrings__RabbitMq", "localhost", "ConnectionStrings:RabbitMq is not set, or not an address")]
     [TestCase("Saga__ReservationTimeout", "soon", "Saga:ReservationTimeout")]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Orders.V1;
 using Saga.Servers;
 using Wait = Saga.Servers.Wait;
 
@@ -21,6 +22,16 @@ public sealed class When_a_standby_is_promoted(bool isKilled) : StandbyFixture
         await AssertConfirmedAsync(orders);
         await WaitForBalancesAsync(account, available: 80, held: 0, captured: 20);
 
+        // Order keeps a connection that listens, for as long as somebody watches.
+        var pending = Guid.CreateVersion7();
+        await ExecuteAsync(Primary, $"""
+            insert into orders (order_id, current_state, account_id, items, total, currency, create_time, update_time,
+                resend_time)
+            values ('{pending}', 'Reserving', '{account}', '[]', 1, 'EUR', now(), now(), null)
+            returning order_id
+            """, System.OrderDatabase);
+        using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = $"{pending}" });
+        Assert.That(await watch.ResponseStream.MoveNext(default), Is.True);
         if (!isKilled)
         {
             await ExecuteAsync(Primary, "alter system set default_transaction_read_only = on");

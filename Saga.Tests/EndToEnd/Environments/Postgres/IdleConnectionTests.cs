@@ -27,6 +27,7 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
             await Task.Delay(IdleTimeout * 1.25); // what is tested is the time itself
             Assert.That(() => GetAccountAsync(account), Throws.Nothing);
             Assert.That(() => GetOrderAsync(orders[0]), Throws.Nothing);
+            Assert.That(() => WatchAsync(orders[0]), Throws.Nothing);
             orders = [.. orders, await PlaceOrderAsync(account, 1)];
         }
 
@@ -48,6 +49,7 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
             {
                 await GetOrderAsync(order);
                 await Orders.ListOrdersAsync(new ListOrdersRequest { AccountId = account });
+                await WatchAsync(order);
                 await Task.Delay(10);
             }
 
@@ -139,6 +141,15 @@ public sealed class When_idle_connections_are_lost : EnvironmentFixture
         }
 
         return (account, writes, unknownDeposits, orders);
+    }
+
+    /// <summary>Watches an order to its end.</summary>
+    async Task WatchAsync(string order)
+    {
+        using var watch = Orders.WatchOrder(new WatchOrderRequest { OrderId = order });
+        await foreach (var _ in watch.ResponseStream.ReadAllAsync())
+        {
+        }
     }
 
     Task<long> EndSessionsAsync(string database) => CountAsync(database, $"""

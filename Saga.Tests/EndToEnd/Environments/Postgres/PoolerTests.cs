@@ -48,10 +48,11 @@ public sealed class When_a_pooler_gives_each_client_a_session : EnvironmentFixtu
 [TestFixture, Category("E2E")]
 public sealed class When_a_pooler_shares_sessions
 {
-    [TestCase("transaction"), TestCase("statement")]
-    public async Task Should_say_so_in_one_line_and_end(string mode)
+    [TestCase("transaction", false), TestCase("transaction", true), TestCase("statement", false)]
+    public async Task Should_say_so_in_one_line_and_end(string mode, bool inTurn)
     {
-        await using var pooler = await Pooler.StartAsync($"pool_mode = {mode}", "ignore_startup_parameters = options");
+        await using var pooler = await Pooler.StartAsync($"pool_mode = {mode}", "ignore_startup_parameters = options",
+            $"server_round_robin = {(inTurn ? 1 : 0)}", $"min_pool_size = {(inTurn ? 2 : 0)}");
         await using var service = await StartedService.StartAsync("Account",
             x => x["ConnectionStrings__Database"] = pooler.Through(x["ConnectionStrings__Database"]));
 

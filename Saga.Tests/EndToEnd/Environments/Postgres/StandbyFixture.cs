@@ -67,12 +67,12 @@ public abstract class StandbyFixture : EnvironmentFixture
         await ExecuteAsync(Standby, "select pg_promote()");
     }
 
-    protected static async Task ExecuteAsync(LocalPostgres server, string sql) =>
-        await QueryAsync<object>(server, sql);
+    protected static async Task ExecuteAsync(LocalPostgres server, string sql, string database = "postgres") =>
+        await QueryAsync<object>(server, sql, database);
 
-    protected static async Task<T> QueryAsync<T>(LocalPostgres server, string sql)
+    protected static async Task<T> QueryAsync<T>(LocalPostgres server, string sql, string database = "postgres")
     {
-        await using var source = NpgsqlDataSource.Create($"{server.Admin()};Pooling=false");
+        await using var source = NpgsqlDataSource.Create($"{server.Admin(database)};Pooling=false");
         await using var command = source.CreateCommand(sql);
         return (T)(await command.ExecuteScalarAsync())!;
     }
