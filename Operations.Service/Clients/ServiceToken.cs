@@ -70,7 +70,7 @@ sealed class ServiceToken(
     }
 
     static RpcException NoToken(string reason) =>
-        new(new Status(StatusCode.Unavailable, $"there is no token to call it with: {reason}"));
+        RpcErrors.Unavailable("NO_SERVICE_TOKEN", $"there is no token to call it with: {reason}");
 
     sealed record Token(string Value, DateTimeOffset Renewal);
 }

@@ -1,5 +1,7 @@
+using Google.Rpc;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Service.Defaults;
 
 namespace Operations;
 
@@ -42,14 +44,19 @@ sealed class UnreachableService(string service) : Interceptor
         catch (RpcException e) when (e.StatusCode is StatusCode.PermissionDenied or StatusCode.Unauthenticated)
         {
             // Not the operator's token, which has been let in here.
-            throw new RpcException(new Status(StatusCode.Unavailable,
-                $"{service} does not accept the token of Operations.Service: {e.Status.Detail}"));
+            throw RpcErrors.Unavailable("SERVICE_TOKEN_REFUSED",
+                $"{service} does not accept the token of Operations.Service: {e.Status.Detail}");
         }
     }
 
-    RpcException Named(RpcException error) => new(new Status(
-        error.StatusCode == StatusCode.Unimplemented ? StatusCode.Unimplemented : StatusCode.Unavailable,
-        $"the operations of {service} do not answer: {error.Status.Detail}"));
+    RpcException Named(RpcException error)
+    {
+        var message = $"the operations of {service} do not answer: {error.Status.Detail}";
+        return error.StatusCode == StatusCode.Unimplemented
+            ? RpcErrors.Other(StatusCode.Unimplemented, "SERVICE_TOO_OLD", message)
+            : RpcErrors.Unavailable(
+                error.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? "SERVICE_UNREACHABLE", message);
+    }
 
     sealed class NamedStream<T>(UnreachableService names, IAsyncStreamReader<T> stream) : IAsyncStreamReader<T>
     {

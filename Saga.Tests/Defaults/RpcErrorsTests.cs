@@ -23,6 +23,13 @@ public sealed class When_a_call_fails
         RpcErrors.Other(StatusCode.Cancelled, "CALL_CANCELLED", "message"),
     ];
 
+    [TestCase(StatusCode.Unavailable, true)]
+    [TestCase(StatusCode.ResourceExhausted, true)]
+    [TestCase(StatusCode.Unimplemented, false)]
+    public void Should_say_when_to_retry_if_that_can_help(StatusCode code, bool canHelp) => Assert.That(
+        RpcErrors.Other(code, "REASON", "message").GetRpcStatus()!.GetDetail<RetryInfo>()?.RetryDelay.Seconds,
+        Is.EqualTo(canHelp ? 1 : (long?)null));
+
     [TestCaseSource(nameof(Errors))]
     public void Should_give_a_reason_that_programs_can_read(RpcException error)
     {

@@ -27,6 +27,12 @@ public sealed partial class When_an_operator_mends_what_is_stuck
             var stuck = await RunAsync("stuck");
             Assert.That(stuck.Code, Is.EqualTo(1), stuck.Error);
             Assert.That(stuck.Output, Does.Contain("Account is missing: "));
+            using var http = new HttpClient { BaseAddress = System.Operations!.HttpAddress };
+            http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
+            using var report = await http.GetAsync("/v1/reports/day?day.year=2026&day.month=11&day.day=30");
+            Assert.That(((int)report.StatusCode, report.Headers.RetryAfter?.Delta),
+                Is.EqualTo((503, TimeSpan.FromSeconds(1))));
+            Assert.That(await report.Content.ReadAsStringAsync(), Does.Contain("SERVICE_UNREACHABLE"));
         }
         finally
         {

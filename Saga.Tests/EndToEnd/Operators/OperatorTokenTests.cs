@@ -99,6 +99,24 @@ public sealed class When_an_operator_has_a_token : OperatorFixture
     }
 
     [Test]
+    public async Task Should_read_the_report_of_a_day_as_json()
+    {
+        using var http = new HttpClient { BaseAddress = System.Operations!.HttpAddress };
+        http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
+        var day = DateTime.UtcNow;
+        foreach (var (query, status) in new[]
+        {
+            ($"day.year={day.Year}&day.month={day.Month}&day.day={day.Day}", 200),
+            ($"day.year={day.Year}&day.year={day.Year}&day.month=1&day.day=1", 400), ("day.hour=1", 400),
+            ("day=2026-11-30", 400), ("day.year.x=1", 400), ("day.=1", 400), (".day=1", 400), ("day.year=2026", 400),
+        })
+        {
+            using var response = await http.GetAsync($"/v1/reports/day?{query}");
+            Assert.That((int)response.StatusCode, Is.EqualTo(status), query);
+        }
+    }
+
+    [Test]
     public async Task Should_sign_in_to_the_page_with_it()
     {
         using var handler = new HttpClientHandler { AllowAutoRedirect = false };

@@ -19,8 +19,6 @@ public sealed partial class ErrorInterceptor(TimeProvider time, ILogger<ErrorInt
 
     const string OutcomeUnknown = "it is unknown whether the request took effect: retry with the same request id";
 
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-
     readonly LogLimit _unavailable = new(time, LogLimit.ForConcurrentTasks), _locked = new(time), _failed = new(time);
 
     /// <inheritdoc />
@@ -84,7 +82,7 @@ public sealed partial class ErrorInterceptor(TimeProvider time, ILogger<ErrorInt
         if (context.CancellationToken.IsCancellationRequested)
             return RpcErrors.Other(StatusCode.Cancelled, "CALL_CANCELLED", "the client cancelled the call");
         if (e is OperationCanceledException)
-            return RpcErrors.Unavailable("SERVICE_STOPPING", $"the service is stopping; {OutcomeUnknown}", RetryDelay);
+            return RpcErrors.Unavailable("SERVICE_STOPPING", $"the service is stopping; {OutcomeUnknown}");
         if (PostgresErrors.IsConflict(e))
             return RpcErrors.Aborted("CONFLICT", "another request changed the same rows at the same time; retry");
         if (PostgresErrors.IsLockTimeout(e))
@@ -101,7 +99,7 @@ public sealed partial class ErrorInterceptor(TimeProvider time, ILogger<ErrorInt
                 using (log.BeginScope(FieldsOf(request)))
                     LogUnavailable(context.Method, Reason.Of(e), unavailable);
             return RpcErrors.Unavailable("DATABASE_UNAVAILABLE",
-                $"the database cannot be reached; {OutcomeUnknown}", RetryDelay);
+                $"the database cannot be reached; {OutcomeUnknown}");
         }
 
         if (_failed.IsDue((context.Method, LogLimit.KindOf(e)), out var failed))

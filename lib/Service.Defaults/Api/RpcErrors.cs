@@ -15,6 +15,8 @@ public static class RpcErrors
     /// <summary>The domain of all reasons.</summary>
     public const string Domain = "ordersaga";
 
+    static readonly TimeSpan DefaultRetryDelay = TimeSpan.FromSeconds(1);
+
     /// <summary>The request is invalid; a retry cannot succeed.</summary>
     /// <param name="violations">The bad fields.</param>
     /// <param name="message">Describes the violations.</param>
@@ -69,21 +71,24 @@ public static class RpcErrors
         });
 
     /// <summary>It is unknown whether the request took effect. A retry with the same request id is safe.</summary>
-    public static RpcException Unavailable(string reason, string message, TimeSpan retryDelay) =>
-        Error(StatusCode.Unavailable, reason, message, [],
-            new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
+    public static RpcException Unavailable(string reason, string message, TimeSpan? retryDelay = null) =>
+        Retryable(StatusCode.Unavailable, reason, message, retryDelay);
 
     /// <summary>The request was rejected without effect, because the service is overloaded. A retry is safe.</summary>
     public static RpcException ResourceExhausted(string reason, string message, TimeSpan retryDelay) =>
-        Error(StatusCode.ResourceExhausted, reason, message, [],
-            new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay) });
+        Retryable(StatusCode.ResourceExhausted, reason, message, retryDelay);
 
     /// <summary>The request had no effect, because of a conflict with another request. A retry is safe.</summary>
     public static RpcException Aborted(string reason, string message) => Error(StatusCode.Aborted, reason, message, []);
 
     /// <summary>Any other error.</summary>
     public static RpcException Other(StatusCode code, string reason, string message) =>
-        Error(code, reason, message, []);
+        code is StatusCode.Unavailable or StatusCode.ResourceExhausted
+            ? Retryable(code, reason, message, null) : Error(code, reason, message, []);
+
+    static RpcException Retryable(StatusCode code, string reason, string message, TimeSpan? retryDelay) =>
+        Error(code, reason, message, [],
+            new RetryInfo { RetryDelay = Duration.FromTimeSpan(retryDelay ?? DefaultRetryDelay) });
 
     static RpcException Error(StatusCode code, string reason, string message,
         IEnumerable<(string Key, string Value)> metadata, params IMessage[] details)

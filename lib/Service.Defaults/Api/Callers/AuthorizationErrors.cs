@@ -13,8 +13,6 @@ namespace Service.Defaults;
 sealed partial class AuthorizationErrors(IssuerKeys keys, TimeProvider time, ILogger<AuthorizationErrors> log)
     : IAuthorizationMiddlewareResultHandler
 {
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-
     readonly LogLimit _rejected = new(time, LogLimit.ForConcurrentTasks), _noKeys = new(time);
 
     public Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy,
@@ -47,7 +45,7 @@ sealed partial class AuthorizationErrors(IssuerKeys keys, TimeProvider time, ILo
         {
             if (_noKeys.IsDue(e, out var count))
                 LogNoKeys(Reason.Of(e), count);
-            return RpcErrors.Unavailable("ISSUER_UNAVAILABLE", "the keys of the issuer cannot be read", RetryDelay);
+            return RpcErrors.Unavailable("ISSUER_UNAVAILABLE", "the keys of the issuer cannot be read");
         }
 
         return RpcErrors.Other(StatusCode.Unauthenticated, "TOKEN_INVALID",

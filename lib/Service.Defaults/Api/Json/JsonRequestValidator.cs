@@ -24,18 +24,20 @@ static class JsonRequestValidator
     public static void CheckQuery(IQueryCollection query, MessageDescriptor type, bool hasBody,
         RouteValueDictionary path, FieldViolations violations)
     {
-        var seen = new HashSet<FieldDescriptor>();
+        var seen = new Dictionary<string, string>();
         foreach (var (name, values) in query)
         {
-            var field = Find(type, name);
+            var fields = FindPath(type, name);
+            var field = fields.LastOrDefault();
+            var key = string.Join('.', fields.Select(x => x.Name));
             if (field == null)
                 violations.Add(name == "" ? "query" : Shown(name), "is not a parameter of this method");
             else if (hasBody)
                 violations.Add(name, "must be in the body, not in the query");
-            else if (path.ContainsKey(field.Name))
+            else if (path.ContainsKey(fields[0].Name))
                 violations.Add(name, "must be in the path, not in the query");
-            else if (!seen.Add(field) || (values.Count > 1 && !field.IsRepeated))
-                violations.Add(name, "is given more than once");
+            else if (!seen.TryAdd(key, name) || (values.Count > 1 && !field.IsRepeated))
+                violations.Add(name, Repeated(name, seen[key]));
             else if (values.Any(x => !IsValid(field, JsonSerializer.SerializeToElement(x)) || !IsPlain(field, x!)))
                 violations.Add(name, Expectation(field));
         }
@@ -126,18 +128,21 @@ static class JsonRequestValidator
             return;
         }
 
-        var seen = new HashSet<FieldDescriptor>();
+        var seen = new Dictionary<FieldDescriptor, string>();
         foreach (var property in json.EnumerateObject())
         {
             var name = prefix + Shown(property.Name);
             if (Find(type, property.Name) is not { } field)
                 violations.Add(name, "is not a field of the request");
-            else if (!seen.Add(field))
-                violations.Add(name, "is given more than once");
+            else if (!seen.TryAdd(field, property.Name))
+                violations.Add(name, Repeated(property.Name, seen[field]));
             else if (property.Value.ValueKind != JsonValueKind.Null) // null stands for the default value
                 CheckField(property.Value, field, prefix + field.Name, violations);
         }
     }
+
+    static string Repeated(string name, string first) =>
+        name == first ? "is given more than once" : $"is given more than once, also as {first}";
 
     /// <summary>The name of a field as an error can repeat it: not empty, and not longer than any real one.</summary>
     static string Shown(string name) => name switch
@@ -164,9 +169,16 @@ static class JsonRequestValidator
     {
         if (field.FieldType == FieldType.Message && !IsWellKnown(field.MessageType))
             CheckMessage(json, field.MessageType, name + ".", violations);
-        else if (!IsValid(field, json))
+        else if (!IsValid(field, json) || IsQuoted(field, json))
             violations.Add(name, Expectation(field));
     }
+
+    /// <summary>
+    /// Whether a number of 32 bits is a text in the body. Protobuf's parser would accept that; but only numbers of 64
+    /// bits, which JavaScript cannot represent, have this form when they are written.
+    /// </summary>
+    static bool IsQuoted(FieldDescriptor field, JsonElement json) =>
+        json.ValueKind == JsonValueKind.String && field.FieldType is (FieldType.Int32 or FieldType.UInt32);
 
     /// <summary>Whether protobuf's own parser accepts a value for the field alone.</summary>
     static bool IsValid(FieldDescriptor field, JsonElement value)
@@ -195,6 +207,7 @@ static class JsonRequestValidator
 
     static string Expectation(FieldDescriptor field) => field.FieldType switch
     {
+        FieldType.Int32 or FieldType.UInt32 => "must be an integer in its range, without quotes",
         _ when IsInteger(field) => "must be an integer in its range",
         FieldType.Enum => $"must be one of {string.Join(", ", field.EnumType.Values.Select(x => x.Name))}",
         FieldType.Bool => "must be true or false",
@@ -204,6 +217,23 @@ static class JsonRequestValidator
 
     static bool IsWellKnown(MessageDescriptor type) =>
         type.FullName.StartsWith("google.protobuf.", StringComparison.Ordinal);
+
+    /// <summary>The fields on the path <c>day.year</c> of a parameter; none if there is no such path.</summary>
+    static IReadOnlyList<FieldDescriptor> FindPath(MessageDescriptor type, string path)
+    {
+        var fields = new List<FieldDescriptor>();
+        foreach (var name in path.Split('.'))
+        {
+            var parent = fields.Count == 0 ? type
+                : fields[^1] is { IsRepeated: false, FieldType: FieldType.Message, MessageType: { } message }
+                    && !IsWellKnown(message) ? message : null;
+            if (parent == null || Find(parent, name) is not { } field)
+                return [];
+            fields.Add(field);
+        }
+
+        return fields;
+    }
 
     static FieldDescriptor? Find(MessageDescriptor type, string name) =>
         type.Fields.InDeclarationOrder().FirstOrDefault(x => x.Name == name || x.JsonName == name);
