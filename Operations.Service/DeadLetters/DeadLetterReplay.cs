@@ -1,6 +1,7 @@
 using Messaging.RabbitMq;
 using Operations.V1;
 using RabbitMQ.Client;
+using Service.Defaults;
 
 namespace Operations;
 
@@ -12,7 +13,6 @@ namespace Operations;
 sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, LetterOrders orders,
     ServiceClients services, Broker broker, TimeProvider time)
 {
-    const double DefaultRate = 100;
     const int ParkedBatch = 100;
     const string ReserveFunds = "Contracts:ReserveFunds";
 
@@ -29,12 +29,16 @@ sealed class DeadLetterReplay(DeadLetterList list, DeadLetterQueues queues, Lett
     /// <param name="report">Receives the progress: at the beginning, each second, and at the end.</param>
     /// <param name="changed">Receives after each message how many are replayed.</param>
     /// <param name="cancellationToken">Ends the replay after the current message.</param>
-    /// <exception cref="Grpc.Core.RpcException">NOT_FOUND: there is no such group.</exception>
+    /// <exception cref="Grpc.Core.RpcException">
+    /// INVALID_ARGUMENT: the rate is out of range. NOT_FOUND: there is no such group.
+    /// </exception>
     public async Task RunAsync(ReplayDeadLettersRequest request, Func<ReplayProgress, Task> report,
         Action<long> changed, CancellationToken cancellationToken)
     {
+        var violations = new FieldViolations();
+        var pace = new Pace(violations.Rate(request.Rate, "rate"), time);
+        violations.ThrowIfAny();
         var chosen = await list.ChooseAsync(request.GroupId, request.MessageIds, request.Limit, cancellationToken);
-        var pace = new Pace(request.Rate > 0 ? request.Rate : DefaultRate, time);
         var harmless = await FindHarmlessAsync(chosen, cancellationToken);
         var progress = new ReplayProgress { Total = chosen.Count, Kept = chosen.Count - harmless.Count };
         var reported = time.GetTimestamp();

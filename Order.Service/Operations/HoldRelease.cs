@@ -31,7 +31,7 @@ sealed partial class HoldRelease(OrderDbContext db, ISagaEvents<OrderState> saga
         var violations = new FieldViolations();
         var orderId = violations.Id(request.OrderId, "order_id");
         var accountId = violations.Id(request.AccountId, "account_id");
-        var amount = Money.Read(request.Amount, "amount", violations);
+        var amount = Money.ReadStored(request.Amount, "amount", violations);
         if (string.IsNullOrWhiteSpace(request.Reason))
             violations.Add("reason", "is missing");
         violations.ThrowIfAny();

@@ -13,8 +13,6 @@ sealed partial class Redrive(PrimaryDatabase database, IServiceScopeFactory scop
     const int MaxOrders = 1_000_000;
     const int MaxIds = 10_000;
     const int MaxBatch = 100;
-    const double DefaultRate = 100;
-    const double MaxRate = 10_000;
 
     static readonly string Choose = $"""
         {AwaitedAnswer.Query("order_id, update_time", "current_state = any ($1) and update_time <= $2")}
@@ -76,10 +74,8 @@ sealed partial class Redrive(PrimaryDatabase database, IServiceScopeFactory scop
             violations.Add("queue", $"must be one of {string.Join(", ", AwaitedAnswer.All.Select(x => x.Queue))}");
         if (request.OrderIds.Count == 0 && request.Queue == "" && request.OlderThan == null)
             violations.Add("order_ids", "is missing: choose orders by order_ids, queue or older_than");
-        if (request.Rate is not (>= 0 and <= MaxRate))
-            violations.Add("rate", $"must be more than 0 and at most {MaxRate} orders per second");
+        rate = violations.Rate(request.Rate, "rate");
         violations.ThrowIfAny();
-        rate = request.Rate == 0 ? DefaultRate : request.Rate;
         return new Choice(ids, [.. answers.Select(x => x.State)], time.UtcNow() - (age ?? TimeSpan.Zero));
     }
 

@@ -25,6 +25,22 @@ public sealed class When_money_is_read_from_a_request
         Assert.That(violations.Count, Is.Zero);
     }
 
+    /// <summary>Accounts may have been opened before there was a rule for currencies.</summary>
+    [TestCase("ZZZ", 1, 0, true)]
+    [TestCase("JPY", 0, 1_000_000, true)]
+    [TestCase("EUR", 0, 100_000, true)]
+    [TestCase("EUR", 0, 10_000, false)]
+    [TestCase("EUR", -1, 0, false)]
+    [TestCase("EUR", 0, 1_000_000_000, false)]
+    [TestCase("EURO", 1, 0, false)]
+    public void Should_read_any_amount_that_can_be_stored(string currency, long units, int nanos, bool isStored)
+    {
+        var violations = new FieldViolations();
+        var wire = new Google.Type.Money { CurrencyCode = currency, Units = units, Nanos = nanos };
+        Assert.That(Money.ReadStored(wire, "amount", violations)?.ToProto(), Is.EqualTo(isStored ? wire : null));
+        Assert.That(violations.Count, Is.EqualTo(isStored ? 0 : 1));
+    }
+
     [Test]
     public void Should_accept_the_largest_amount()
     {

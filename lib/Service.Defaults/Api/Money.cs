@@ -64,6 +64,20 @@ public readonly record struct Money(decimal Amount, string Currency)
         return new Money(proto.Units + proto.Nanos / (decimal)NanosPerUnit, proto.CurrencyCode);
     }
 
+    /// <summary>
+    /// Reads an amount that a service has stored: of any currency, because the rules may have been others.
+    /// </summary>
+    /// <inheritdoc cref="Read" />
+    public static Money? ReadStored(Google.Type.Money? proto, string field, FieldViolations violations)
+    {
+        ArgumentNullException.ThrowIfNull(violations);
+        if (proto is { Units: >= 0, Nanos: >= 0 and < NanosPerUnit, CurrencyCode.Length: 3 }
+            && proto.Units + proto.Nanos / (decimal)NanosPerUnit is var amount && IsAmount(amount))
+            return new Money(amount, proto.CurrencyCode);
+        violations.Add(field, "is not an amount that Account can have stored");
+        return null;
+    }
+
     /// <summary>The smallest amount of a currency with so many decimals; 0 decimals: a whole unit.</summary>
     static int SmallestNanos(int decimals) => (int)Math.Pow(10, 9 - decimals);
 

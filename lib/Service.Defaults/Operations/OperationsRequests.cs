@@ -37,6 +37,16 @@ public static class OperationsRequests
         return null;
     }
 
+    /// <summary>Reads how much an action changes per second; 0 is the default.</summary>
+    public static double Rate(this FieldViolations violations, double rate, string field)
+    {
+        const double min = 0.01, max = 10_000, defaultRate = 100;
+        ArgumentNullException.ThrowIfNull(violations);
+        if (rate is not (0 or (>= min and <= max)))
+            violations.Add(field, FormattableString.Invariant($"must be {min} to {max} per second"));
+        return rate == 0 ? defaultRate : rate;
+    }
+
     /// <summary>Reads the time range of an export, which must be given.</summary>
     public static (DateTime Start, DateTime End) TimeRange(this FieldViolations violations, ExportRequest request)
     {
