@@ -27,6 +27,10 @@ public sealed class When_load_results_are_summarized
     }
 
     [Test]
+    public void Should_report_zeros_for_a_run_without_orders() =>
+        Assert.That(Latency.From([]), Is.EqualTo(new Latency(0, 0, 0, 0)));
+
+    [Test]
     public async Task Should_compare_the_common_values_of_files_and_fail_on_unreadable_files()
     {
         var folder = Directory.CreateTempSubdirectory();

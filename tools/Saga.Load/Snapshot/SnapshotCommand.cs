@@ -9,9 +9,11 @@ namespace Saga.Load;
 /// </summary>
 /// <param name="options">The options of the load.</param>
 /// <param name="rate">Orders per second.</param>
-/// <param name="minutes">The minutes under load with the transaction; half as many before and after it.</param>
+/// <param name="minutes">The minutes under load with the transaction; there are two before and two after it.</param>
 sealed class SnapshotCommand(LoadOptions options, double rate, int minutes)
 {
+    const int MinutesAround = 2;
+
     readonly Table _table = new Table().Title($"{rate:F0} orders per second offered").RoundedBorder()
         .AddColumns("minute", "orders per second", "p50 ms", "p99 ms", "search for due messages, ms",
             "purge of the inbox, ms", "all statements, ms per order", "index entries read per order");
@@ -29,12 +31,11 @@ sealed class SnapshotCommand(LoadOptions options, double rate, int minutes)
         await StatementTimes.TakeAsync(orders, cancellationToken); // without those of the warm-up
         _entriesRead = await CountEntriesReadAsync();
 
-        var around = (minutes + 1) / 2;
-        await MeasureAsync("before", around);
+        await MeasureAsync("before", MinutesAround);
         await using (await OpenSnapshot.TakeAsync(orders, cancellationToken))
         await using (await OpenSnapshot.TakeAsync(accounts, cancellationToken))
             await MeasureAsync("open", minutes);
-        await MeasureAsync("after", around);
+        await MeasureAsync("after", MinutesAround);
 
         AnsiConsole.Write(_table);
         var report = await session.AuditAsync(cancellationToken);
