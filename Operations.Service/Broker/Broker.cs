@@ -17,8 +17,6 @@ namespace Operations;
 /// </summary>
 sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOptions<ManagementOptions> management)
 {
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-
     static readonly JsonSerializerOptions Json = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
@@ -137,7 +135,7 @@ sealed class Broker(HttpClient http, IOptionsMonitor<BrokerOptions> options, IOp
 
     /// <summary>The error for a broker that has not answered.</summary>
     public static Grpc.Core.RpcException Unavailable(Exception error) => RpcErrors.Unavailable("BROKER_UNAVAILABLE",
-        $"the broker cannot be reached: {error.GetBaseException().Message}", RetryDelay);
+        $"the broker cannot be reached: {error.GetBaseException().Message}");
 
     sealed record NamedQueue(string Name, long MessagesUnacknowledged);
 

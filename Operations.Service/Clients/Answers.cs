@@ -13,8 +13,6 @@ sealed class Answers
 {
     public const string Order = "Order", Account = "Account", Broker = "RabbitMQ";
 
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
-
     readonly ConcurrentDictionary<string, string> _missing = new();
 
     /// <summary>The sources that have not answered.</summary>
@@ -43,6 +41,6 @@ sealed class Answers
     public void ThrowIfAnyMissing()
     {
         if (!_missing.IsEmpty)
-            throw RpcErrors.Unavailable("SOURCE_MISSING", string.Join("; ", _missing.Values), RetryDelay);
+            throw RpcErrors.Unavailable("SOURCE_MISSING", string.Join("; ", _missing.Values));
     }
 }

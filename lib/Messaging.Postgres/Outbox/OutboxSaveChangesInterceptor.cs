@@ -130,20 +130,14 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         SaveFailed(eventData.Context);
 
     public override Task SaveChangesFailedAsync(DbContextErrorEventData eventData,
-        CancellationToken cancellationToken = default)
-    {
-        SaveFailed(eventData.Context);
-        return Task.CompletedTask;
-    }
+        CancellationToken cancellationToken = default) =>
+        SaveFailedAsync(eventData.Context);
 
     public override void SaveChangesCanceled(DbContextEventData eventData) => SaveFailed(eventData.Context);
 
     public override Task SaveChangesCanceledAsync(DbContextEventData eventData,
-        CancellationToken cancellationToken = default)
-    {
-        SaveFailed(eventData.Context);
-        return Task.CompletedTask;
-    }
+        CancellationToken cancellationToken = default) =>
+        SaveFailedAsync(eventData.Context);
 
     public InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData,
         InterceptionResult result)
@@ -193,11 +187,7 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
         SaveFailed(eventData.Context);
 
     public Task RolledBackToSavepointAsync(DbTransaction transaction, TransactionEventData eventData,
-        CancellationToken cancellationToken = default)
-    {
-        RolledBackToSavepoint(transaction, eventData);
-        return Task.CompletedTask;
-    }
+        CancellationToken cancellationToken = default) => SaveFailedAsync(eventData.Context);
 
     /// <summary>
     /// PostgreSQL silently rolls back when a failed transaction is committed. This extra statement makes such a commit
@@ -275,6 +265,12 @@ sealed class OutboxSaveChangesInterceptor<TDbContext>(Lazy<MessageDispatcher<TDb
             batch.IsPartial = true;
         else
             CommitFailed(db);
+    }
+
+    Task SaveFailedAsync(DbContext? db)
+    {
+        SaveFailed(db);
+        return Task.CompletedTask;
     }
 
     void CommitFailed(DbContext? db)

@@ -75,7 +75,7 @@ public static class RpcErrors
         Retryable(StatusCode.Unavailable, reason, message, retryDelay);
 
     /// <summary>The request was rejected without effect, because the service is overloaded. A retry is safe.</summary>
-    public static RpcException ResourceExhausted(string reason, string message, TimeSpan retryDelay) =>
+    public static RpcException ResourceExhausted(string reason, string message, TimeSpan? retryDelay = null) =>
         Retryable(StatusCode.ResourceExhausted, reason, message, retryDelay);
 
     /// <summary>The request had no effect, because of a conflict with another request. A retry is safe.</summary>

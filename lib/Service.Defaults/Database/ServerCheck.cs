@@ -114,12 +114,15 @@ static class ServerCheck
         await using var second = primary.CreatePlain();
         await second.OpenAsync(cancellationToken);
         await using (await second.BeginTransactionAsync(cancellationToken))
-            if (await QueryAsync(second, get) == session || await QueryAsync(first, get) != session)
+            if (await IsSharedAsync())
                 return true;
         for (var i = 0; i < SharingChecks; i++)
-            if (await QueryAsync(second, get) == session || await QueryAsync(first, get) != session)
+            if (await IsSharedAsync())
                 return true;
         return false;
+
+        async Task<bool> IsSharedAsync() =>
+            await QueryAsync(second, get) == session || await QueryAsync(first, get) != session;
 
         async Task<string?> QueryAsync(NpgsqlConnection connection, string sql)
         {

@@ -17,7 +17,6 @@ sealed class StartingServer(WebApplication service) : IAsyncDisposable
     public static readonly TimeSpan Delay = TimeSpan.FromSeconds(1);
 
     static readonly TimeSpan MaxStopTime = TimeSpan.FromSeconds(1);
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     WebApplication? _server;
     CancellationTokenRegistration _sigterm;
@@ -43,7 +42,7 @@ sealed class StartingServer(WebApplication service) : IAsyncDisposable
             return context.Response.WriteAsync("Healthy");
         if (context.Request.Path != ApiExtensions.ReadyPath)
             return RpcErrorResponse.WriteAsync(context, RpcErrors.Unavailable("SERVICE_STARTING",
-                "the service is starting and waits for its database; the call had no effect", RetryDelay));
+                "the service is starting and waits for its database; the call had no effect"));
         context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         return context.Response.WriteAsync("Unhealthy");
     }

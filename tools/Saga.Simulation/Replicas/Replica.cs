@@ -23,7 +23,7 @@ sealed class Replica
     readonly ReplicaOutbox _outbox;
     readonly OutboxOwner<DbContext> _owner;
     readonly World _world;
-    bool _isRecovering, _isCleaning, _isInHeartbeat;
+    readonly HashSet<string> _rounds = []; // that are running
     DateTime _nextHeartbeat;
 
     public Replica(World world, string name, SimDatabase database, TimeSpan skew)
@@ -163,62 +163,41 @@ sealed class Replica
     }
 
     /// <summary>One round of the production recovery, which also sends the scheduled messages that are due.</summary>
-    public async Task Recover()
-    {
-        if (_isRecovering || _world.Mutant == Mutant.RecoveryOff)
-            return;
-        _isRecovering = true;
-        try
-        {
-            await Dispatcher.DispatchDue(retries: _world.Random.Next(2) == 0, default);
-        }
-        catch (ConnectionLostException)
-        {
-            // The next round retries.
-        }
-
-        _isRecovering = false;
-    }
+    public Task Recover() => _world.Mutant == Mutant.RecoveryOff ? Task.CompletedTask
+        : Round(nameof(Recover), () => Dispatcher.DispatchDue(retries: _world.Random.Next(2) == 0, default));
 
     /// <summary>
     /// One round of the production cleanup: deletes confirmed outbox rows, and releases others.
     /// </summary>
-    public async Task CleanUp()
+    public Task CleanUp() => Round(nameof(CleanUp), async () =>
     {
-        if (_isCleaning)
-            return;
-        _isCleaning = true;
-        try
-        {
-            await Dispatcher.DeleteConfirmed(default);
-            await _owner.WriteReleases(default);
-        }
-        catch (ConnectionLostException)
-        {
-            // The next round retries.
-        }
-
-        _isCleaning = false;
-    }
+        await Dispatcher.DeleteConfirmed(default);
+        await _owner.WriteReleases(default);
+    });
 
     /// <summary>A heartbeat of the production outbox, and a search for messages that nobody sends.</summary>
-    public async Task Heartbeat()
+    public Task Heartbeat() => _world.Now < _nextHeartbeat ? Task.CompletedTask : Round(nameof(Heartbeat), async () =>
     {
-        if (_isInHeartbeat || _world.Now < _nextHeartbeat)
+        await _owner.Heartbeat(default);
+        await _owner.AdoptOrphans(default);
+        _nextHeartbeat = _world.Now + _owner.HeartbeatInterval;
+    });
+
+    /// <summary>Runs a round of background work, unless one is running.</summary>
+    async Task Round(string name, Func<Task> work)
+    {
+        if (!_rounds.Add(name))
             return;
-        _isInHeartbeat = true;
         try
         {
-            await _owner.Heartbeat(default);
-            await _owner.AdoptOrphans(default);
-            _nextHeartbeat = _world.Now + _owner.HeartbeatInterval;
+            await work();
         }
         catch (ConnectionLostException)
         {
             // The next round retries.
         }
 
-        _isInHeartbeat = false;
+        _rounds.Remove(name);
     }
 
     /// <summary>Runs an operation on the database as a step; the connection may be lost before or after it.</summary>

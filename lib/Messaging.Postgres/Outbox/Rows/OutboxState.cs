@@ -1,8 +1,8 @@
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>
-/// A replica that sends messages. It counts heartbeats while it lives; when the count stands still, others send the
-/// rest.
+/// A replica that sends messages. It counts heartbeats while it lives; when the count does not change any more, others
+/// send the rest.
 /// </summary>
 public class OutboxState
 {

@@ -37,10 +37,8 @@ sealed class OutboxStore<TDbContext>(
         await using var batch = NewBatch(unit.DbContext);
         AddUnits(batch, unit.DbContext, [unit], []);
         if (unit.Consumed is { } consumed)
-            batch.BatchCommands.Add(new(For(unit.DbContext).InsertInbox)
-            {
-                Parameters = { new() { Value = consumed.MessageId }, new() { Value = consumed.ConsumerId } }
-            });
+            batch.BatchCommands.Add(
+                Command(For(unit.DbContext).InsertInbox, consumed.MessageId, consumed.ConsumerId));
         await RunToCommit(batch, [unit], cancellationToken).ConfigureAwait(false);
     }
 
@@ -125,14 +123,8 @@ sealed class OutboxStore<TDbContext>(
     static List<InboxState> Consumed(IReadOnlyList<UnitOfWork<TDbContext>> units) =>
         [.. units.Select(x => x.Consumed).OfType<InboxState>()];
 
-    static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => new(sql)
-    {
-        Parameters =
-        {
-            new() { Value = consumed.Select(x => x.MessageId).ToArray() },
-            new() { Value = consumed.Select(x => x.ConsumerId).ToArray() },
-        },
-    };
+    static NpgsqlBatchCommand OnKeys(string sql, List<InboxState> consumed) => Command(sql,
+        consumed.Select(x => x.MessageId).ToArray(), consumed.Select(x => x.ConsumerId).ToArray());
 
     /// <summary>
     /// Reads the keys of inbox rows that a statement returned, and advances to the next result.
@@ -175,10 +167,11 @@ sealed class OutboxStore<TDbContext>(
             batch.BatchCommands.Add(statement);
         // Before the inserts, so that a message that is scheduled after it was unscheduled remains.
         if (units.SelectMany(x => x.Unscheduled).ToArray() is { Length: > 0 } unscheduled)
-            batch.BatchCommands.Add(new(For(db).Unschedule) { Parameters = { new() { Value = unscheduled } } });
+            batch.BatchCommands.Add(Command(For(db).Unschedule, unscheduled));
         if (units.SelectMany(x => x.Messages).ToList() is { Count: > 0 } messages)
         {
-            messages.ForEach(x => x.SetEnqueueTime(clock.UtcNow));
+            var now = clock.UtcNow;
+            messages.ForEach(x => x.SetEnqueueTime(now));
             batch.BatchCommands.Add(InsertAll(For(db).InsertOutbox, messages));
         }
     }
@@ -349,7 +342,7 @@ sealed class OutboxStore<TDbContext>(
                 (DateTime?)own.Select(x => x.EnqueueTime).Append(now).Min());
         }, cancellationToken));
 
-    static NpgsqlBatchCommand Command(string sql, params IEnumerable<object> values)
+    static NpgsqlBatchCommand Command(string sql, params ReadOnlySpan<object> values)
     {
         var command = new NpgsqlBatchCommand(sql);
         foreach (var value in values)

@@ -9,7 +9,6 @@ namespace Service.Defaults;
 sealed class CallerRate(IOptions<CallerOptions> options) : IConfigureOptions<RateLimiterOptions>
 {
     static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
-    static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>A caller who has been quiet may make so many seconds' calls at once.</summary>
     const int BurstSeconds = 2;
@@ -34,5 +33,5 @@ sealed class CallerRate(IOptions<CallerOptions> options) : IConfigureOptions<Rat
     };
 
     static Task RejectAsync(HttpContext context) => RpcErrorResponse.WriteAsync(context, RpcErrors.ResourceExhausted(
-        "TOO_MANY_CALLS_OF_CALLER", "this caller makes too many calls; retry later", RetryDelay));
+        "TOO_MANY_CALLS_OF_CALLER", "this caller makes too many calls; retry later"));
 }
