@@ -66,54 +66,22 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         while (await rows.ReadAsync(cancellationToken))
             reservations.Add(rows.GetGuid(0), ReadReservation(rows));
 
-        var (inserted, updated) = (new Dictionary<Guid, Reservation>(), new Dictionary<Guid, Reservation>());
-        var entries = new List<LedgerEntry>();
-        var results = new List<(FundsDecision?, Exception?)>(requests.Count);
-        var now = time.UtcNow();
-        foreach (var request in requests)
-            try
-            {
-                var known = reservations.GetValueOrDefault(request.OrderId);
-                if (known != null && !Enum.IsDefined(known.Status))
-                {
-                    results.Add((new FundsDecision(null, IsPostponed: true), null));
-                    continue;
-                }
-
-                var funds = new Funds(accounts.GetValueOrDefault(request.AccountId), known, now);
-                results.Add((new FundsDecision(funds.Decide(request)), null));
-                if (funds.Reservation is { } reservation && funds.HasChanged)
-                {
-                    reservations[request.OrderId] = reservation;
-                    FundsMetrics.Decided(reservation);
-                    var isInsert = funds.IsNew || inserted.ContainsKey(request.OrderId);
-                    (isInsert ? inserted : updated)[request.OrderId] = reservation;
-                }
-
-                if (funds.Entry != null)
-                    entries.Add(funds.Entry);
-            }
-            catch (InvalidOperationException e)
-            {
-                results.Add((null, e)); // thrown before anything changed, so only this command fails
-            }
-
-        FundsDecision.ShareAnswers(requests, results);
-        return new BatchDecision<FundsDecision>(results, [.. Statements(inserted.Values, updated.Values, entries)]);
+        var group = new FundsGroup(accounts, reservations, time.UtcNow());
+        var decisions = group.Decide(requests);
+        return new BatchDecision<FundsDecision>(decisions, [.. Statements(group)]);
     }
 
-    static IEnumerable<NpgsqlBatchCommand> Statements(
-        ICollection<Reservation> inserted, ICollection<Reservation> updated, List<LedgerEntry> entries)
+    static IEnumerable<NpgsqlBatchCommand> Statements(FundsGroup group)
     {
-        if (inserted.Count > 0)
-            yield return InsertReservations(inserted);
-        if (updated.Count > 0)
-            yield return UpdateReservations(updated);
-        if (entries.Count == 0)
+        if (group.Inserted.Count > 0)
+            yield return InsertReservations(group.Inserted);
+        if (group.Updated.Count > 0)
+            yield return UpdateReservations(group.Updated);
+        if (group.Entries.Count == 0)
             yield break;
         // The balances after an account's last entry are its new balances.
-        yield return UpdateAccounts([.. entries.GroupBy(x => x.AccountId).Select(x => x.Last())]);
-        yield return InsertEntries(entries);
+        yield return UpdateAccounts([.. group.Entries.GroupBy(x => x.AccountId).Select(x => x.Last())]);
+        yield return InsertEntries(group.Entries);
     }
 
     static NpgsqlBatchCommand InsertReservations(ICollection<Reservation> rows) => BatchSql.Command("""
@@ -144,7 +112,7 @@ public sealed class FundsStep(TimeProvider time) : IBatchStep<FundsCommand, Fund
         Column(rows, x => x.CapturedAfter), Column(rows, x => x.CreateTime));
 
     // The ordinality makes the entries' ids increase in the order of the decisions.
-    static NpgsqlBatchCommand InsertEntries(ICollection<LedgerEntry> rows) => BatchSql.Command("""
+    static NpgsqlBatchCommand InsertEntries(IReadOnlyList<LedgerEntry> rows) => BatchSql.Command("""
         insert into ledger_entries (account_id, order_id, kind, amount,
             available_after, held_after, captured_after, create_time)
         select account_id, order_id, kind, amount, available, held, captured, time
