@@ -25,6 +25,9 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     /// <exception cref="GroupBrokenException">
     /// The group could not commit. Nothing is done: retry the message.
     /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The handler kept the group's locks for too long, also when its message was retried alone.
+    /// </exception>
     Task<TResult> DecideAsync<TRequest, TResult>(IBatchStep<TRequest, TResult> step, TRequest request,
         CancellationToken cancellationToken);
 

@@ -1,6 +1,6 @@
 namespace Messaging.Postgres.Commits;
 
-/// <summary>Starts shared work on the calling thread, and completes the tasks of its callers.</summary>
+/// <summary>Starts shared work on the calling thread, and runs the continuations of its callers.</summary>
 static class TaskStarter
 {
     static readonly ExecutionContext Empty = CaptureEmpty();
@@ -12,16 +12,15 @@ static class TaskStarter
     public static void StartWithoutCallerContext(Func<Task> work) =>
         ExecutionContext.Run(Empty, static x => _ = ((Func<Task>)x!)(), work);
 
-    /// <summary>Completes a task and runs its continuations.</summary>
-    /// <param name="inline">On this thread, before the call returns; otherwise on a pool thread.</param>
-    /// <param name="complete">Completes a task.</param>
-    public static void Complete(bool inline, Action complete)
-    {
-        if (inline)
-            complete();
-        else
-            ThreadPool.UnsafeQueueUserWorkItem(static x => x(), complete, preferLocal: false);
-    }
+    /// <summary>Runs a continuation on a pool thread.</summary>
+    public static void RunOnPool(Action continuation) =>
+        ThreadPool.UnsafeQueueUserWorkItem(static x => x(), continuation, preferLocal: false);
+
+    /// <summary>
+    /// Prevents <see cref="TaskScheduler.UnobservedTaskException" /> for a task that perhaps nobody awaits.
+    /// </summary>
+    public static void Observe(Task task) =>
+        task.ContinueWith(x => x.Exception, TaskContinuationOptions.ExecuteSynchronously);
 
     static ExecutionContext CaptureEmpty()
     {

@@ -33,7 +33,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         && !db.Database.CreateExecutionStrategy().RetriesOnFailure;
 
     /// <summary>The unit's place in the group of its batch step, or null if it has run none.</summary>
-    public BatchStepMember<TDbContext>? StepMember { get; private set; }
+    public UnitMember<TDbContext>? StepMember { get; private set; }
 
     public IReadOnlyList<OutboxMessage> Messages => _messages;
 
@@ -115,11 +115,11 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     {
         if (db.Database.CurrentTransaction != null)
             return await committer.DecideAlone(this, step, request, cancellationToken).ConfigureAwait(false);
-        var member = new BatchStepMember<TDbContext, TRequest, TResult>(this, step, request);
+        var stepRequest = new BatchStepRequest<TRequest, TResult>(step, request);
         Enter(UnitOfWorkState.Deciding);
-        StepMember = member;
-        committer.Enqueue(member);
-        var result = await member.Decision.ConfigureAwait(false);
+        StepMember = new UnitMember<TDbContext>(this, stepRequest);
+        committer.Enqueue(StepMember);
+        var result = await stepRequest.Decision.ConfigureAwait(false);
         Enter(UnitOfWorkState.Decided);
         return result;
     }
@@ -179,12 +179,12 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     /// <summary>Leaves the group, so that the group does not wait for a failed handler.</summary>
     public void Abandon()
     {
-        StepMember?.HandlerFailed();
+        StepMember?.Request!.HandlerFailed();
         StepMember = null;
         Enter(UnitOfWorkState.Open);
     }
 
-    /// <summary>A unit that is never committed must not keep its group waiting.</summary>
+    /// <summary>A unit that is never committed must not keep its group stepRequest.</summary>
     public void Dispose() => Abandon();
 
     /// <summary>Moves new rows from the DbContext to the commit's batch, which costs less than SaveChanges.</summary>

@@ -74,6 +74,7 @@ sealed class OutboxConfigurator<TDbContext>(IBusRegistrationConfigurator bus)
         bus.TryAddSingleton<BulkWriter<TDbContext>>();
         bus.TryAddSingleton<IdleConnections>();
         bus.TryAddSingleton<RecentContexts<TDbContext>>();
+        bus.TryAddSingleton<GroupTransactions<TDbContext>>();
         bus.TryAddSingleton<Committer<TDbContext>>();
         bus.TryAddSingleton<OutboxOwner<TDbContext>>();
         bus.TryAddSingleton<MessageDispatcher<TDbContext>>();

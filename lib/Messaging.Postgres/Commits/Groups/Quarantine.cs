@@ -1,5 +1,4 @@
 using Messaging.Postgres.Observability;
-using Microsoft.EntityFrameworkCore;
 
 namespace Messaging.Postgres.Commits;
 
@@ -8,19 +7,19 @@ namespace Messaging.Postgres.Commits;
 /// commit from separate queues, so that they do not delay other units, until one of them has succeeded.
 /// </summary>
 /// <remarks>Not thread-safe: the committer's lock guards it.</remarks>
-sealed class Quarantine<TDbContext> where TDbContext : DbContext
+/// <param name="maxConcurrentQueues">How many of the queues commit at the same time.</param>
+sealed class Quarantine(int maxConcurrentQueues)
 {
     const int MaxKeys = 10_000;
-    const int MaxConcurrentQueues = 8;
 
-    readonly SemaphoreSlim _concurrency = new(MaxConcurrentQueues);
-    readonly Dictionary<object, CommitQueue<TDbContext>> _queues = [];
+    readonly SemaphoreSlim _concurrency = new(maxConcurrentQueues);
+    readonly Dictionary<object, CommitQueue> _queues = [];
 
     /// <summary>The queue of the unit's message or rows, or null if none of them is quarantined.</summary>
-    public CommitQueue<TDbContext>? Find(GroupMember<TDbContext> member) =>
+    public CommitQueue? Find(GroupMember member) =>
         _queues.Count == 0 ? null : Find(member.Keys) ?? Find(member.Contended);
 
-    CommitQueue<TDbContext>? Find(IReadOnlyList<object> keys) =>
+    CommitQueue? Find(IReadOnlyList<object> keys) =>
         keys.Select(x => _queues.GetValueOrDefault(x)).FirstOrDefault(x => x != null);
 
     /// <summary>Quarantines the keys of units; keys of one unit share a queue.</summary>
@@ -33,7 +32,7 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
                 _queues.Remove(key);
         foreach (var keys in keysOfUnits)
         {
-            var queue = Find(keys) ?? new CommitQueue<TDbContext>(_concurrency);
+            var queue = Find(keys) ?? new CommitQueue(_concurrency, isQuarantined: true);
             foreach (var key in keys)
                 _queues.TryAdd(key, queue);
         }
@@ -44,7 +43,7 @@ sealed class Quarantine<TDbContext> where TDbContext : DbContext
     /// <summary>
     /// Releases the keys of committed units; units that wait in the queue by now are still committed from it.
     /// </summary>
-    public void Release(CommitQueue<TDbContext> queue, List<GroupMember<TDbContext>> group)
+    public void Release(CommitQueue queue, List<GroupMember> group)
     {
         var before = _queues.Count;
         foreach (var key in group.Where(x => x.HasSucceeded).SelectMany(x => x.Keys.Concat(x.Contended)))

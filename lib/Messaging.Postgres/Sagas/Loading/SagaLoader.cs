@@ -52,7 +52,10 @@ sealed class SagaLoader<TSaga>(SagaRepositoryOptions<TSaga> options, IServicePro
             var next = DequeueWaiting();
             // When no load waits for this thread, it can run one caller's continuation itself.
             for (var i = completions.Count - 1; i >= 0; i--)
-                TaskStarter.Complete(inline: i == 0 && next.Count == 0, completions[i]);
+                if (i == 0 && next.Count == 0)
+                    completions[i]();
+                else
+                    TaskStarter.RunOnPool(completions[i]);
             if (next.Count == 0)
                 return;
             completions = await Load(next).ConfigureAwait(false);
