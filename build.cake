@@ -188,9 +188,11 @@ Task("Test-Unit").Description("Tests without servers.").IsDependentOn("Build").D
 Task("Test-Simulation").Description("Tests of the simulation: 10,000 seeds, and every mutant.")
     .IsDependentOn("Build").Does(() => Test("Simulation"));
 
-Task("Simulate").Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed; --partitions=N.")
+Task("Simulate")
+    .Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed; --partitions=N; --ordinary=true.")
     .IsDependentOn("Build").Does(() => Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds",
-        Argument("seed", Argument("seeds", "10000")), "--partitions", Argument("partitions", "1")));
+        Argument("seed", Argument("seeds", "10000")), "--partitions", Argument("partitions", "1"),
+        "--ordinary", Argument("ordinary", "false")));
 
 Task("Mutants").Description("Switches each guarantee off in turn, and prints which check detects it.")
     .IsDependentOn("Build").Does(() => Saga("mutants"));

@@ -1,8 +1,8 @@
 namespace Saga.Simulation;
 
 /// <summary>
-/// A guarantee that is switched off in the simulated servers, to prove that the checks detect its absence. The
-/// production services have no such switch.
+/// A guarantee that is switched off in the simulation, to prove that the checks detect its absence. The production
+/// code has no such switch.
 /// </summary>
 public enum Mutant
 {
@@ -55,6 +55,21 @@ public enum Mutant
 
     /// <summary>The inbox knows the messages of a batch by the batch's id alone.</summary>
     BatchKeyedAsOne,
+
+    /// <summary>A group counts as committed although its commit has lost its response.</summary>
+    LostGroupsTrusted,
+
+    /// <summary>A group commits the decision about a message whose handler has failed after it.</summary>
+    FailedHandlersCommitted,
+
+    /// <summary>The locks of a group end before its commit.</summary>
+    LocksEndBeforeCommit,
+
+    /// <summary>Units that wait for a locked row are not separated from those for other rows.</summary>
+    QuarantineShared,
+
+    /// <summary>Messages of replicas that live are adopted by others.</summary>
+    AdoptsFromTheLiving,
 
     /// <summary>Of several partitions, funds are released in that of the order, not in that of the account.</summary>
     PartitionedByOrder,

@@ -38,7 +38,8 @@ public static class MutantHunt
             Fails(() => Models.Funds(maxRuns, mutant)) || Fails(() => Models.Saga(maxRuns, mutant)));
         var watch = Stopwatch.StartNew();
         for (var seed = 1; seed <= maxRuns; seed++)
-            if (World.Run(seed, mutant, mutant == Mutant.PartitionedByOrder ? 4 : 1) is { Violations: [var first, ..] })
+            if (World.Run(seed, mutant, mutant == Mutant.PartitionedByOrder ? 4 : 1,
+                hasFaults: mutant != Mutant.AdoptsFromTheLiving) is { Violations: [var first, ..] })
                 return new MutantFinding(mutant, modelTime, seed, watch.Elapsed, first);
         return new MutantFinding(mutant, modelTime, null, watch.Elapsed, null);
     }

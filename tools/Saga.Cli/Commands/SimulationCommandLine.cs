@@ -13,12 +13,17 @@ static class SimulationCommandLine
         var seeds = CliOptions.Count("--seeds", "The number of seeds.", 10_000);
         var mutant = new Option<Mutant>("--mutant") { Description = "With --seed: the guarantee to switch off." };
         var partitions = CliOptions.Count("--partitions", "Over how many databases the accounts are distributed.", 1);
+        var isOrdinary = new Option<bool>("--ordinary")
+        {
+            Description = "Without faults: then no message may be sent twice.",
+        };
         var command = new Command("simulate", "Simulates the production rules with faults, once for each seed.")
-            { seed, first, seeds, mutant, partitions };
+            { seed, first, seeds, mutant, partitions, isOrdinary };
         command.SetAction(parsed => parsed.GetValue(seed) is { } one
-            ? SimulateCommand.Replay(one, parsed.GetValue(mutant), parsed.GetValue(partitions))
-            : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds),
-                parsed.GetValue(partitions)));
+            ? SimulateCommand.Replay(one, parsed.GetValue(mutant), parsed.GetValue(partitions),
+                !parsed.GetValue(isOrdinary))
+            : SimulateCommand.RunMany(parsed.GetValue(first), parsed.GetValue(seeds), parsed.GetValue(partitions),
+                !parsed.GetValue(isOrdinary)));
         return command;
     }
 

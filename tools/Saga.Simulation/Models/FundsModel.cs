@@ -52,16 +52,7 @@ sealed class FundsModel
 
         if (step.Kind is >= 1 and <= 3)
         {
-            object? real;
-            try
-            {
-                real = Real(step);
-            }
-            catch (InvalidOperationException)
-            {
-                real = "fault";
-            }
-
+            var real = Real(step);
             var model = _consumed.Contains((step.Kind, step.Order, step.Message)) ? "repeat"
                 : Model(step, account, amount);
             if (model is not "fault")
@@ -100,10 +91,12 @@ sealed class FundsModel
         if (_real.IsConsumed(messageId, "funds"))
             return "repeat";
         var transaction = new SimTransaction { Consumed = (messageId, "funds") };
-        var funds = _real.Load(order, account, command);
-        var reply = funds.Decide(FundsCommand.Of(command));
-        _real.Save(transaction, funds, command);
-        _real.Commit(transaction);
+        FundsCommand[] commands = [FundsCommand.Of(command)];
+        var funds = _real.Load(commands);
+        if (funds.Decide(commands) is not [({ Answer: var reply }, null)])
+            return "fault";
+        _real.Save(transaction, funds);
+        _real.Commit([transaction]);
         return reply;
     }
 

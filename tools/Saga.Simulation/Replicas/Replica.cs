@@ -1,4 +1,5 @@
 using MassTransit.EntityFrameworkCoreIntegration;
+using Messaging.Postgres.Commits;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Inbox;
 using Messaging.Postgres.Outbox;
@@ -10,9 +11,9 @@ using Orders;
 namespace Saga.Simulation;
 
 /// <summary>
-/// A process of Order or Account. It runs the production receive steps (<see cref="IdempotentReceive" />), settlement
-/// of batches (<see cref="BatchDeliveries" />), dispatcher and recovery (<see cref="MessageDispatcher{TDbContext}" />)
-/// and rules on a simulated database and broker.
+/// A process of Order or Account. It runs the production receive steps (<see cref="IdempotentReceive" />), group
+/// commits (<see cref="GroupCommitter" />), settlement of batches (<see cref="BatchDeliveries" />), dispatcher and
+/// recovery (<see cref="MessageDispatcher{TDbContext}" />) and rules on a simulated database and broker.
 /// </summary>
 sealed class Replica
 {
@@ -38,6 +39,9 @@ sealed class Replica
         };
         Dispatcher = new MessageDispatcher<DbContext>(_outbox, options, _outbox, _owner, Clock,
             NullLogger<MessageDispatcher<DbContext>>.Instance);
+        // A limit of queues would continue those that wait for it on pool threads.
+        Groups = new GroupCommitter(new ReplicaTransactions(this, world, database), Later,
+            new ProcessTimers(world, Process), maxQuarantineQueues: int.MaxValue, tag: null, NullLogger.Instance);
         // As the production host does before it starts.
         Clock.Set(() => Task.FromResult(world.Now));
         database.Heartbeats[_owner.Id] = 1;
@@ -46,6 +50,7 @@ sealed class Replica
     public SimProcess Process { get; }
     public DatabaseClock<DbContext> Clock { get; }
     public MessageDispatcher<DbContext> Dispatcher { get; }
+    public GroupCommitter Groups { get; }
 
     /// <summary>Consumes a delivery; the messages of a batch concurrently, each settled by itself.</summary>
     public void Receive(string queue, AmqpMessage delivered, ulong tag)
@@ -72,11 +77,12 @@ sealed class Replica
                 await attempt.ReceiveOnce();
                 break;
             }
-            catch (ConflictException) when (conflicts++ < MaxConflicts)
+            catch (Exception e) when (e is ConflictException or DbUpdateConcurrencyException
+                && conflicts++ < MaxConflicts)
             {
-                // A concurrent transaction was first: retry.
+                // A concurrent transaction was first, or the group has failed: retry.
             }
-            catch (ConnectionLostException)
+            catch (Exception e) when (e is ConnectionLostException or LockTimeoutException)
             {
                 // Transient: retry, here or, as when the endpoint stops, by returning the message to its queue.
                 isReturned = _world.HasFaults && _world.Random.Next(2) == 0;
@@ -100,11 +106,11 @@ sealed class Replica
         var order = client.ToOrder(_world.NewId(), _world.Now);
         try
         {
-            var transaction = NewTransaction();
+            var transaction = NewTransaction($"order {order.CorrelationId:N} of {client}");
             await StateMachineRunner.Handle(order, new OrderSubmitted(order.CorrelationId), null, transaction, _world,
                 () => Clock.UtcNow);
             orders.Insert(transaction, order);
-            await Commit($"commit order {order.CorrelationId:N} of {client}", transaction);
+            await CommitRpc(transaction);
             _world.Invariants.OrderAcknowledged(client, order.CorrelationId);
             await SendCommitted(transaction);
         }
@@ -150,10 +156,10 @@ sealed class Replica
             if (found is not var (order, version) || !condition(order))
                 return;
             var loaded = OrderDatabase.Copy(order);
-            var transaction = NewTransaction();
+            var transaction = NewTransaction(_world.IsTraced ? $"{content}" : "");
             await StateMachineRunner.Handle(order, content, null, transaction, _world, () => Clock.UtcNow);
             orders.Update(transaction, order, loaded, version);
-            await Commit($"commit {content}", transaction);
+            await CommitRpc(transaction);
             await SendCommitted(transaction);
         }
         catch (Exception e) when (e is ConflictException or ConnectionLostException)
@@ -176,12 +182,17 @@ sealed class Replica
     });
 
     /// <summary>A heartbeat of the production outbox, and a search for messages that nobody sends.</summary>
-    public Task Heartbeat() => _world.Now < _nextHeartbeat ? Task.CompletedTask : Round(nameof(Heartbeat), async () =>
+    public void Heartbeat()
     {
-        await _owner.Heartbeat(default);
-        await _owner.AdoptOrphans(default);
+        if (_world.Now < _nextHeartbeat)
+            return;
         _nextHeartbeat = _world.Now + _owner.HeartbeatInterval;
-    });
+        _ = Round(nameof(Heartbeat), async () =>
+        {
+            await _owner.Heartbeat(default);
+            await _owner.AdoptOrphans(default);
+        });
+    }
 
     /// <summary>Runs a round of background work, unless one is running.</summary>
     async Task Round(string name, Func<Task> work)
@@ -212,39 +223,47 @@ sealed class Replica
         return fate == LostAfter ? throw new ConnectionLostException("after the operation ran") : result;
     }, isReady);
 
-    /// <summary>
-    /// Commits as a step. When the connection is lost, the commit may also take effect later: locks, which only Account
-    /// needs, would have to be kept until then.
-    /// </summary>
-    public async Task Commit(string name, SimTransaction transaction)
+    /// <summary>Commits a unit with those that wait at the same time.</summary>
+    public Task Commit(SimTransaction transaction)
+    {
+        var member = new SimMember(transaction);
+        Groups.Enqueue(member);
+        return member.Committed;
+    }
+
+    async Task CommitRpc(SimTransaction transaction)
     {
         try
         {
-            await Query(name, () => Done(() => _database.Commit(transaction)));
+            await Commit(transaction);
         }
-        catch (ConnectionLostException)
+        catch
         {
-            if (_database is OrderDatabase && !transaction.IsCommitted && _world.Random.Next(2) == 0)
-                _ = _world.Scheduler.Add(null, $"{name}, late", () => Done(() => CommitLate(transaction)));
             Dispatcher.Release(transaction.Messages);
             throw;
         }
     }
 
-    void CommitLate(SimTransaction transaction)
+    /// <summary>Runs a continuation as a step of this process.</summary>
+    public void Later(Action continuation) =>
+        _ = _world.Scheduler.Add(Process, "continue", () => Done(continuation));
+
+    /// <summary>
+    /// Runs the rest of a handler as a step, which may fail, or, once for a message, take longer than groups wait.
+    /// </summary>
+    public Task Handle(QueuedMessage message)
     {
-        try
-        {
-            _database.Commit(transaction);
-        }
-        catch (ConflictException)
-        {
-            // The repeated attempt was first.
-        }
+        const int Fails = 0, IsSlow = 1, Succeeds = 2;
+        var fate = _world.HasFaults ? _world.Random.Next(100) : Succeeds;
+        var end = fate == IsSlow && _world.Slow.Add(message.MessageId) ? _world.Now + TimeSpan.FromSeconds(20)
+            : _world.Now;
+        return _world.Scheduler.Add(Process, $"handle {message.Content}",
+            () => fate == Fails ? throw new ConflictException("the handler has failed") : true,
+            () => !_world.HasFaults || _world.Now >= end);
     }
 
     /// <summary>A transaction whose messages this replica sends.</summary>
-    public SimTransaction NewTransaction() => new() { OwnerId = _owner.Id };
+    public SimTransaction NewTransaction(string name) => new() { Name = name, OwnerId = _owner.Id };
 
     /// <summary>Deletes outbox rows whose messages were sent.</summary>
     public Task DeleteRows(IEnumerable<OutboxMessage> messages) =>

@@ -63,7 +63,8 @@ sealed class ReplicaOutbox(Replica replica, World world, SimDatabase database, O
             foreach (var state in dead.Where(x => database.Heartbeats.GetValueOrDefault(x.OutboxId) == x.Heartbeats))
                 database.Heartbeats.Remove(state.OutboxId);
             return world.Mutant == Mutant.AdoptionOff ? 0 : Free(database.Outbox.Values
-                .Where(x => x.OwnerId is { } owner && !database.Heartbeats.ContainsKey(owner)));
+                .Where(x => x.OwnerId is { } owner && (world.Mutant == Mutant.AdoptsFromTheLiving
+                    || !database.Heartbeats.ContainsKey(owner))));
         });
 
     public Task Release(Guid ownerId, Guid[] ids, CancellationToken cancellationToken) =>

@@ -20,7 +20,7 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     };
 
     (OrderState Order, OrderState Loaded, int Version)? _loaded;
-    SimTransaction _transaction = replica.NewTransaction();
+    SimTransaction _transaction = NewTransaction(replica, world, message);
 
     public bool IsRedelivered => message.Redelivered;
     public bool IsCommitted { get; private set; }
@@ -34,30 +34,72 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
     public async Task HandleAndCommit()
     {
         if (world.Mutant != Mutant.RetryInsideTransaction)
-            _transaction = replica.NewTransaction();
+            _transaction = NewTransaction(replica, world, message);
         (_transaction.Consumed, _transaction.InboxId) = ((message.MessageId, queue), InboxId);
+        if (queue is SimBroker.OrderStateQueue or SimBroker.OrdersCapturedQueue)
+            await HandleAndCommitOrder((OrderDatabase)database);
+        else
+            await HandleAndCommitFunds();
+        IsCommitted = true;
+        if (world.Mutant == Mutant.SendBeforeCommit)
+            _transaction.Messages.RemoveAll(x => !x.IsDelayed);
+    }
+
+    async Task HandleAndCommitOrder(OrderDatabase orders)
+    {
+        if (message.Content is OrdersCaptured captures)
+        {
+            orders.RecordCaptures(_transaction, captures.OrderIds);
+            await replica.Commit(_transaction);
+            return;
+        }
+
+        await HandleOrder(orders);
+        await Complete();
+        await replica.Commit(_transaction);
+    }
+
+    async Task HandleAndCommitFunds()
+    {
+        var command = FundsCommand.Of(message.Content, sharesAnswer: true);
+        var row = world.Mutant == Mutant.QuarantineShared ? database : (object)command.AccountId;
+        var request = new SimFundsRequest(command, database, row, replica.Later);
+        var member = new SimMember(_transaction, request);
+        replica.Groups.Enqueue(member);
         try
         {
-            if (message.Content is OrdersCaptured captures)
-                ((OrderDatabase)database).RecordCaptures(_transaction, captures.OrderIds);
-            else if (queue == SimBroker.OrderStateQueue)
-                await HandleOrder((OrderDatabase)database);
-            else
-                await HandleFunds((AccountDatabase)database);
-            foreach (var captured in _transaction.Messages)
-                (captured.InboxMessageId, captured.InboxConsumerId) = (InboxId, ConsumerIds[queue]);
-            if (world.Mutant == Mutant.SendBeforeCommit)
-                await Send(Captured);
-            await replica.Commit($"commit {message.Content}", _transaction);
-            IsCommitted = true;
-            if (world.Mutant == Mutant.SendBeforeCommit)
-                _transaction.Messages.RemoveAll(x => !x.IsDelayed);
+            var decision = await request.Decision;
+            await replica.Handle(message);
+            if (decision.Answer is { } answer)
+                _transaction.Messages.Add(world.NewMessage(answer, replica.Clock.UtcNow));
+            await Complete();
         }
-        finally
+        catch when (world.Mutant != Mutant.FailedHandlersCommitted)
         {
-            database.Release(_transaction); // a rollback releases the row locks
+            request.HandlerFailed();
+            throw;
         }
+        catch
+        {
+            request.HandlerCompleted();
+            throw;
+        }
+
+        request.HandlerCompleted();
+        await member.Committed;
     }
+
+    /// <summary>What follows the handler.</summary>
+    async Task Complete()
+    {
+        foreach (var captured in _transaction.Messages)
+            (captured.InboxMessageId, captured.InboxConsumerId) = (InboxId, ConsumerIds[queue]);
+        if (world.Mutant == Mutant.SendBeforeCommit)
+            await Send(Captured);
+    }
+
+    static SimTransaction NewTransaction(Replica replica, World world, QueuedMessage message) =>
+        replica.NewTransaction(world.IsTraced ? $"{message.Content}" : "");
 
     async Task HandleOrder(OrderDatabase orders)
     {
@@ -80,23 +122,6 @@ sealed class SimReceiveAttempt(Replica replica, World world, SimDatabase databas
         await StateMachineRunner.Handle(loaded.Order, message.Content, message.Token, _transaction, world,
             () => replica.Clock.UtcNow);
         orders.Update(_transaction, loaded.Order, loaded.Loaded, loaded.Version);
-    }
-
-    async Task HandleFunds(AccountDatabase accounts)
-    {
-        var command = FundsCommand.Of(message.Content, sharesAnswer: true);
-        var (orderId, accountId) = (command.OrderId, command.AccountId);
-        var transaction = _transaction;
-        var funds = await replica.Query($"lock and load for {message.Content}", () =>
-        {
-            if (accounts.Exists(accountId))
-                accounts.Lock(accountId, replica.Process, transaction);
-            return accounts.Load(orderId, accountId, message.Content);
-        }, () => accounts.CanLock(accountId, transaction));
-        List<(FundsDecision? Decision, Exception?)> decisions = [(new FundsDecision(funds.Decide(command)), null)];
-        FundsDecision.ShareAnswers([command], decisions);
-        _transaction.Messages.Add(world.NewMessage(decisions[0].Decision!.Answer!, replica.Clock.UtcNow));
-        accounts.Save(_transaction, funds, message.Content);
     }
 
     public async Task<bool> WasConsumed()

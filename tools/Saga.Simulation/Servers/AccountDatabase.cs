@@ -27,53 +27,64 @@ sealed class AccountDatabase(World world) : SimDatabase(world)
         return copy;
     }
 
-    /// <summary>Loads copies of the rows into the production rules; the caller holds the account's lock.</summary>
-    public Funds Load(Guid orderId, Guid accountId, object command)
+    /// <summary>
+    /// Loads copies of the rows of commands into the production rules; the caller holds the accounts' locks.
+    /// </summary>
+    public FundsGroup Load(IReadOnlyCollection<FundsCommand> commands)
     {
-        var account = _accounts.TryGetValue(accountId, out var row) ? Copy(row.Account) : null;
-        var reservation = Reservations.TryGetValue(orderId, out var x) ? Copy(x) : null;
-        if (World.Mutant == Mutant.UniqueReservationOff && command is ReserveFunds)
-            reservation = null;
-        return new Funds(account, reservation, World.Now);
+        var orders = commands.Select(x => x.OrderId).ToHashSet();
+        if (World.Mutant == Mutant.UniqueReservationOff)
+            orders.ExceptWith(commands.Where(x => x.Message is ReserveFunds).Select(x => x.OrderId));
+        return new FundsGroup(
+            commands.Select(x => x.AccountId).Distinct().Where(Exists)
+                .ToDictionary(x => x, x => Copy(_accounts[x].Account)),
+            orders.Where(Reservations.ContainsKey).ToDictionary(x => x, x => Copy(Reservations[x])), World.Now);
     }
 
-    /// <summary>Adds the decision of the rules to a transaction.</summary>
-    public void Save(SimTransaction transaction, Funds funds, object command)
+    /// <summary>Adds the decisions of the rules to a transaction.</summary>
+    public void Save(SimTransaction transaction, FundsGroup funds)
     {
-        if (funds.Reservation is not { } reservation || !funds.HasChanged)
-            return;
-        if (World.Mutant == Mutant.TombstoneOff && funds.IsNew && command is ReleaseFunds)
-            return;
-        if (World.Mutant == Mutant.RejectedForgotten && funds.IsNew && reservation.Status == ReservationStatus.Rejected)
-            return;
-        var isUnique = World.Mutant != Mutant.UniqueReservationOff;
-        transaction.Checks.Add(() =>
-        {
-            if (isUnique && funds.IsNew && Reservations.ContainsKey(reservation.OrderId))
-                throw new ConflictException("the order already has a reservation");
-            if (isUnique && funds.Entry is { } entry && _entries.Contains((reservation.OrderId, entry.Kind)))
-                throw new ConflictException("the ledger already has this entry");
-        });
+        var inserted = funds.Inserted.Where(x => !IsForgotten(x)).ToList();
+        if (World.Mutant != Mutant.UniqueReservationOff)
+            transaction.Checks.Add(() =>
+            {
+                if (inserted.Exists(x => Reservations.ContainsKey(x.OrderId)))
+                    throw new ConflictException("the order already has a reservation");
+                if (funds.Entries.Any(x => _entries.Contains((x.OrderId!.Value, x.Kind))))
+                    throw new ConflictException("the ledger already has this entry");
+            });
         transaction.Changes.Add(() =>
         {
-            World.Invariants.ReservationChanged(Reservations.GetValueOrDefault(reservation.OrderId), reservation);
-            Reservations[reservation.OrderId] = Copy(reservation);
-            if (funds.Entry is not { } entry)
-                return;
-            Ledger.Add(entry);
-            _entries.Add((reservation.OrderId, entry.Kind));
-            var changed = new Account(entry.AvailableAfter, entry.HeldAfter, entry.CapturedAfter)
+            foreach (var reservation in inserted.Concat(funds.Updated))
             {
-                AccountId = entry.AccountId,
-                Currency = _accounts[entry.AccountId].Account.Currency,
-                CreateTime = entry.CreateTime,
-                UpdateTime = entry.CreateTime,
-            };
-            var deposits = _accounts[entry.AccountId].Deposits;
-            _accounts[entry.AccountId] = (changed, deposits);
-            World.Invariants.AccountChanged(changed, deposits);
+                World.Invariants.ReservationChanged(Reservations.GetValueOrDefault(reservation.OrderId), reservation);
+                Reservations[reservation.OrderId] = Copy(reservation);
+            }
+
+            foreach (var entry in funds.Entries)
+            {
+                Ledger.Add(entry);
+                _entries.Add((entry.OrderId!.Value, entry.Kind));
+                var (account, deposits) = _accounts[entry.AccountId];
+                var changed = new Account(entry.AvailableAfter, entry.HeldAfter, entry.CapturedAfter)
+                {
+                    AccountId = entry.AccountId,
+                    Currency = account.Currency,
+                    CreateTime = entry.CreateTime,
+                    UpdateTime = entry.CreateTime,
+                };
+                _accounts[entry.AccountId] = (changed, deposits);
+                World.Invariants.AccountChanged(changed, deposits);
+            }
         });
     }
+
+    bool IsForgotten(Reservation inserted) => inserted.Status switch
+    {
+        ReservationStatus.Released => World.Mutant == Mutant.TombstoneOff,
+        ReservationStatus.Rejected => World.Mutant == Mutant.RejectedForgotten,
+        _ => false,
+    };
 
     static Account Copy(Account x) => new(x.Available, x.Held, x.Captured)
     {

@@ -23,6 +23,7 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
 
     public void Insert(SimTransaction transaction, OrderState order)
     {
+        (transaction.Row, transaction.NewKey) = (order.CorrelationId, order.RequestId);
         transaction.Checks.Add(() =>
         {
             if (order.RequestId is { } request && _orderOfRequest.ContainsKey(request))
@@ -48,12 +49,9 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
         if ((order.CurrentState, order.TimeoutToken, order.Reason, order.ResendTime)
             == (loaded.CurrentState, loaded.TimeoutToken, loaded.Reason, loaded.ResendTime))
             return;
-        transaction.Checks.Add(() =>
-        {
-            var ignoresVersion = World.Mutant == Mutant.RetryInsideTransaction && World.Random.Next(2) == 0;
-            if (_orders[order.CorrelationId].Version != version && !ignoresVersion)
-                throw new ConflictException("the order has changed since it was loaded");
-        });
+        var ignoresVersion = World.Mutant == Mutant.RetryInsideTransaction && World.Random.Next(2) == 0;
+        transaction.Row = order.CorrelationId;
+        transaction.IsStale = () => _orders[order.CorrelationId].Version != version && !ignoresVersion;
         transaction.Changes.Add(() =>
         {
             var (before, current) = _orders[order.CorrelationId];
@@ -71,7 +69,7 @@ sealed class OrderDatabase(World world) : SimDatabase(world)
                 if (_orders[id].Order.CurrentState != nameof(OrderStateMachine.Confirmed))
                     throw new InvalidOperationException($"order {id:N} is not confirmed");
         });
-        transaction.Changes.Add(() =>
+        transaction.Statements.Add(() =>
         {
             foreach (var id in ids)
             {

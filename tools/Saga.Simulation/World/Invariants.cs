@@ -102,6 +102,14 @@ sealed class Invariants(World world)
             Violated("I9: a queue is not empty");
     }
 
+    /// <summary>While nothing fails, no message is sent twice.</summary>
+    public void CheckSentOnce()
+    {
+        foreach (var copies in world.Published.SelectMany(x => x.Messages).GroupBy(x => x.MessageId)
+            .Where(x => x.Count() > 1))
+            Violated($"{copies.First().Content} was sent {copies.Count()} times, although nothing had failed");
+    }
+
     /// <summary>Whether a message was consumed, or the broker has lost it.</summary>
     bool IsConsumed(Guid messageId) => world.Lost.Contains(messageId)
         || world.Databases.Any(x => x.Consumed.Contains(messageId));

@@ -3,7 +3,9 @@ using Accounts;
 namespace Saga.Simulation;
 
 /// <summary>One run: random requests and faults first; then the faults end, and the system must become idle.</summary>
-sealed class Scenario(World world)
+/// <param name="world">The world.</param>
+/// <param name="hasFaults">Whether there are faults.</param>
+sealed class Scenario(World world, bool hasFaults)
 {
     const int MaxSteps = 50_000;
 
@@ -22,6 +24,8 @@ sealed class Scenario(World world)
         if (world.StepCount >= MaxSteps)
             world.Invariants.Violated($"I9: not idle after {MaxSteps} steps");
         world.Invariants.CheckAtEnd();
+        if (!hasFaults)
+            world.Invariants.CheckSentOnce();
     }
 
     List<Guid> OpenAccounts()
@@ -72,7 +76,7 @@ sealed class Scenario(World world)
         foreach (var replica in world.Replicas)
         {
             _ = replica.CleanUp();
-            _ = replica.Heartbeat();
+            replica.Heartbeat();
         }
 
         if (world.Scheduler.RunOne())

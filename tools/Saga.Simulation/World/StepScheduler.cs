@@ -37,6 +37,21 @@ sealed class StepScheduler(Random random)
         return completion.Task;
     }
 
+    /// <summary>Adds a timer. A process that has work to do does it before its timers fire.</summary>
+    /// <param name="process">The process.</param>
+    /// <param name="fire">Called once.</param>
+    /// <param name="isDue">Whether its time has come.</param>
+    /// <returns>Removes the timer.</returns>
+    public Action AddTimer(SimProcess process, Action fire, Func<bool> isDue)
+    {
+        Step? timer = null;
+        timer = new Step(process, "a timer fires",
+            () => isDue() && !_pending.Exists(x => x.Process == process && !x.IsTimer && IsReady(x)), fire,
+            IsTimer: true);
+        _pending.Add(timer);
+        return () => _pending.Remove(timer);
+    }
+
     /// <summary>Runs one of the steps that are ready.</summary>
     /// <returns>False if no step is ready.</returns>
     public bool RunOne()
@@ -48,7 +63,7 @@ sealed class StepScheduler(Random random)
         {
             var index = (start + i) % _pending.Count;
             var step = _pending[index];
-            if (step.Process is { IsPaused: true } || step.IsReady?.Invoke() == false)
+            if (!IsReady(step))
                 continue;
             _pending[index] = _pending[^1];
             _pending.RemoveAt(_pending.Count - 1);
@@ -60,8 +75,11 @@ sealed class StepScheduler(Random random)
         return false;
     }
 
+    static bool IsReady(Step step) => step.Process is not { IsPaused: true } && step.IsReady?.Invoke() != false;
+
     /// <summary>Drops the steps of a killed process.</summary>
     public void Drop(SimProcess process) => _pending.RemoveAll(x => x.Process == process);
 
-    sealed record Step(SimProcess? Process, string Name, Func<bool>? IsReady, Action Run);
+    sealed record Step(
+        SimProcess? Process, string Name, Func<bool>? IsReady, Action Run, bool IsTimer = false);
 }

@@ -15,9 +15,9 @@ public sealed class World
     readonly Action<string>? _trace;
     int _ids, _starts;
 
-    World(int seed, Mutant mutant, int partitions, Action<string>? trace)
+    World(int seed, Mutant mutant, int partitions, bool hasFaults, Action<string>? trace)
     {
-        (_seed, Mutant, _trace) = (seed, mutant, trace);
+        (_seed, Mutant, HasFaults, _trace) = (seed, mutant, hasFaults, trace);
         Random = new Random(seed);
         Scheduler = new StepScheduler(Random) { Trace = trace == null ? null : Trace };
         Orders = new OrderDatabase(this);
@@ -43,14 +43,17 @@ public sealed class World
     /// <summary>Everything that the broker has received, in order.</summary>
     internal List<AmqpMessage> Published { get; } = [];
 
+    /// <summary>The ids of the messages whose handler was too slow once.</summary>
+    internal HashSet<Guid> Slow { get; } = [];
+
     /// <summary>The ids of the messages that the broker has lost.</summary>
     internal HashSet<Guid> Lost { get; } = [];
 
     internal DateTime Now { get; set; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     internal int StepCount { get; set; }
 
-    /// <summary>Whether connections to the servers fail at random.</summary>
-    internal bool HasFaults { get; set; } = true;
+    /// <summary>Whether anything fails at random.</summary>
+    internal bool HasFaults { get; set; }
 
     internal bool IsTraced => _trace != null;
 
@@ -58,17 +61,20 @@ public sealed class World
     /// <param name="seed">Decides the whole run.</param>
     /// <param name="mutant">The guarantee to switch off.</param>
     /// <param name="partitions">Over how many databases the accounts are distributed.</param>
+    /// <param name="hasFaults">
+    /// Whether anything fails. If not, each message is sent once, whatever the clocks say.
+    /// </param>
     /// <param name="trace">Receives a line for every step; null for no trace.</param>
-    public static SimulationResult Run(
-        int seed, Mutant mutant = Mutant.None, int partitions = 1, Action<string>? trace = null)
+    public static SimulationResult Run(int seed, Mutant mutant = Mutant.None, int partitions = 1,
+        bool hasFaults = true, Action<string>? trace = null)
     {
         // A caller's context would move the code after an await to another thread.
         var context = SynchronizationContext.Current;
         SynchronizationContext.SetSynchronizationContext(null);
         try
         {
-            var world = new World(seed, mutant, partitions, trace);
-            new Scenario(world).Run();
+            var world = new World(seed, mutant, partitions, hasFaults, trace);
+            new Scenario(world, hasFaults).Run();
             return new SimulationResult(seed, world.Invariants.Violations, world.StepCount,
                 world.Orders.All.GroupBy(x => x.CurrentState).ToDictionary(x => x.Key, x => x.Count()));
         }
@@ -79,7 +85,7 @@ public sealed class World
     }
 
     /// <summary>A world without a scenario, for the models.</summary>
-    internal static World Empty(Mutant mutant) => new(0, mutant, 1, null);
+    internal static World Empty(Mutant mutant) => new(0, mutant, 1, hasFaults: false, null);
 
     /// <summary>The database of an account, whether the account exists or not.</summary>
     internal AccountDatabase AccountsOf(Guid accountId) => Partitions[PartitionOf(accountId)];
