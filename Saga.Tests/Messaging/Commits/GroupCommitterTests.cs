@@ -13,7 +13,8 @@ public sealed class When_a_handler_is_too_slow_for_its_group
     public async Task Should_fail_for_good_only_when_it_is_too_slow_twice_alone()
     {
         var time = new FakeTimeProvider();
-        var groups = new GroupCommitter(new NoTransactions(), TaskStarter.RunOnPool, time, 8, null, NullLogger.Instance);
+        var groups = new GroupCommitter(
+            new NoTransactions(), TaskStarter.RunOnPool, time, 8, null, NullLogger.Instance);
         var failures = new List<Exception>();
         for (var attempt = 0; attempt < 3; attempt++)
         {
