@@ -12,7 +12,8 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
 {
     /// <summary>
     /// Adds a statement that runs after SaveChanges, in the round trip of the COMMIT. It costs less than a tracked
-    /// change, and has none of its concurrency checks.
+    /// change, and has none of its concurrency checks; but it can divide by zero to say that a row is not as expected:
+    /// the unit fails as on any other conflict then.
     /// </summary>
     void Add(NpgsqlBatchCommand statement);
 

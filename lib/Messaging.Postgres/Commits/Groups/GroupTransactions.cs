@@ -85,6 +85,9 @@ sealed class GroupTransactions<TDbContext>(OutboxStore<TDbContext> store, BulkWr
     }
 
     /// <summary>Commits a unit in its DbContext's transaction, which begins here if it has not begun yet.</summary>
+    /// <exception cref="DbUpdateConcurrencyException">
+    /// A row has changed since it was read, or a statement of the unit has divided by zero to say so.
+    /// </exception>
     public async Task CommitAlone(UnitOfWork<TDbContext> unit, CancellationToken cancellationToken)
     {
         var db = unit.DbContext;
@@ -93,7 +96,15 @@ sealed class GroupTransactions<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         db.Database.AutoSavepointsEnabled = false; // nothing is saved if any of it fails
         await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
-        await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (PostgresErrors.IsStaleBulkUpdate(e))
+        {
+            throw new DbUpdateConcurrencyException("A statement of the unit has found a row changed", e);
+        }
+
         FaultInjection.Reach(FaultPoint.AfterCommit);
         Observe(db.ChangeTracker.Entries());
         db.ChangeTracker.AcceptAllChanges();
