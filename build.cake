@@ -154,7 +154,8 @@ Task("Load").Description("Measures the system under load and audits it: --orders
         "--accounts", Argument("accounts", "1000"), "--rate", Argument("rate", "0")));
 
 Task("Benchmark")
-    .Description("Measures the services and the same flow on Wolverine in turn: --orders=N --clients=C --repeat=R.")
+    .Description("Measures the services and the same flow on Wolverine in turn, and draws both: --orders=N --clients=C "
+        + "--repeat=R.")
     .IsDependentOn("Publish").IsDependentOn("Servers").Does(() =>
 {
     string[] load = ["load", "--orders", Argument("orders", "15000"), "--clients", Argument("clients", "64"),
@@ -167,6 +168,12 @@ Task("Benchmark")
         Saga([.. load, wolverine, "--wolverine"]);
         Saga("compare", ours, wolverine);
     }
+
+    string[] sweep = ["sweep", "--clients", Argument("clients", "64"), "--warmup", "10000"];
+    Saga([.. sweep, "--wolverine", "--rates", "20", "50", "100", "150", "200", "300", "400",
+        "--json", "artifacts/benchmarks/sweep-wolverine.json", "--picture", "artifacts/benchmarks/wolverine.svg"]);
+    Saga([.. sweep, "--no-build", "--beside", "artifacts/benchmarks/sweep-wolverine.json",
+        "--picture", "artifacts/benchmarks/latency.svg"]);
 });
 
 Task("Migrate").Description("Migrates the databases of ORDER_DATABASE and ACCOUNT_DATABASE (connection strings).")
@@ -189,7 +196,8 @@ Task("Test-Simulation").Description("Tests of the simulation: 10,000 seeds, and 
     .IsDependentOn("Build").Does(() => Test("Simulation"));
 
 Task("Simulate")
-    .Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed; --partitions=N; --ordinary=true.")
+    .Description("Runs the simulation: --seeds=N, or --seed=S for the trace of one seed; --partitions=N; "
+        + "--ordinary=true.")
     .IsDependentOn("Build").Does(() => Saga("simulate", HasArgument("seed") ? "--seed" : "--seeds",
         Argument("seed", Argument("seeds", "10000")), "--partitions", Argument("partitions", "1"),
         "--ordinary", Argument("ordinary", "false")));

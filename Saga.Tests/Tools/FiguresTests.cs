@@ -41,6 +41,11 @@ public sealed class When_load_results_are_summarized
             await Figures.WriteAsync(File("sweep.json"), new[] { Of(1), Of(2) }, default);
             await System.IO.File.WriteAllTextAsync(File("broken.json").FullName, "{");
 
+            var read = await Figures.ReadSweepAsync(File("sweep.json"), default);
+            Assert.That(read.Select(x => (x.Program, x.OrdersPerSecond)), Is.EqualTo(new[]
+            {
+                ("Order and Account", Of(1).OrdersPerSecond), ("Order and Account", Of(2).OrdersPerSecond),
+            }));
             Assert.That(await CompareCommand.RunAsync(File("a.json"), File("a.json"), default), Is.Zero);
             Assert.That(await CompareCommand.RunAsync(File("sweep.json"), File("sweep.json"), default), Is.Zero);
             Assert.That(await CompareCommand.RunAsync(File("a.json"), File("sweep.json"), default), Is.EqualTo(1));

@@ -35,14 +35,20 @@ static class LoadCommandLine
             Description = "The file of the chart: .svg or .png.",
             DefaultValueFactory = _ => new FileInfo("artifacts/sweep.svg"),
         }.Requires(x => x.Extension.ToUpperInvariant() is ".SVG" or ".PNG", "must end in .svg or .png");
+        var beside = new Option<FileInfo?>("--beside")
+        {
+            Description = "The figures (--json) of another sweep, which are drawn too.",
+        };
         command.Add(rates);
         command.Add(seconds);
         command.Add(picture);
+        command.Add(beside);
         var target = new TargetOptions(defaultOrders: 1000);
-        target.AddTo(command, target.Json);
+        target.AddTo(command, target.Json, target.Twin, target.Wolverine);
         command.SetAction(async (parsed, cancellationToken) =>
             await new SweepCommand(await target.ReadAsync(parsed, cancellationToken), parsed.GetValue(rates)!,
-                TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(picture)!).RunAsync(cancellationToken));
+                TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(picture)!, parsed.GetValue(beside))
+                .RunAsync(cancellationToken));
         return command;
     }
 

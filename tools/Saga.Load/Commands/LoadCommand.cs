@@ -15,20 +15,9 @@ sealed class LoadCommand(LoadOptions options)
 
         var figures = runs.Count == 1 ? runs[0] : MedianFigures.Of(runs);
         FiguresTable.Print(figures);
-        var isCorrect = options.Peer is { } peer ? await session.CheckAsync(peer, cancellationToken)
-            : await AuditAsync(session, cancellationToken);
+        var isCorrect = await session.CheckAsync(cancellationToken);
         if (options.Json != null)
             await figures.WriteAsync(options.Json, cancellationToken);
         return figures.Errors == 0 && isCorrect ? 0 : 1;
-    }
-
-    /// <returns>Whether no invariant is violated, or the databases are unknown.</returns>
-    static async Task<bool> AuditAsync(LoadSession session, CancellationToken cancellationToken)
-    {
-        var report = await session.AuditAsync(cancellationToken);
-        if (report == null)
-            AnsiConsole.MarkupLine("[yellow]not audited: this requires --order-database and --account-database[/]");
-        report?.Print();
-        return report is null or { Violations.Count: 0 };
     }
 }

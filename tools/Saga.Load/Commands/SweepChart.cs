@@ -9,19 +9,26 @@ static class SweepChart
 {
     const int Width = 900, Height = 560;
 
-    static readonly (string Name, Func<Latency, double> Of)[] Percentiles = [("p50", x => x.P50), ("p90", x => x.P90),
-        ("p99", x => x.P99)];
+    static readonly (string Name, Func<Latency, double> Of, LinePattern Line)[] Percentiles =
+        [("p50", x => x.P50, LinePattern.Solid), ("p99", x => x.P99, LinePattern.Dashed)];
 
-    /// <param name="points">The figures of each rate.</param>
+    /// <param name="points">The figures of each rate, of one program or several.</param>
     /// <param name="file">The file to write, as PNG or SVG by its extension.</param>
     public static void Draw(IReadOnlyList<Figures> points, FileInfo file)
     {
         using var plot = new Plot();
-        var rates = points.Select(x => x.OrdersPerSecond).ToArray();
         // ScottPlot's axes are linear, so the logarithm is drawn and the tick labels show the value.
-        foreach (var percentile in Percentiles)
-            plot.Add.Scatter(rates, points.Select(x => Math.Log10(percentile.Of(x.TerminalMs)))
-                .ToArray()).LegendText = percentile.Name;
+        foreach (var program in points.GroupBy(x => x.Program))
+        {
+            var color = plot.Add.GetNextColor();
+            var rates = program.Select(x => x.OrdersPerSecond).ToArray();
+            foreach (var (name, of, line) in Percentiles)
+            {
+                var scatter = plot.Add.Scatter(
+                    rates, program.Select(x => Math.Log10(of(x.TerminalMs))).ToArray(), color);
+                (scatter.LegendText, scatter.LinePattern) = ($"{program.Key}, {name}", line);
+            }
+        }
 
         plot.Axes.Left.TickGenerator = new NumericAutomatic
         {
@@ -33,7 +40,7 @@ static class SweepChart
         plot.XLabel("terminal orders per second");
         plot.YLabel("CreateOrder to terminal, ms");
         plot.Title("Latency against throughput");
-        plot.ShowLegend(Alignment.UpperLeft);
+        plot.ShowLegend(Alignment.LowerRight);
         file.Directory?.Create();
         if (file.Extension.Equals(".png", StringComparison.OrdinalIgnoreCase))
             plot.SavePng(file.FullName, Width, Height);

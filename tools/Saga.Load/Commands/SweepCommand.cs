@@ -8,7 +8,9 @@ namespace Saga.Load;
 /// <param name="rates">The rates to offer, in orders per second.</param>
 /// <param name="duration">The duration of each rate.</param>
 /// <param name="picture">The file of the chart.</param>
-sealed class SweepCommand(LoadOptions options, IReadOnlyList<double> rates, TimeSpan duration, FileInfo picture)
+/// <param name="beside">The figures of another sweep, which are drawn too; null if there is none.</param>
+sealed class SweepCommand(
+    LoadOptions options, IReadOnlyList<double> rates, TimeSpan duration, FileInfo picture, FileInfo? beside)
 {
     /// <summary>The share of the offered rate that the system must reach to keep up.</summary>
     const double MinReachedShare = 0.95;
@@ -16,6 +18,7 @@ sealed class SweepCommand(LoadOptions options, IReadOnlyList<double> rates, Time
     /// <returns>The exit code: 0 if no call failed, and the audit is clean.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        IReadOnlyList<Figures> other = beside == null ? [] : await Figures.ReadSweepAsync(beside, cancellationToken);
         await using var session = await LoadSession.StartAsync(options, cancellationToken);
         var points = new List<Figures>();
         foreach (var rate in rates)
@@ -27,13 +30,12 @@ sealed class SweepCommand(LoadOptions options, IReadOnlyList<double> rates, Time
         }
 
         Print(points);
-        var report = await session.AuditAsync(cancellationToken);
-        report?.Print();
+        var isCorrect = await session.CheckAsync(cancellationToken);
         if (options.Json != null)
             await Figures.WriteAsync(options.Json, points, cancellationToken);
-        if (points.FindAll(x => x.OrdersPerSecond > 0) is { Count: > 0 } drawn)
+        if (points.Concat(other).Where(x => x.OrdersPerSecond > 0).ToList() is { Count: > 0 } drawn)
             SweepChart.Draw(drawn, picture);
-        return points.Sum(x => x.Errors) == 0 && report is null or { Violations.Count: 0 } ? 0 : 1;
+        return points.Sum(x => x.Errors) == 0 && isCorrect ? 0 : 1;
     }
 
     static void Print(List<Figures> points)

@@ -13,6 +13,9 @@ sealed record Figures
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
     };
 
+    /// <summary>What was measured.</summary>
+    public string Program { get; init; } = "Order and Account";
+
     public required int Orders { get; init; }
     public required int Clients { get; init; }
     public required int Accounts { get; init; }
@@ -100,6 +103,7 @@ sealed record Figures
             (before.Databases, after.Databases) is ({ } start, { } end) ? PerOrder(figure(end) - figure(start)) : null;
         return new Figures
         {
+            Program = options.Peer?.Title ?? "Order and Account",
             Orders = options.Orders,
             Clients = options.Clients,
             Accounts = options.Accounts,
@@ -126,6 +130,14 @@ sealed record Figures
 
     public Task WriteAsync(FileInfo file, CancellationToken cancellationToken) =>
         WriteAsync(file, this, cancellationToken);
+
+    /// <summary>Reads the figures of a sweep.</summary>
+    /// <exception cref="JsonException">The file contains no figures of a sweep.</exception>
+    public static async Task<IReadOnlyList<Figures>> ReadSweepAsync(FileInfo file, CancellationToken cancellationToken)
+    {
+        await using var json = file.OpenRead();
+        return await JsonSerializer.DeserializeAsync<Figures[]>(json, Json, cancellationToken) ?? [];
+    }
 
     /// <summary>Writes figures as JSON, and creates the file's folder if it does not exist.</summary>
     public static Task WriteAsync<T>(FileInfo file, T figures, CancellationToken cancellationToken)

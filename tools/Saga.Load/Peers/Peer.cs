@@ -24,6 +24,9 @@ sealed record Peer(string Folder, string UnfinishedMessages)
     /// <summary>The name of the project and of the program.</summary>
     public string Name => Path.GetFileName(Folder);
 
+    /// <summary>The name for readers.</summary>
+    public string Title => Name["Saga.".Length..];
+
     /// <summary>The path of the project.</summary>
     public string Project => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ServicePrograms.BuildFile)!,
         "..", "..", Folder, $"{Name}.csproj"));

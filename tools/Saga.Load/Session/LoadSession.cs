@@ -106,10 +106,18 @@ sealed class LoadSession : IAsyncDisposable
                 .AuditAsync(TimeSpan.FromSeconds(30), cancellationToken)
             : null;
 
-    /// <summary>Checks a peer's sums, and prints them.</summary>
-    /// <returns>Whether every sum is exact.</returns>
-    public Task<bool> CheckAsync(Peer peer, CancellationToken cancellationToken) =>
-        PeerCheck.RunAsync(peer, _target.OrderDatabase!, _target.AccountDatabase!, cancellationToken);
+    /// <summary>Audits the services, or checks a peer's sums, and prints the result.</summary>
+    /// <returns>Whether every cent is there, or the databases are unknown.</returns>
+    public async Task<bool> CheckAsync(CancellationToken cancellationToken)
+    {
+        if (_options.Peer is { } peer)
+            return await PeerCheck.RunAsync(peer, _target.OrderDatabase!, _target.AccountDatabase!, cancellationToken);
+        var report = await AuditAsync(cancellationToken);
+        if (report == null)
+            AnsiConsole.MarkupLine("[yellow]not audited: this requires --order-database and --account-database[/]");
+        report?.Print();
+        return report is null or { Violations.Count: 0 };
+    }
 
     async Task WarmUpAsync(CancellationToken cancellationToken)
     {
