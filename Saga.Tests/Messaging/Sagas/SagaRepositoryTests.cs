@@ -103,11 +103,12 @@ public sealed class When_a_saga_is_stored_in_postgres(ConcurrencyMode mode, bool
     Task WaitForCountAsync(Guid id, int count)
     {
         Tally? tally = null;
+        // Transactions that conflict run one after the other, and many of them twice.
         return Wait.UntilAsync(async () =>
         {
             tally = await QueryAsync(db => db.Tallies.FirstOrDefaultAsync(x => x.CorrelationId == id));
             return tally?.Count == count;
-        }, MaxWait, () => $"a count of {count}, not {tally?.Count}");
+        }, 4 * MaxWait, () => $"a count of {count}, not {tally?.Count}");
     }
 
     static Task PublishAsync(IHost replica, object message) =>
