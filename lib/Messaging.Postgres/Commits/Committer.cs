@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Messaging.Postgres.Database;
 using Messaging.Postgres.Observability;
 using Messaging.Postgres.Outbox;
-using Messaging.Postgres.Sagas;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 

@@ -1,5 +1,3 @@
-using Spectre.Console;
-
 namespace Saga.Load;
 
 /// <summary>Measures the rate, latency and cost of orders, once or several times, and audits the result.</summary>

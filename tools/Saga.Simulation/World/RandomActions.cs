@@ -124,7 +124,7 @@ sealed class RandomActions(World world, IReadOnlyList<Guid> accounts)
     public void SendRequest(ClientOrder client) => _ = world.Running(_random.Next(2))?.CreateOrder(client);
 
     /// <summary>
-    /// Lets time pass. While nothing fails, no process stands still meanwhile: each does what it can, and its
+    /// Lets time pass. While nothing fails, no process waits meanwhile: each does what it can, and its
     /// background work is in time.
     /// </summary>
     void Pass(TimeSpan time)

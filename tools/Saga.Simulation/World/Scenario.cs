@@ -3,14 +3,13 @@ using Accounts;
 namespace Saga.Simulation;
 
 /// <summary>One run: random requests and faults first; then the faults end, and the system must become idle.</summary>
-/// <param name="world">The world.</param>
-/// <param name="hasFaults">Whether there are faults.</param>
-sealed class Scenario(World world, bool hasFaults)
+sealed class Scenario(World world)
 {
     const int MaxSteps = 50_000;
 
     public void Run()
     {
+        var hadFaults = world.HasFaults;
         var actions = new RandomActions(world, OpenAccounts());
         var wantedOrders = world.Random.Next(20, 51);
         while (world.StepCount++ < MaxSteps && actions.Clients.Count < wantedOrders)
@@ -24,7 +23,7 @@ sealed class Scenario(World world, bool hasFaults)
         if (world.StepCount >= MaxSteps)
             world.Invariants.Violated($"I9: not idle after {MaxSteps} steps");
         world.Invariants.CheckAtEnd();
-        if (!hasFaults)
+        if (!hadFaults)
             world.Invariants.CheckSentOnce();
     }
 

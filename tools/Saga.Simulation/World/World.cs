@@ -74,7 +74,7 @@ public sealed class World
         try
         {
             var world = new World(seed, mutant, partitions, hasFaults, trace);
-            new Scenario(world, hasFaults).Run();
+            new Scenario(world).Run();
             return new SimulationResult(seed, world.Invariants.Violations, world.StepCount,
                 world.Orders.All.GroupBy(x => x.CurrentState).ToDictionary(x => x.Key, x => x.Count()));
         }

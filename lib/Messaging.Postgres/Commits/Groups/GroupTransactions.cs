@@ -96,15 +96,7 @@ sealed class GroupTransactions<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         db.Database.AutoSavepointsEnabled = false; // nothing is saved if any of it fails
         await db.SaveChangesAsync(acceptAllChangesOnSuccess: false, cancellationToken).ConfigureAwait(false);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
-        try
-        {
-            await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (PostgresErrors.IsStaleBulkUpdate(e))
-        {
-            throw new DbUpdateConcurrencyException("A statement of the unit has found a row changed", e);
-        }
-
+        await store.CommitUnit(unit, cancellationToken).ConfigureAwait(false);
         FaultInjection.Reach(FaultPoint.AfterCommit);
         Observe(db.ChangeTracker.Entries());
         db.ChangeTracker.AcceptAllChanges();
@@ -137,16 +129,8 @@ sealed class GroupTransactions<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         var decided = await runHandlers(fresh).ConfigureAwait(false);
         var entries = Changes(decided);
         FaultInjection.Reach(FaultPoint.BeforeCommit);
-        try
-        {
-            await store.CommitGroup(db, Units(decided), [.. bulkWriter.Statements(entries), .. statements],
-                Units(fresh.Where(x => x.Request!.Error != null))).ConfigureAwait(false);
-        }
-        catch (Exception e) when (PostgresErrors.IsStaleBulkUpdate(e))
-        {
-            throw new DbUpdateConcurrencyException("A row of the group has changed since it was read", e);
-        }
-
+        await store.CommitGroup(db, Units(decided), [.. bulkWriter.Statements(entries), .. statements],
+            Units(fresh.Where(x => x.Request!.Error != null))).ConfigureAwait(false);
         bulkWriter.SetVersion(entries, version);
         foreach (var member in decided)
             member.Succeed();

@@ -43,12 +43,20 @@ sealed class OutboxStore<TDbContext>(
     }
 
     /// <summary>Runs a batch whose last statement, added here, is the COMMIT.</summary>
+    /// <exception cref="DbUpdateConcurrencyException">A statement has divided by zero to say so.</exception>
     async Task RunToCommit(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units,
         CancellationToken cancellationToken)
     {
         batch.BatchCommands.Add(new("COMMIT"));
         await Prepare(batch, units, cancellationToken).ConfigureAwait(false);
-        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (PostgresErrors.IsStaleBulkUpdate(e))
+        {
+            throw new DbUpdateConcurrencyException("A row is not as a statement of the transaction expects it", e);
+        }
     }
 
     /// <summary>Runs a batch, and prepares its statements on the connection if the options say so.</summary>
