@@ -13,24 +13,55 @@ public sealed class When_a_deadline_passes_while_the_response_is_written
     [TestCase(StatusCode.OK, false)]
     public async Task Should_add_details_to_the_status_in_the_trailers(StatusCode status, bool hasDetails)
     {
-        var context = new DefaultHttpContext();
-        context.Features.Set<IHttpResponseFeature>(new StartedResponse());
-        context.Features.Set<IHttpResponseTrailersFeature>(new ResponseTrailers());
-        context.Request.Headers["grpc-timeout"] = "1S";
-
-        await new GrpcErrorFilter(x =>
+        var (_, trailers) = await CallAsync(async (context, response) =>
         {
-            x.Response.AppendTrailer("grpc-status", $"{(int)status}");
-            return Task.CompletedTask;
-        }, NullLogger<GrpcErrorFilter>.Instance).InvokeAsync(context);
+            await response.StartAsync();
+            context.Response.AppendTrailer("grpc-status", $"{(int)status}");
+        });
 
-        var trailers = context.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers;
         Assert.That(trailers.ContainsKey("grpc-status-details-bin"), Is.EqualTo(hasDetails));
     }
 
-    sealed class StartedResponse : HttpResponseFeature
+    [Test] // gRPC has chosen the headers, and the method writes its first message before gRPC completes the response
+    public async Task Should_repeat_the_status_of_the_headers_after_the_messages()
     {
-        public override bool HasStarted => true;
+        var (headers, trailers) = await CallAsync(async (context, response) =>
+        {
+            context.Response.Headers["grpc-status"] = "4";
+            context.Response.Headers["grpc-message"] = "Deadline Exceeded";
+            await response.StartAsync();
+        });
+
+        Assert.That(headers.Keys, Is.EquivalentTo(new[] { "grpc-status", "grpc-message", "grpc-status-details-bin" }));
+        Assert.That(trailers, Is.EquivalentTo(headers));
+    }
+
+    static async Task<(IHeaderDictionary Headers, IHeaderDictionary Trailers)> CallAsync(
+        Func<HttpContext, Response, Task> method)
+    {
+        var context = new DefaultHttpContext();
+        var response = new Response();
+        context.Features.Set<IHttpResponseFeature>(response);
+        context.Features.Set<IHttpResponseTrailersFeature>(new ResponseTrailers());
+        context.Request.Headers["grpc-timeout"] = "1S";
+        await new GrpcErrorFilter(x => method(x, response), NullLogger<GrpcErrorFilter>.Instance).InvokeAsync(context);
+        return (response.Headers, context.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers);
+    }
+
+    sealed class Response : HttpResponseFeature
+    {
+        Func<Task> _starting = () => Task.CompletedTask;
+        bool _hasStarted;
+
+        public override bool HasStarted => _hasStarted;
+
+        public override void OnStarting(Func<object, Task> callback, object state) => _starting = () => callback(state);
+
+        public async Task StartAsync()
+        {
+            await _starting();
+            _hasStarted = true;
+        }
     }
 
     sealed class ResponseTrailers : IHttpResponseTrailersFeature

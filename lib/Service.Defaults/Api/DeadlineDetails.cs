@@ -13,6 +13,8 @@ sealed class DeadlineDetails(HttpResponse response, IHttpResponseBodyFeature bod
 {
     const string TimeoutHeader = "grpc-timeout";
 
+    static readonly string[] StatusHeaders = [GrpcErrorFilter.StatusHeader, GrpcErrorFilter.MessageHeader];
+
     static readonly string DeadlineExceeded = $"{(int)StatusCode.DeadlineExceeded}";
 
     static readonly string Details = GrpcErrorFilter.Encode(RpcErrors.Other(StatusCode.DeadlineExceeded,
@@ -25,21 +27,44 @@ sealed class DeadlineDetails(HttpResponse response, IHttpResponseBodyFeature bod
     /// <summary>Adds details to a call that has a deadline.</summary>
     public static void Add(HttpContext context)
     {
-        if (context.Request.Headers.ContainsKey(TimeoutHeader)
-            && context.Features.Get<IHttpResponseBodyFeature>() is { } body)
-            context.Features.Set<IHttpResponseBodyFeature>(new DeadlineDetails(context.Response, body));
+        var response = context.Response;
+        if (!context.Request.Headers.ContainsKey(TimeoutHeader)
+            || context.Features.Get<IHttpResponseBodyFeature>() is not { } body)
+            return;
+        context.Features.Set<IHttpResponseBodyFeature>(new DeadlineDetails(response, body));
+        response.OnStarting(() =>
+        {
+            AddTo(response);
+            return Task.CompletedTask;
+        });
     }
 
     /// <summary>
     /// Adds the details to a response that is not complete yet. The deadline can pass while the response of a method is
-    /// being written; then the server completes it.
+    /// being written; then the server completes it. It can also pass just before a method writes its first message:
+    /// then the status is among the headers, and clients expect it after the message.
     /// </summary>
     public static void AddTo(HttpResponse response)
     {
-        var status = response.HasStarted
-            ? response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers
-            : response.Headers;
-        if (status is { IsReadOnly: false } && status[GrpcErrorFilter.StatusHeader] == DeadlineExceeded)
+        var headers = response.Headers;
+        if (!response.HasStarted)
+        {
+            AddTo(headers);
+            return;
+        }
+
+        if (response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is not { IsReadOnly: false }
+            trailers)
+            return;
+        foreach (var name in StatusHeaders)
+            if (headers.TryGetValue(name, out var value))
+                trailers.TryAdd(name, value);
+        AddTo(trailers);
+    }
+
+    static void AddTo(IHeaderDictionary status)
+    {
+        if (!status.IsReadOnly && status[GrpcErrorFilter.StatusHeader] == DeadlineExceeded)
             status.TryAdd(GrpcErrorFilter.DetailsHeader, Details);
     }
 

@@ -24,13 +24,13 @@ sealed partial class GrpcErrorFilter(RequestDelegate next, ILogger<GrpcErrorFilt
 
     internal const string DetailsHeader = "grpc-status-details-bin";
     internal const string StatusHeader = "grpc-status";
+    internal const string MessageHeader = "grpc-message";
 
     /// <summary>The reason of requests that cannot be read because of their headers.</summary>
     internal const string Unreadable = "UNREADABLE_REQUEST";
 
     const int MaxPathLength = 200; // of a path that the client has invented
     const string GrpcContentType = "application/grpc";
-    const string MessageHeader = "grpc-message";
 
     readonly LogLimit _rejected = new(), _failed = new();
 
