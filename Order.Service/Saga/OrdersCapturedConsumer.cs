@@ -40,7 +40,8 @@ sealed class OrdersCapturedConsumer(OrderDbContext db, IUnitOfWork<OrderDbContex
         // The statement checks the states, too. Only if that has failed, it matters what they are.
         var confirmed = context.GetRetryAttempt() == 0 ? ids
             : await FindConfirmedAsync(ids, context.CancellationToken);
-        unitOfWork.Add(new NpgsqlBatchCommand(Record) { Parameters = { new NpgsqlParameter { Value = confirmed } } });
+        unitOfWork.Add(new NpgsqlBatchCommand(Record) { Parameters = { new NpgsqlParameter { Value = confirmed } } },
+            isConstant: true);
         if (confirmed.Length < ids.Length)
             await context.PostponeAsync();
     }

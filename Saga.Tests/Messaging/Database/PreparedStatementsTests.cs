@@ -25,11 +25,13 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
             var prepared = await contexts.Use(ReadPreparedStatementsAsync);
             unit.Add(new NpgsqlBatchCommand("select 'added by a handler'"));
             await CommitAsync("second");
+            unit.Add(new NpgsqlBatchCommand("select 'constant'"), isConstant: true);
             await CommitAsync("third");
 
             Assert.That(prepared, Has.Exactly(1).Contains("insert into \"OutboxMessage\""));
             Assert.That(prepared, Has.Exactly(1).Contains("insert into \"Tallies\""));
-            Assert.That(await contexts.Use(ReadPreparedStatementsAsync), Is.EquivalentTo(prepared));
+            Assert.That(await contexts.Use(ReadPreparedStatementsAsync),
+                Is.EquivalentTo(prepared.Append("select 'constant'")));
             Assert.That(await QueryAsync(x => x.Tallies.CountAsync(t => t.CurrentState == "Prepared")), Is.EqualTo(3));
 
             async Task CommitAsync(string name)
@@ -38,6 +40,26 @@ public sealed class When_statements_are_prepared() : MessagingFixture(grouped: t
                 await scope.GetRequiredService<IPublishEndpoint>().Publish(new Pong(name));
                 await unit.CommitAsync(default);
             }
+        });
+    }
+
+    [Test]
+    public async Task Should_plan_each_statement_once()
+    {
+        var replica = await StartReplicaAsync(withConsumers: false);
+        await InScopeAsync(replica, async (db, scope) =>
+        {
+            var tally = new Tally { CorrelationId = Guid.NewGuid(), CurrentState = "Planned" };
+            db.Add(tally);
+            for (; tally.Count < 4; tally.Count++)
+                await scope.GetRequiredService<IUnitOfWork<TestDbContext>>().CommitAsync(default);
+
+            var planned = await scope.GetRequiredService<RecentContexts<TestDbContext>>().Use(x => x.Database
+                .SqlQueryRaw<string>("""
+                    select statement as "Value" from pg_prepared_statements
+                    where statement like '%update%' and custom_plans = 0 and generic_plans = 3
+                    """).ToListAsync());
+            Assert.That(planned, Has.Count.EqualTo(1));
         });
     }
 

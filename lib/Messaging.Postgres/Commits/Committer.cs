@@ -106,7 +106,7 @@ sealed class Committer<TDbContext>(OutboxStore<TDbContext> store, BulkWriter<TDb
         if (decision.Results[0].Error is { } error)
             throw error;
         foreach (var statement in decision.Statements)
-            unit.Add(statement);
+            unit.Add(statement, isConstant: true);
         return decision.Results[0].Value!;
     }
 

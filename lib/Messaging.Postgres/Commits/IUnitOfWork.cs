@@ -15,7 +15,12 @@ public interface IUnitOfWork<TDbContext> where TDbContext : DbContext
     /// change, and has none of its concurrency checks; but it can divide by zero to say that a row is not as expected:
     /// the unit fails as on any other conflict then.
     /// </summary>
-    void Add(NpgsqlBatchCommand statement);
+    /// <param name="statement">The statement.</param>
+    /// <param name="isConstant">
+    /// Whether the text of the statement never varies, so that it can be prepared. A group with a statement that varies
+    /// is not prepared at all.
+    /// </param>
+    void Add(NpgsqlBatchCommand statement, bool isConstant = false);
 
     /// <summary>
     /// Runs a batch step, which decides the requests of all units that commit together, and commits this unit with that

@@ -47,6 +47,9 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public IReadOnlyList<Guid> Unscheduled => _unscheduled;
     public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
 
+    /// <summary>Whether a statement must not be prepared, because its text varies.</summary>
+    public bool HasVaryingStatements { get; private set; }
+
     /// <summary>Moves the unit to its next state.</summary>
     /// <exception cref="InvalidOperationException">The unit cannot be in that state now.</exception>
     public void Enter(UnitOfWorkState next)
@@ -96,7 +99,11 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
     public Task RaiseSaveEvents(CancellationToken cancellationToken) =>
         interceptor.RaiseEventsAsync(db, cancellationToken);
 
-    public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
+    public void Add(NpgsqlBatchCommand statement, bool isConstant = false)
+    {
+        _statements.Add(statement);
+        HasVaryingStatements |= !isConstant;
+    }
 
     /// <summary>
     /// Removes this unit's scheduled messages with the token. Messages of earlier units are deleted by the commit.
@@ -173,6 +180,7 @@ sealed class UnitOfWork<TDbContext>(TDbContext db, Committer<TDbContext> committ
         _messages.Clear();
         _unscheduled.Clear();
         _statements.Clear();
+        HasVaryingStatements = false;
         Abandon();
     }
 

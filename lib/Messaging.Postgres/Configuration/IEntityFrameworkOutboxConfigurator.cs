@@ -63,10 +63,10 @@ public interface IEntityFrameworkOutboxConfigurator : ITransactionalOutboxConfig
 
     /// <summary>
     /// Prepares the statements of the outbox, of batch steps and of saga loads on each connection, so that they are
-    /// parsed once and mostly planned once. A plan that was made for an empty table is kept until the table's
-    /// statistics change, so let connections plan by keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c> and
-    /// <c>enable_mergejoin</c> off), or plan every time (<c>plan_cache_mode=force_custom_plan</c>). Does not work with
-    /// a transaction-mode connection pooler such as PgBouncer. Default: false.
+    /// parsed once, and those of a group are planned once. A plan that was made for an empty table is kept until the
+    /// table's statistics change, so let connections plan by keys alone (<c>enable_seqscan</c>, <c>enable_hashjoin</c>
+    /// and <c>enable_mergejoin</c> off), or plan every time (<c>plan_cache_mode=force_custom_plan</c>). Does not work
+    /// with a transaction-mode connection pooler such as PgBouncer. Default: false.
     /// </summary>
     bool PrepareStatements { set; }
 

@@ -38,7 +38,14 @@ sealed class OutboxStatements
     /// waits, because all units of the group wait with it. A limit of the session stays.
     /// </summary>
     public static readonly string Begin = "select pg_current_xact_id()::xid, "
-        + $"{Limit("lock_timeout", "3s")}, {Limit("idle_in_transaction_session_timeout", "15s")}";
+        + $"{Default("lock_timeout", "0", "3s")}, {Default("idle_in_transaction_session_timeout", "0", "15s")}";
+
+    /// <summary>
+    /// <see cref="Begin" />, and plans of prepared statements are kept. PostgreSQL would plan most of them each time:
+    /// it takes any plan for a few keys for cheaper than the one for an unknown number of keys.
+    /// </summary>
+    public static readonly string BeginPrepared =
+        $"{Begin}, {Default("plan_cache_mode", "auto", "force_generic_plan")}";
 
     public OutboxStatements(DbContext db)
     {
@@ -156,6 +163,6 @@ sealed class OutboxStatements
             property => quote.DelimitIdentifier(entity.FindProperty(property)!.GetColumnName(table)!));
     }
 
-    static string Limit(string setting, string value) =>
-        $"case current_setting('{setting}') when '0' then set_config('{setting}', '{value}', true) end";
+    static string Default(string setting, string unset, string value) =>
+        $"case current_setting('{setting}') when '{unset}' then set_config('{setting}', '{value}', true) end";
 }

@@ -62,7 +62,7 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>Runs a batch, and prepares its statements on the connection if the options say so.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="units">
-    /// The units whose additional statements are in the batch: such texts vary, and are not prepared.
+    /// The units whose additional statements are in the batch: texts that vary are not prepared.
     /// </param>
     /// <param name="cancellationToken">Cancels the batch.</param>
     public async Task<NpgsqlDataReader> Run(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units,
@@ -74,7 +74,7 @@ sealed class OutboxStore<TDbContext>(
 
     /// <summary>Costs an additional round trip the first time a statement runs on a connection.</summary>
     Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
-        options.PrepareStatements && units.All(x => x.Statements.Count == 0)
+        options.PrepareStatements && !units.Any(x => x.HasVaryingStatements)
             ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>A batch in the context's open transaction.</summary>
@@ -93,13 +93,17 @@ sealed class OutboxStore<TDbContext>(
         return await ReadInbox(rows).ConfigureAwait(false);
     }
 
+    /// <summary>Begins a group's transaction.</summary>
+    public void AddBegin(NpgsqlBatch batch) => batch.BatchCommands.Add(
+        new(options.PrepareStatements ? OutboxStatements.BeginPrepared : OutboxStatements.Begin));
+
     /// <summary>
     /// Begins a group's transaction, and inserts all inbox rows that do not exist. Read their keys by
     /// <see cref="ReadInserted" />.
     /// </summary>
     public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
-        batch.BatchCommands.Add(new(OutboxStatements.Begin));
+        AddBegin(batch);
         batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
     }
 
