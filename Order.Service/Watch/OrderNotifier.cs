@@ -31,8 +31,11 @@ sealed partial class OrderNotifier(
     /// <summary>Limits how long notifications can go to a server that a failover has demoted.</summary>
     static readonly TimeSpan MaxConnectionAge = TimeSpan.FromSeconds(10);
 
-    /// <summary>The first change is sent at once; those that follow within this time share a notification.</summary>
-    static readonly TimeSpan MinInterval = TimeSpan.FromMilliseconds(20);
+    /// <summary>
+    /// A change is sent at once, unless others have just been sent: the more there were, the longer the changes that
+    /// follow are collected for the next notification.
+    /// </summary>
+    static readonly TimeSpan PausePerChange = TimeSpan.FromMilliseconds(2), MaxPause = TimeSpan.FromMilliseconds(20);
 
     static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(500);
 
@@ -78,10 +81,12 @@ sealed partial class OrderNotifier(
                 if (_connection != null && time.GetElapsedTime(_connected) >= MaxConnectionAge)
                     await DisconnectAsync();
                 await WaitAsync(stoppingToken);
-                await NotifyAsync(Dequeue(), stoppingToken);
+                var changes = Dequeue();
+                await NotifyAsync(changes, stoppingToken);
                 if (_failures.HasEnded(out var duration))
                     LogNotified(duration);
-                await Task.Delay(MinInterval, time, stoppingToken);
+                var pause = PausePerChange * changes.Count;
+                await Task.Delay(pause < MaxPause ? pause : MaxPause, time, stoppingToken);
             }
             catch (Exception e)
             {
