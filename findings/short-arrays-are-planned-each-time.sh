@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# PostgreSQL plans a prepared statement for its parameters five times, and keeps a general plan from then on, unless
+# PostgreSQL plans a prepared statement for its parameters five times, and uses a generic plan from then on, unless
 # those five were cheaper, planning included.
 #
 # Guess: a prepared statement that finds rows by its primary key is planned six times per connection, whether it looks
 #        for one key ("= $1") or for an array of keys ("= any($1)").
 # Seen:  Npgsql 10.0.3, PostgreSQL 15: with one key, yes. With an array of one or two keys, each of 1,000 executions is
-#        planned: the general plan expects ten keys, and is never taken for the cheaper one. With twenty keys, it is.
+#        planned: the generic plan expects ten keys, and so seems to cost more. With twenty keys, it is used.
 cd "$(dirname "$0")"
 . lib/dotnet.sh
 program Npgsql=10.0.3 << 'PROGRAM'
@@ -32,7 +32,7 @@ async Task PlanAsync(string condition, object parameter)
     plans.Parameters.AddWithValue(command.CommandText);
     await using var row = await plans.ExecuteReaderAsync();
     await row.ReadAsync();
-    Console.WriteLine($"{condition}: planned {row.GetInt64(0)} times, the kept plan used {row.GetInt64(1)} times");
+    Console.WriteLine($"{condition}: planned {row.GetInt64(0)} times, generic plan used {row.GetInt64(1)} times");
 }
 
 async Task ExecuteAsync(string sql)
@@ -43,7 +43,7 @@ async Task ExecuteAsync(string sql)
 PROGRAM
 . lib/postgres.sh
 run "Host=127.0.0.1;Port=$port;Username=finding;Database=postgres" | expect \
-'= $1: planned 5 times, the kept plan used 995 times
-= any($1) /* 1 */: planned 1000 times, the kept plan used 0 times
-= any($1) /* 2 */: planned 1000 times, the kept plan used 0 times
-= any($1) /* 20 */: planned 5 times, the kept plan used 995 times'
+'= $1: planned 5 times, generic plan used 995 times
+= any($1) /* 1 */: planned 1000 times, generic plan used 0 times
+= any($1) /* 2 */: planned 1000 times, generic plan used 0 times
+= any($1) /* 20 */: planned 5 times, generic plan used 995 times'

@@ -30,6 +30,9 @@ public sealed class When_a_deadline_passes_while_the_response_is_written
             context.Response.Headers["grpc-status"] = "4";
             context.Response.Headers["grpc-message"] = "Deadline Exceeded";
             await response.StartAsync();
+            await context.Response.CompleteAsync();
+            ((HeaderDictionary)context.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers)
+                .IsReadOnly = true; // they are sent
         });
 
         Assert.That(headers.Keys, Is.EquivalentTo(new[] { "grpc-status", "grpc-message", "grpc-status-details-bin" }));

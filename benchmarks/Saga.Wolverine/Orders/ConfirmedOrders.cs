@@ -4,14 +4,14 @@ using Npgsql;
 namespace Saga.Wolverine;
 
 /// <summary>
-/// Notifies the load of confirmed orders, by lines of order id | state. One notification has all orders of 20 ms, as
-/// Order's have: a notification for each would let PostgreSQL commit one at a time.
+/// Notifies the load of confirmed orders, by lines of order id | state. Many at a time share a notification, as Order's
+/// do: one for each would let PostgreSQL commit one at a time.
 /// </summary>
 public sealed class ConfirmedOrders(NpgsqlDataSource database) : BackgroundService
 {
     const int MaxLines = 100; // in a notification, whose size is limited
 
-    static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(20);
+    static readonly TimeSpan PausePerOrder = TimeSpan.FromMilliseconds(2), MaxPause = TimeSpan.FromMilliseconds(20);
 
     readonly Channel<Guid> _orders = Channel.CreateUnbounded<Guid>();
 
@@ -22,13 +22,14 @@ public sealed class ConfirmedOrders(NpgsqlDataSource database) : BackgroundServi
     {
         while (await _orders.Reader.WaitToReadAsync(stoppingToken))
         {
-            await Task.Delay(Interval, stoppingToken);
             var lines = new List<string>();
             while (lines.Count < MaxLines && _orders.Reader.TryRead(out var orderId))
                 lines.Add($"{orderId}|{OrderContext.Confirmed}");
             await using var command = database.CreateCommand("select pg_notify('order_changed', $1)");
             command.Parameters.AddWithValue(string.Join('\n', lines));
             await command.ExecuteNonQueryAsync(stoppingToken);
+            var pause = PausePerOrder * lines.Count;
+            await Task.Delay(pause < MaxPause ? pause : MaxPause, stoppingToken);
         }
     }
 }

@@ -53,20 +53,21 @@ sealed class DeadlineDetails(HttpResponse response, IHttpResponseBodyFeature bod
             return;
         }
 
-        if (response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is not { IsReadOnly: false }
-            trailers)
+        if (response.HttpContext.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is not { } trailers)
             return;
-        foreach (var name in StatusHeaders)
-            if (headers.TryGetValue(name, out var value))
-                trailers.TryAdd(name, value);
+        if (IsDeadline(headers) && !trailers.IsReadOnly)
+            foreach (var name in StatusHeaders)
+                trailers.TryAdd(name, headers[name]);
         AddTo(trailers);
     }
 
     static void AddTo(IHeaderDictionary status)
     {
-        if (!status.IsReadOnly && status[GrpcErrorFilter.StatusHeader] == DeadlineExceeded)
+        if (IsDeadline(status) && !status.IsReadOnly)
             status.TryAdd(GrpcErrorFilter.DetailsHeader, Details);
     }
+
+    static bool IsDeadline(IHeaderDictionary status) => status[GrpcErrorFilter.StatusHeader] == DeadlineExceeded;
 
     public Task CompleteAsync()
     {

@@ -20,7 +20,7 @@ sealed class GroupTransactions<TDbContext>(OutboxStore<TDbContext> store, BulkWr
         await using var batch = new NpgsqlBatch((NpgsqlConnection)db.Database.GetDbConnection());
         var units = Units(members);
         var entries = Changes(members);
-        store.AddBegin(batch);
+        store.AddBegin(batch, units);
         store.AddNewInbox(batch, db, units);
         store.AddUnits(batch, db, units, [.. bulkWriter.Statements(entries)]);
         FaultInjection.Reach(FaultPoint.BeforeCommit);

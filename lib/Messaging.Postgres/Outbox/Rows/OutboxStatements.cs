@@ -41,8 +41,8 @@ sealed class OutboxStatements
         + $"{Default("lock_timeout", "0", "3s")}, {Default("idle_in_transaction_session_timeout", "0", "15s")}";
 
     /// <summary>
-    /// <see cref="Begin" />, and plans of prepared statements are kept. PostgreSQL would plan most of them each time:
-    /// it takes any plan for a few keys for cheaper than the one for an unknown number of keys.
+    /// <see cref="Begin" />, and generic plans for the prepared statements of the transaction. By itself, PostgreSQL
+    /// plans those with a few keys each time, because a generic plan expects ten keys, and so seems to cost more.
     /// </summary>
     public static readonly string BeginPrepared =
         $"{Begin}, {Default("plan_cache_mode", "auto", "force_generic_plan")}";

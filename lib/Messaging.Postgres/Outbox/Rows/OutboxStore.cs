@@ -62,7 +62,7 @@ sealed class OutboxStore<TDbContext>(
     /// <summary>Runs a batch, and prepares its statements on the connection if the options say so.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="units">
-    /// The units whose additional statements are in the batch: texts that vary are not prepared.
+    /// The units whose additional statements are in the batch: one whose text varies leaves it unprepared.
     /// </param>
     /// <param name="cancellationToken">Cancels the batch.</param>
     public async Task<NpgsqlDataReader> Run(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units,
@@ -74,8 +74,10 @@ sealed class OutboxStore<TDbContext>(
 
     /// <summary>Costs an additional round trip the first time a statement runs on a connection.</summary>
     Task Prepare(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units, CancellationToken cancellationToken) =>
-        options.PrepareStatements && !units.Any(x => x.HasVaryingStatements)
-            ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
+        Prepares(units) ? batch.PrepareAsync(cancellationToken) : Task.CompletedTask;
+
+    bool Prepares(IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        options.PrepareStatements && !units.Any(x => x.HasVaryingStatements);
 
     /// <summary>A batch in the context's open transaction.</summary>
     public static NpgsqlBatch NewBatch(TDbContext db) => new((NpgsqlConnection)db.Database.GetDbConnection(),
@@ -93,9 +95,9 @@ sealed class OutboxStore<TDbContext>(
         return await ReadInbox(rows).ConfigureAwait(false);
     }
 
-    /// <summary>Begins a group's transaction.</summary>
-    public void AddBegin(NpgsqlBatch batch) => batch.BatchCommands.Add(
-        new(options.PrepareStatements ? OutboxStatements.BeginPrepared : OutboxStatements.Begin));
+    /// <summary>Begins the transaction of a group's units.</summary>
+    public void AddBegin(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units) =>
+        batch.BatchCommands.Add(new(Prepares(units) ? OutboxStatements.BeginPrepared : OutboxStatements.Begin));
 
     /// <summary>
     /// Begins a group's transaction, and inserts all inbox rows that do not exist. Read their keys by
@@ -103,7 +105,7 @@ sealed class OutboxStore<TDbContext>(
     /// </summary>
     public void AddInbox(NpgsqlBatch batch, IReadOnlyList<UnitOfWork<TDbContext>> units)
     {
-        AddBegin(batch);
+        AddBegin(batch, units);
         batch.BatchCommands.Add(OnKeys(For(units[0].DbContext).InsertInboxes, Consumed(units)));
     }
 
