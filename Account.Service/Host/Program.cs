@@ -21,4 +21,4 @@ app.MapApi();
 app.MapAccountApi();
 app.MapOperations<AccountOperationsService>();
 app.MapOperations<MessagingOperationsService<AccountDbContext>>();
-await app.RunAsync();
+await app.RunServiceAsync();

@@ -17,4 +17,4 @@ app.UseCallers();
 app.MapApi();
 app.MapOperationsApi();
 app.MapOperationsPage();
-await app.RunAsync();
+await app.RunServiceAsync();

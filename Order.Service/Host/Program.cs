@@ -25,4 +25,4 @@ app.MapApi();
 app.MapOrderApi();
 app.MapOperations<OrderOperationsService>();
 app.MapOperations<MessagingOperationsService<OrderDbContext>>();
-await app.RunAsync();
+await app.RunServiceAsync();

@@ -63,6 +63,15 @@ public sealed class When_a_broker_address_is_read
         Assert.That(() => BrokerEndpoints.Read(options, new ConnectionFactory()), Throws.InvalidOperationException);
     }
 
+    [TestCase("amqps://u:p@h/", "/nowhere", "/nowhere"), TestCase("amqps://u:p@h/", "/dev/null", "has no certificate")]
+    [TestCase("amqp://u:p@h/", "/dev/null", "does not begin with amqps")]
+    public void Should_refuse_an_authority_that_cannot_be_used(string address, string file, string reason)
+    {
+        var options = new BrokerOptions { Address = address, CaFile = file };
+        Assert.That(() => BrokerEndpoints.Check(options),
+            Throws.InvalidOperationException.With.Message.Contains(reason));
+    }
+
     [TestCase(null), TestCase(""), TestCase("h:5672"), TestCase("http://h/"), TestCase("amqp://")]
     [TestCase("amqp://h1,,h2/")]
     public void Should_refuse_anything_else(string? text) => Assert.That(() => BrokerAddress.Parse(text),

@@ -11,13 +11,26 @@ static class BrokerEndpoints
 {
     static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
 
-    /// <summary>Checks what does not depend on files, which can change.</summary>
-    /// <exception cref="InvalidOperationException">The address is wrong, or there is no password.</exception>
+    /// <summary>Checks the options and their files. The files are read again for each connection.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The address is wrong, there is no password, a file cannot be used, or a file would have no effect.
+    /// </exception>
     public static void Check(BrokerOptions options)
     {
-        var address = BrokerAddress.Parse(options.Address);
-        if (string.IsNullOrEmpty(options.PasswordFile) && address.Password == null)
-            throw NoPassword(address.User);
+        try
+        {
+            Read(options, new ConnectionFactory());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException
+            or ArgumentException)
+        {
+            throw new InvalidOperationException($"A file of section RabbitMq cannot be used: {e.Message}", e);
+        }
+
+        if (!BrokerAddress.Parse(options.Address).IsTls
+            && (!string.IsNullOrEmpty(options.CaFile) || !string.IsNullOrEmpty(options.ClientCertificateFile)))
+            throw new InvalidOperationException("Section RabbitMq has files for TLS, but ConnectionStrings:RabbitMq "
+                + "does not begin with amqps");
     }
 
     /// <summary>Sets the credentials of a factory, and returns the endpoint of each node.</summary>
@@ -53,6 +66,8 @@ static class BrokerEndpoints
         {
             var authorities = new X509Certificate2Collection();
             authorities.ImportFromPemFile(options.CaFile);
+            if (authorities.Count == 0)
+                throw new CryptographicException($"{options.CaFile} has no certificate");
             tls.CertificateValidationCallback = (_, certificate, chain, errors) =>
                 (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None
                 && certificate is X509Certificate2 server && IsIssuedBy(authorities, server, chain);

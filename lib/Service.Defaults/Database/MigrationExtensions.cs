@@ -2,13 +2,12 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Service.Defaults;
 
 /// <summary>Prepares the database of a starting service.</summary>
-public static partial class MigrationExtensions
+public static class MigrationExtensions
 {
     /// <summary>
     /// Waits up to <c>Database:WaitAtStartup</c> for a database that is still starting, checks that the service can run
@@ -45,10 +44,9 @@ public static partial class MigrationExtensions
         {
             mustEnd = true;
         }
-        catch (Exception e) when (e is StartException || IsWrongSetting(e))
+        catch (Exception e) when (e is StartException || IsWrongSetting(e) || RunExtensions.IsWrongAddress(e))
         {
-            LogCannotRun(app.Services.GetRequiredService<ILogger<TDbContext>>(), e.Message);
-            Environment.ExitCode = 1;
+            app.LogCannotRun(e);
             mustEnd = true;
         }
 
@@ -64,7 +62,4 @@ public static partial class MigrationExtensions
         OptionsValidationException => true,
         _ => error is InvalidOperationException { Source: "Microsoft.Extensions.Configuration.Binder" },
     };
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "The service cannot run and ends. {Reason}")]
-    static partial void LogCannotRun(ILogger log, string reason);
 }

@@ -1,0 +1,52 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Service.Defaults;
+
+/// <summary>Runs a service that is built.</summary>
+public static partial class RunExtensions
+{
+    const string Kestrel = "Microsoft.AspNetCore.Server.Kestrel.Core";
+
+    /// <summary>
+    /// Runs a service until it is stopped. If it cannot listen on one of its addresses, it ends, which is logged in one
+    /// line and sets the exit code.
+    /// </summary>
+    public static async Task RunServiceAsync(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        await using (app)
+            try
+            {
+                await app.StartAsync();
+                await app.WaitForShutdownAsync();
+            }
+            catch (Exception e) when (IsWrongAddress(e))
+            {
+                app.LogCannotRun(e);
+            }
+    }
+
+    /// <summary>Whether the server cannot listen: an address is none, is not of this machine, or is in use.</summary>
+    internal static bool IsWrongAddress(Exception error) => error switch
+    {
+        FormatException or InvalidOperationException => error.Source == Kestrel
+            || error.StackTrace?.Contains(Kestrel, StringComparison.Ordinal) == true,
+        IOException => error.InnerException is AddressInUseException,
+        _ => error is SocketException,
+    };
+
+    /// <summary>Logs why a service ends, and sets the exit code.</summary>
+    internal static void LogCannotRun(this WebApplication app, Exception error)
+    {
+        LogCannotRun(app.Services.GetRequiredService<ILogger<WebApplication>>(), error.Message);
+        Environment.ExitCode = 1;
+    }
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The service cannot run and ends. {Reason}")]
+    static partial void LogCannotRun(ILogger log, string reason);
+}
