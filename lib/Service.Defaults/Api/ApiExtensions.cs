@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using Grpc.Net.Compression;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
@@ -68,6 +70,11 @@ public static class ApiExtensions
         {
             o.Interceptors.Add<ErrorInterceptor>();
             o.MaxReceiveMessageSize = MaxRequestSize;
+            o.CompressionProviders =
+            [
+                new LimitedCompression(new GzipCompressionProvider(CompressionLevel.Fastest), MaxRequestSize),
+                new LimitedCompression(new DeflateCompressionProvider(CompressionLevel.Fastest), MaxRequestSize),
+            ];
             // The endpoint for unknown services would match every path of two segments, such as DELETE /v1/orders.
             o.IgnoreUnknownServices = true;
         })

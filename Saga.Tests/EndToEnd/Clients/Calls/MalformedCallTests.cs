@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Text;
 using Google.Protobuf;
@@ -40,6 +41,9 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
             StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
         yield return Case("bad gzip", Method, RawCall.Frame(Request, flag: 1),
             StatusCode.InvalidArgument, "MALFORMED_MESSAGE", "gzip");
+        yield return Case("a message that is too large when it is decompressed", Method,
+            RawCall.Frame(Gzip(new byte[1_000_000]), flag: 1),
+            StatusCode.ResourceExhausted, "MESSAGE_TOO_LARGE", "gzip");
         yield return Case("an unknown compression", Method, RawCall.Frame(Request, flag: 1),
             StatusCode.Unimplemented, "UNSUPPORTED_COMPRESSION", "zstd");
         yield return Case("a message that is too large", Method, RawCall.Frame(new byte[525_000]),
@@ -50,6 +54,14 @@ public sealed class When_a_call_cannot_be_read : SystemFixture
             StatusCode.Unimplemented, "UNKNOWN_METHOD");
         yield return Case("a stream's bytes that are no message", "/orders.v1.OrderService/WatchOrder",
             RawCall.Frame([0xFF, 0xFF, 0xFF]), StatusCode.InvalidArgument, "MALFORMED_MESSAGE");
+    }
+
+    static byte[] Gzip(byte[] message)
+    {
+        using var compressed = new MemoryStream();
+        using (var gzip = new GZipStream(compressed, CompressionLevel.Fastest))
+            gzip.Write(message);
+        return compressed.ToArray();
     }
 
     [TestCaseSource(nameof(Calls))]
