@@ -1,8 +1,11 @@
+using System.Data;
+using Messaging.Postgres.Database;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Orders;
+using Saga.Attack;
 using Service.Defaults;
 
 namespace Saga.Tests.Defaults;
@@ -11,6 +14,7 @@ namespace Saga.Tests.Defaults;
 public sealed class When_sessions_have_ended_before_a_query
 {
     readonly string _name = TestServers.NewName("sessions");
+    string _database = "";
     WebApplication _app = null!;
 
     PrimaryDatabase Database => _app.Services.GetRequiredService<PrimaryDatabase>();
@@ -19,8 +23,8 @@ public sealed class When_sessions_have_ended_before_a_query
     public async Task StartAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration["ConnectionStrings:Database"] =
-            await (await TestServers.GetAsync()).Postgres.CreateDatabaseAsync(_name);
+        _database = await (await TestServers.GetAsync()).Postgres.CreateDatabaseAsync(_name);
+        builder.Configuration["ConnectionStrings:Database"] = _database;
         builder.AddDatabase<OrderDbContext>();
         _app = builder.Build();
         await using var scope = _app.Services.CreateAsyncScope();
@@ -58,6 +62,22 @@ public sealed class When_sessions_have_ended_before_a_query
         await using var connection = await Database.OpenAsync(default);
         await using var command = new NpgsqlCommand("select 1", connection);
         Assert.That(await command.ExecuteScalarAsync(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Should_read_after_a_firewall_has_forgotten_the_connection()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.Pool.ConnectionString);
+        await using var proxy = new TcpProxy(settings.Host!, settings.Port);
+        (settings.Host, settings.Port) = ("127.0.0.1", proxy.Port);
+        settings.Password = new NpgsqlConnectionStringBuilder(_database).Password;
+        await using var pool = NpgsqlDataSource.Create(settings);
+        await (await pool.OpenConnectionAsync()).DisposeAsync();
+        proxy.Forget();
+
+        await using var connection = await pool.OpenConnectionAsync();
+        Assert.That(await IdleConnections.ReplaceLostAsync(connection, default), Is.EqualTo(ServerState.Writable));
+        Assert.That(connection.State, Is.EqualTo(ConnectionState.Open));
     }
 
     [Test]

@@ -7,9 +7,9 @@ namespace Messaging.Postgres.Database;
 
 /// <summary>
 /// Replaces pooled connections that were lost while they were idle: ended by <c>idle_session_timeout</c>, a restart of
-/// the server, or a firewall. Nothing has been sent on them, so the caller need not see the loss. A connection that was
-/// used a moment ago is not checked, so a busy service has no additional round trips. For a second after a command has
-/// lost its connection, each is checked, because the others are probably lost, too.
+/// the server, or a firewall, which may tell nobody. Nothing has been sent on them, so the caller need not see the
+/// loss. A connection that was used a moment ago is not checked, so a busy service has no additional round trips. For a
+/// second after a command has lost its connection, each is checked, because the others are probably lost, too.
 /// </summary>
 sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCommandInterceptor
 {
@@ -42,7 +42,7 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
             return;
         try
         {
-            while (Check((NpgsqlConnection)connection) == ServerState.Lost)
+            for (var isFirst = true; Check((NpgsqlConnection)connection, isFirst) == ServerState.Lost; isFirst = false)
             {
                 connection.Close();
                 connection.Open();
@@ -71,9 +71,9 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
         try
         {
             // The next connection of the pool has probably been lost too, so each is checked until one is alive.
-            while (true)
+            for (var isFirst = true; ; isFirst = false)
             {
-                var state = await CheckAsync(connection, cancellationToken).ConfigureAwait(false);
+                var state = await CheckAsync(connection, isFirst, cancellationToken).ConfigureAwait(false);
                 if (state != ServerState.Lost)
                     return state;
                 await connection.CloseAsync().ConfigureAwait(false);
@@ -104,31 +104,41 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
 
     /// <summary>Asks the server of an open connection for its state.</summary>
     /// <exception cref="NpgsqlException">The server does not respond in time.</exception>
-    public static async Task<ServerState> CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    public static Task<ServerState> CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        CheckAsync(connection, isFirst: false, cancellationToken);
+
+    static async Task<ServerState> CheckAsync(
+        NpgsqlConnection connection, bool isFirst, CancellationToken cancellationToken)
     {
         try
         {
             await using var check = NewCheck(connection);
             return StateOf(await check.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false));
         }
-        catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
+        catch (NpgsqlException e) when (IsLost(e, isFirst))
         {
             return ServerState.Lost;
         }
     }
 
-    static ServerState Check(NpgsqlConnection connection)
+    static ServerState Check(NpgsqlConnection connection, bool isFirst)
     {
         try
         {
             using var check = NewCheck(connection);
             return StateOf(check.ExecuteScalar());
         }
-        catch (NpgsqlException e) when (e.InnerException is not TimeoutException)
+        catch (NpgsqlException e) when (IsLost(e, isFirst))
         {
             return ServerState.Lost;
         }
     }
+
+    /// <summary>
+    /// Whether another connection may be better. A firewall can have dropped the first one silently; if the second does
+    /// not respond either, it is the server that hangs.
+    /// </summary>
+    static bool IsLost(NpgsqlException error, bool isFirst) => isFirst || error.InnerException is not TimeoutException;
 
     static ServerState StateOf(object? isReadOnly) => isReadOnly is true ? ServerState.ReadOnly : ServerState.Writable;
 

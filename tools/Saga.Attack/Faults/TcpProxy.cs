@@ -9,7 +9,7 @@ sealed class TcpProxy : IAsyncDisposable
 {
     static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(200);
 
-    readonly HashSet<TcpClient> _clients = [];
+    readonly HashSet<TcpClient> _clients = [], _lost = []; // guarded by a lock on the first
     readonly TcpListener _listener;
     readonly CancellationTokenSource _stop = new();
     readonly (string Host, int Port) _server;
@@ -68,8 +68,8 @@ sealed class TcpProxy : IAsyncDisposable
                 lock (_clients)
                     _clients.Add(client);
                 // A connection with one closed direction is closed entirely.
-                await await Task.WhenAny(CopyAsync(client, server, NetworkCondition.RequestsHeld),
-                    CopyAsync(server, client, NetworkCondition.ResponsesHeld));
+                await await Task.WhenAny(CopyAsync(client, server, client, NetworkCondition.RequestsHeld),
+                    CopyAsync(server, client, client, NetworkCondition.ResponsesHeld));
             }
             catch (Exception e) when (
                 e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
@@ -79,12 +79,15 @@ sealed class TcpProxy : IAsyncDisposable
             finally
             {
                 lock (_clients)
+                {
                     _clients.Remove(client);
+                    _lost.Remove(client);
+                }
             }
         }
     }
 
-    async Task CopyAsync(TcpClient from, TcpClient to, NetworkCondition heldBy)
+    async Task CopyAsync(TcpClient from, TcpClient to, TcpClient client, NetworkCondition heldBy)
     {
         var buffer = new byte[64 * 1024];
         var (source, target) = (from.GetStream(), to.GetStream());
@@ -97,8 +100,24 @@ sealed class TcpProxy : IAsyncDisposable
                 await Task.Delay(20, _stop.Token);
             if (_condition == NetworkCondition.Slow)
                 await Task.Delay(Delay, _stop.Token);
-            await target.WriteAsync(buffer.AsMemory(0, count), _stop.Token);
+            if (!IsLost(client))
+                await target.WriteAsync(buffer.AsMemory(0, count), _stop.Token);
         }
+    }
+
+    /// <summary>
+    /// Drops all data of the connections that are open, and closes none: a firewall has forgotten them.
+    /// </summary>
+    public void Forget()
+    {
+        lock (_clients)
+            _lost.UnionWith(_clients);
+    }
+
+    bool IsLost(TcpClient client)
+    {
+        lock (_clients)
+            return _lost.Contains(client);
     }
 
     void CloseAll()
