@@ -70,14 +70,25 @@ public sealed class When_sessions_have_ended_before_a_query
         var settings = new NpgsqlConnectionStringBuilder(Database.Pool.ConnectionString);
         await using var proxy = new TcpProxy(settings.Host!, settings.Port);
         (settings.Host, settings.Port) = ("127.0.0.1", proxy.Port);
-        settings.Password = new NpgsqlConnectionStringBuilder(_database).Password;
+        (settings.Password, settings.CancellationTimeout) = (new NpgsqlConnectionStringBuilder(_database).Password, -1);
+        settings.Timeout = 2;
         await using var pool = NpgsqlDataSource.Create(settings);
-        await (await pool.OpenConnectionAsync()).DisposeAsync();
+        await using (await pool.OpenConnectionAsync())
+            await (await pool.OpenConnectionAsync()).DisposeAsync();
         proxy.Forget();
 
-        await using var connection = await pool.OpenConnectionAsync();
-        Assert.That(await IdleConnections.ReplaceLostAsync(connection, default), Is.EqualTo(ServerState.Writable));
-        Assert.That(connection.State, Is.EqualTo(ConnectionState.Open));
+        await using (var connection = await pool.OpenConnectionAsync())
+        {
+            Assert.That(await IdleConnections.ReplaceLostAsync(connection, pool.Clear, default),
+                Is.EqualTo(ServerState.Writable));
+            Assert.That(connection.State, Is.EqualTo(ConnectionState.Open));
+        }
+
+        proxy.Condition = NetworkCondition.ResponsesHeld;
+        await using var last = await pool.OpenConnectionAsync();
+        await Assert.ThatAsync(() => IdleConnections.ReplaceLostAsync(last, pool.Clear, default),
+            Throws.InstanceOf<NpgsqlException>(), "the server hangs");
+        Assert.That(last.State, Is.EqualTo(ConnectionState.Closed));
     }
 
     [Test]

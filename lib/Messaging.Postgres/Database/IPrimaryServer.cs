@@ -11,6 +11,8 @@ public interface IPrimaryServer
     /// <summary>Whether an open connection leads to the server that has to be used now.</summary>
     bool IsCurrent(NpgsqlConnection connection);
 
-    /// <summary>Closes the idle connections to that server, because it refuses writes.</summary>
+    /// <summary>
+    /// Closes the idle connections to that server, because it refuses writes, or because they are probably lost.
+    /// </summary>
     void ClearPool();
 }

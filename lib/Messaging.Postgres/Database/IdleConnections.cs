@@ -11,7 +11,8 @@ namespace Messaging.Postgres.Database;
 /// loss. A connection that was used a moment ago is not checked, so a busy service has no additional round trips. For a
 /// second after a command has lost its connection, each is checked, because the others are probably lost, too.
 /// </summary>
-sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCommandInterceptor
+sealed class IdleConnections(TimeProvider time, IPrimaryServer? primary = null)
+    : DbConnectionInterceptor, IDbCommandInterceptor
 {
     const int MaxKnown = 1000;
 
@@ -44,6 +45,8 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
         {
             for (var isFirst = true; Check((NpgsqlConnection)connection, isFirst) == ServerState.Lost; isFirst = false)
             {
+                if (isFirst)
+                    Clear((NpgsqlConnection)connection);
                 connection.Close();
                 connection.Open();
             }
@@ -59,23 +62,28 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
         CancellationToken cancellationToken = default)
     {
         if (IsDue((NpgsqlConnection)connection))
-            await ReplaceLostAsync((NpgsqlConnection)connection, cancellationToken).ConfigureAwait(false);
+            await ReplaceLostAsync((NpgsqlConnection)connection, () => Clear((NpgsqlConnection)connection),
+                cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Replaces an open connection by the next of its pool until one is alive.</summary>
+    /// <summary>Replaces an open connection until one is alive.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="clearPool">Closes the idle connections of its pool, which have probably been lost, too.</param>
+    /// <param name="cancellationToken">Cancels the search.</param>
     /// <returns>The state of its server, which is not Lost.</returns>
     /// <exception cref="NpgsqlException">None can be opened; then the connection is closed.</exception>
     public static async Task<ServerState> ReplaceLostAsync(
-        NpgsqlConnection connection, CancellationToken cancellationToken)
+        NpgsqlConnection connection, Action clearPool, CancellationToken cancellationToken)
     {
         try
         {
-            // The next connection of the pool has probably been lost too, so each is checked until one is alive.
             for (var isFirst = true; ; isFirst = false)
             {
                 var state = await CheckAsync(connection, isFirst, cancellationToken).ConfigureAwait(false);
                 if (state != ServerState.Lost)
                     return state;
+                if (isFirst)
+                    clearPool();
                 await connection.CloseAsync().ConfigureAwait(false);
                 await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             }
@@ -150,6 +158,15 @@ sealed class IdleConnections(TimeProvider time) : DbConnectionInterceptor, IDbCo
     {
         if (PostgresErrors.IsConnectionLost(error))
             Volatile.Write(ref _checkAllUntil, time.GetTimestamp() + time.TimestampFrequency); // a second
+    }
+
+    /// <summary>Closes the idle connections of the pool that a connection comes from.</summary>
+    public void Clear(NpgsqlConnection connection)
+    {
+        if (primary != null)
+            primary.ClearPool();
+        else
+            NpgsqlConnection.ClearPool(connection);
     }
 
     bool IsDue(NpgsqlConnection connection) =>

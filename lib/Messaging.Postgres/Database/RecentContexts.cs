@@ -72,6 +72,13 @@ sealed class RecentContexts<TDbContext>(
                     return lease;
                 lease.Dispose();
             }
+            catch (NpgsqlException e) when (e.InnerException is TimeoutException)
+            {
+                // A firewall can have dropped all of them silently. If the server hangs, a new connection shows it.
+                idleConnections.Clear(lease.Connection);
+                lease.Dispose();
+                Clear();
+            }
             catch
             {
                 lease.Dispose();

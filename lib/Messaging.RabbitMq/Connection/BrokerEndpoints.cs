@@ -27,6 +27,9 @@ static class BrokerEndpoints
             throw new InvalidOperationException($"A file of section RabbitMq cannot be used: {e.Message}", e);
         }
 
+        if (!string.IsNullOrEmpty(options.ClientKeyFile) && string.IsNullOrEmpty(options.ClientCertificateFile))
+            throw new InvalidOperationException(
+                "RabbitMq:ClientKeyFile is set, but not RabbitMq:ClientCertificateFile");
         if (!BrokerAddress.Parse(options.Address).IsTls
             && (!string.IsNullOrEmpty(options.CaFile) || !string.IsNullOrEmpty(options.ClientCertificateFile)))
             throw new InvalidOperationException("Section RabbitMq has files for TLS, but ConnectionStrings:RabbitMq "

@@ -5,8 +5,8 @@ using Grpc.Net.Compression;
 namespace Service.Defaults;
 
 /// <summary>
-/// Limits the size of a message after it is decompressed. gRPC for .NET limits it before, and some hundred bytes can
-/// become a megabyte.
+/// Limits the size of a message after it is decompressed. gRPC for .NET limits it before, and a kilobyte can become a
+/// megabyte.
 /// </summary>
 sealed class LimitedCompression(ICompressionProvider provider, int maxSize) : ICompressionProvider
 {

@@ -13,8 +13,8 @@ sealed class DatabaseCheck(PrimaryDatabase database) : IHealthCheck
         try
         {
             await using var connection = await database.Pool.OpenConnectionAsync(cancellationToken);
-            return await IdleConnections.ReplaceLostAsync(connection, cancellationToken) == ServerState.Writable
-                ? HealthCheckResult.Healthy() : Unready("the database refuses writes");
+            return await IdleConnections.ReplaceLostAsync(connection, database.ClearPool, cancellationToken)
+                == ServerState.Writable ? HealthCheckResult.Healthy() : Unready("the database refuses writes");
         }
         catch (Exception e) when (PostgresErrors.IsUnavailable(e))
         {

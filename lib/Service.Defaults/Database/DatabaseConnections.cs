@@ -69,7 +69,8 @@ sealed class DatabaseConnections
     /// <summary>Npgsql finds settings that contradict each other, or lack, only when it uses them.</summary>
     static void Check(NpgsqlConnectionStringBuilder settings)
     {
-        foreach (var file in new[] { settings.SslCertificate, settings.SslKey, settings.RootCertificate })
+        string?[] files = [settings.SslCertificate, settings.SslKey, settings.RootCertificate, settings.Passfile];
+        foreach (var file in files)
             if (file is { Length: > 0 } && !File.Exists(file))
                 throw new StartException($"ConnectionStrings:Database cannot be used: there is no file {file}");
         try

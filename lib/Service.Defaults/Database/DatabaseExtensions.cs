@@ -24,7 +24,8 @@ public static class DatabaseExtensions
             .UsePrimary(provider.GetRequiredService<PrimaryDatabase>())
             // The outbox, where there is one, brings its own.
             .AddInterceptors(provider.GetService<IdleConnections>() == null
-                ? [new IdleConnections(TimeProvider.System)] : Array.Empty<IInterceptor>())
+                ? [new IdleConnections(TimeProvider.System, provider.GetRequiredService<IPrimaryServer>())]
+                : Array.Empty<IInterceptor>())
             .UseSnakeCaseNamingConvention()
             // The caller of a failed command decides whether the failure is expected, and logs it if not.
             .ConfigureWarnings(x => x.Log(

@@ -48,7 +48,7 @@ public sealed partial class PrimaryDatabase : IPrimaryServer, IAsyncDisposable
     public async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
         var connection = await Pool.OpenConnectionAsync(cancellationToken);
-        await IdleConnections.ReplaceLostAsync(connection, cancellationToken);
+        await IdleConnections.ReplaceLostAsync(connection, ClearPool, cancellationToken);
         return connection;
     }
 

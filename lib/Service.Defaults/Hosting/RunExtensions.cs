@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -20,15 +21,19 @@ public static partial class RunExtensions
     {
         ArgumentNullException.ThrowIfNull(app);
         await using (app)
+        {
             try
             {
                 await app.StartAsync();
-                await app.WaitForShutdownAsync();
             }
             catch (Exception e) when (IsWrongAddress(e))
             {
                 app.LogCannotRun(e);
+                return;
             }
+
+            await app.WaitForShutdownAsync();
+        }
     }
 
     /// <summary>Whether the server cannot listen: an address is none, is not of this machine, or is in use.</summary>
@@ -36,14 +41,16 @@ public static partial class RunExtensions
     {
         FormatException or InvalidOperationException => error.Source == Kestrel
             || error.StackTrace?.Contains(Kestrel, StringComparison.Ordinal) == true,
-        IOException => error.InnerException is AddressInUseException,
+        IOException => error.InnerException is AddressInUseException or AggregateException,
         _ => error is SocketException,
     };
 
     /// <summary>Logs why a service ends, and sets the exit code.</summary>
     internal static void LogCannotRun(this WebApplication app, Exception error)
     {
-        LogCannotRun(app.Services.GetRequiredService<ILogger<WebApplication>>(), error.Message);
+        var addresses = app.Configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(x => x["Url"]);
+        LogCannotRun(app.Services.GetRequiredService<ILogger<WebApplication>>(), error is SocketException
+            ? $"It cannot listen on one of {string.Join(", ", addresses)}: {error.Message}" : error.Message);
         Environment.ExitCode = 1;
     }
 

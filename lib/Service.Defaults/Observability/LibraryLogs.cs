@@ -17,9 +17,10 @@ sealed class LibraryLogs(LoggerFactory inner) : ILoggerFactory
 
     /// <summary>
     /// The beginnings of MassTransit's lines about messages that <c>MessageFailures</c>, <c>FaultAlarm</c> and
-    /// <c>MessageDispatcher</c> report.
+    /// <c>MessageDispatcher</c> report, and of the host's about an error that <see cref="RunExtensions" /> reports.
     /// </summary>
-    static readonly string[] Repeated = ["R-RETRY ", "R-FAULT ", "S-FAULT ", "MOVE ", "Consumer Channel Shutdown"];
+    static readonly string[] Repeated = ["R-RETRY ", "R-FAULT ", "S-FAULT ", "MOVE ", "Consumer Channel Shutdown",
+        "Hosting failed to start"];
 
     readonly ConcurrentDictionary<string, ILogger> _loggers = new();
 

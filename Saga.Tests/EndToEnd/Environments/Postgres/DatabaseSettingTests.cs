@@ -113,7 +113,7 @@ public sealed class When_a_database_cannot_be_used
     [TestCase("RabbitMq__PasswordFile", "/nowhere", "A file of section RabbitMq cannot be used")]
     [TestCase("RabbitMq__CaFile", "/nowhere", "Section RabbitMq has files for TLS")]
     [TestCase("Kestrel__Endpoints__Http__Url", "here", "Invalid url: 'here'")]
-    [TestCase("Kestrel__Endpoints__Http__Url", "http://192.0.2.1:5102", "annot assign requested address")]
+    [TestCase("Kestrel__Endpoints__Http__Url", "http://192.0.2.1:5102", "one of http://127.0.0.1")]
     [TestCase("Metrics__Url", "metrics", "Section Metrics: Invalid url")]
     [TestCase("Metrics__Url", "http://127.0.0.1:70000", "Section Metrics: Invalid url")]
     [TestCase("Operations__Url", "http://orders:5104", "Section Operations: Url is http://orders:5104, but must be")]
