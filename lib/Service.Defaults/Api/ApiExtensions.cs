@@ -51,6 +51,7 @@ public static class ApiExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         builder.AddShutdown();
+        builder.CheckAddresses();
         builder.AddTls();
         builder.Services.Insert(0, ServiceDescriptor // before ASP.NET's own, which rejects unknown hosts
             .Transient<IStartupFilter, OutermostMiddleware<UnknownHostFilter>>());

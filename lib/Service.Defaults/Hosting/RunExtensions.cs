@@ -11,8 +11,6 @@ namespace Service.Defaults;
 /// <summary>Runs a service that is built.</summary>
 public static partial class RunExtensions
 {
-    const string Kestrel = "Microsoft.AspNetCore.Server.Kestrel.Core";
-
     /// <summary>
     /// Runs a service until it is stopped. If it cannot listen on one of its addresses, it ends, which is logged in one
     /// line and sets the exit code.
@@ -36,14 +34,10 @@ public static partial class RunExtensions
         }
     }
 
-    /// <summary>Whether the server cannot listen: an address is none, is not of this machine, or is in use.</summary>
-    internal static bool IsWrongAddress(Exception error) => error switch
-    {
-        FormatException or InvalidOperationException => error.Source == Kestrel
-            || error.StackTrace?.Contains(Kestrel, StringComparison.Ordinal) == true,
-        IOException => error.InnerException is AddressInUseException or AggregateException,
-        _ => error is SocketException,
-    };
+    /// <summary>Whether the server cannot listen: an address is not of this machine, is in use, or lacks.</summary>
+    internal static bool IsWrongAddress(Exception error) => error is SocketException
+        or IOException { InnerException: AddressInUseException or AggregateException }
+        or InvalidOperationException { Source: "Microsoft.AspNetCore.Server.Kestrel.Core" };
 
     /// <summary>Logs why a service ends, and sets the exit code.</summary>
     internal static void LogCannotRun(this WebApplication app, Exception error)

@@ -35,6 +35,11 @@ static class SettingExtensions
         BindingAddress.Parse(url) is { Port: >= 0 and <= ushort.MaxValue } address ? address
             : throw new FormatException($"Invalid url: '{url}'");
 
+    /// <summary>Ends a service at its start if an address of <c>Kestrel:Endpoints</c> is none.</summary>
+    public static void CheckAddresses(this WebApplicationBuilder builder) => builder.Read("Kestrel",
+        kestrel => kestrel.GetSection("Endpoints").GetChildren().Select(x => x["Url"]).OfType<string>()
+            .Select(ParseAddress).ToList(), []);
+
     sealed class WrongSetting(string message) : IStartCheck
     {
         public Task RunAsync(CancellationToken cancellationToken) =>
